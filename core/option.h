@@ -1,0 +1,53 @@
+/** @file option.h  Options declared as rows: parsing, range errors, `mbtune list` and the docs all
+ * come from them.
+ *
+ * A set of options is an array of OptionSpec that ends at .name == NULL; its values are an array of
+ * double in the same order: the number itself, 0 or 1 for bool, the index for a choice. An option
+ * whose default is derived from others has default NaN, and its help says from what.
+ */
+#ifndef CORE_OPTION_H
+#define CORE_OPTION_H
+
+#include "core/status.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+typedef enum OptionType { OPTION_FLOAT, OPTION_INT, OPTION_BOOL, OPTION_CHOICE } OptionType;
+
+typedef struct OptionSpec {
+    const char        *name; /* key in study files; never changes once published */
+    OptionType         type;
+    double             lower; /* float and int: smallest allowed value */
+    double             upper; /* float and int: largest allowed value */
+    double             default_value;
+    bool               dynamic;       /* may change while an agent trains */
+    const char *const *choices;       /* choice: names, ends at NULL */
+    const char        *help;          /* one line with the unit */
+    const char        *source;        /* paper or reference implementation of the default, or NULL */
+} OptionSpec;
+
+size_t option_count(const OptionSpec *specs);
+/** Index of `name`, or option_count() if there is none. */
+size_t option_find(const OptionSpec *specs, const char *name);
+/** Writes the defaults. */
+void option_defaults(const OptionSpec *specs, double *values);
+/**
+ * Checks one number against its row (type, range, a whole number for int).
+ * @return STATUS_OK; STATUS_ERR_RANGE with name, value and allowed range in the text
+ */
+Status option_check(const OptionSpec *spec, double value) MUST_USE;
+/**
+ * Parses text ("0.5", "true", "relative") for one option.
+ * @param out  out  the value; left alone on failure
+ * @return STATUS_OK; STATUS_ERR_PARSE, STATUS_ERR_RANGE with what was found and what is expected
+ */
+Status option_parse(const OptionSpec *spec, const char *text, double *out) MUST_USE;
+/** Text of a value ("0.001", "true", "adam"); what option_parse() reads back exactly. */
+void option_format(const OptionSpec *spec, double value, char *text, size_t size);
+/** Fails with STATUS_ERR_UNKNOWN_NAME: "no option 'x' in <where>; did you mean 'y'?" */
+Status option_unknown(const OptionSpec *specs, const char *where, const char *name) MUST_USE;
+/** Of `count` names the one nearest to `name` by edit distance, or NULL if none is near. */
+const char *option_nearest(const char *name, const char *const *names, size_t count);
+
+#endif

@@ -1,0 +1,51 @@
+/** @file dataset.h  Transitions as a dynamics model sees them: inputs, targets, who holds what out.
+ *
+ * Rows are only appended. Whether a row belongs to validation is decided per whole episode before its
+ * first row; bootstrap indices are drawn when a block of rows joins and are part of the state.
+ */
+#ifndef MBRL_MODELS_DATASET_H
+#define MBRL_MODELS_DATASET_H
+
+#include "core/buffer.h"
+#include "core/rng.h"
+#include "core/status.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/** n = rows, i = input_dim (features and action), o = output_dim. Row-major float32. */
+typedef struct Dataset {
+    size_t   input_dim;
+    size_t   output_dim;
+    size_t   members; /* bootstrap columns */
+    size_t   n;
+    size_t   capacity;
+    float   *inputs;       /* (n, i) */
+    float   *targets;      /* (n, o) */
+    int32_t *episode;      /* (n) episode number of the agent */
+    uint8_t *validation;   /* (n) 1 = held out */
+    size_t   train_count;  /* rows with validation == 0 */
+    uint32_t *train_rows;  /* (train_count) their indices, in order */
+    /* bootstrap: member m trains on train_rows[bootstrap[m][k]], k < bootstrap_count; every block
+     * of new training rows adds as many draws from the same block (stratified bootstrap) */
+    size_t    bootstrap_count;
+    uint32_t *bootstrap; /* (members, capacity) */
+} Dataset;
+
+Status dataset_create(size_t input_dim, size_t output_dim, size_t members, Dataset **out) MUST_USE;
+void   dataset_destroy(Dataset *dataset);
+/** Appends one row (copied). */
+Status dataset_append(Dataset *dataset, const float *input, const float *target, int32_t episode,
+                      bool validation) MUST_USE;
+/** Draws bootstrap indices for the training rows that joined since the last call, one lane of
+ * (seed, step, RNG_MODEL_BOOTSTRAP) per member. */
+Status dataset_bootstrap(Dataset *dataset, uint64_t seed, uint64_t step) MUST_USE;
+/** Serialises rows [first, n) without bootstrap indices; dataset_read_rows() appends them. */
+Status dataset_write_rows(const Dataset *dataset, size_t first, Buffer *out) MUST_USE;
+Status dataset_read_rows(Dataset *dataset, const void *bytes, size_t length) MUST_USE;
+/** Serialises the bootstrap indices. */
+Status dataset_write_bootstrap(const Dataset *dataset, Buffer *out) MUST_USE;
+Status dataset_read_bootstrap(Dataset *dataset, const void *bytes, size_t length) MUST_USE;
+
+#endif
