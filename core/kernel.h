@@ -15,8 +15,7 @@
 /* sanitizers start before function multiversioning is resolved */
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(KERNEL_SANITIZED)
 #define KERNEL_CLONES                                                                              \
-    __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default"),                   \
-                   optimize("O3")))
+    __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
 #else
 #define KERNEL_CLONES
 #endif
