@@ -1,0 +1,162 @@
+/** @file coordinator_state.h  What the files of the coordinator share; nobody else includes this.
+ *
+ * coordinator.c         the loop, phases, signals
+ * coordinator_open.c    creating, checking and resuming a study
+ * coordinator_news.c    what workers say: metrics, finished work, failures
+ * coordinator_decide.c  events to the scheduler, decisions into rows
+ * coordinator_send.c    which work goes to which slot
+ * coordinator_collect.c which checkpoints may go
+ *
+ * All of it belongs to the main thread of rank 0; the scheduler belongs to the deciding thread
+ * while decider_busy().
+ */
+#ifndef TUNER_COORDINATOR_STATE_H
+#define TUNER_COORDINATOR_STATE_H
+
+#include "results/results.h"
+#include "tuner/coordinator.h"
+#include "tuner/decider.h"
+#include "tuner/progress.h"
+#include "workers/crew.h"
+
+typedef enum WorkKind {
+    WORK_SEGMENT,
+    WORK_EVALUATION,
+    WORK_RECOMPUTE, /* a finished segment whose checkpoint is gone and asked for again */
+} WorkKind;
+
+/** One piece of work that is queued or with a slot. */
+typedef struct Work {
+    WorkKind kind;
+    int64_t  id;      /* segment, or evaluation */
+    int64_t  needs;   /* segment whose checkpoint it starts from; 0 = none */
+    int64_t  attempt; /* once it is with a slot */
+    int64_t  failures; /* attempts of this run that failed and were retried */
+    bool     partial; /* continues what an earlier attempt of the same segment yielded */
+} Work;
+
+typedef struct WorkQueue {
+    Work  *items;
+    size_t count;
+    size_t capacity;
+} WorkQueue;
+
+typedef struct Slot {
+    bool    usable;
+    int     worker;
+    bool    busy;
+    bool    yielding;
+    Work    work;  /* while busy */
+    int64_t holds; /* segment that its trainer has in memory; 0 = none */
+} Slot;
+
+/** A result that the scheduler has not observed yet. */
+typedef struct Outstanding {
+    EventKind kind;
+    int64_t   id;
+    Outcome   outcome;
+    double    objectives[SCHEDULER_MAX_OBJECTIVES];
+    double    spreads[SCHEDULER_MAX_OBJECTIVES];
+    double    constraints[SCHEDULER_MAX_CONSTRAINTS];
+} Outstanding;
+
+/** A finished segment whose checkpoint is on disk. */
+typedef struct Kept {
+    int64_t id;
+    int64_t trial;
+    int64_t end;
+    int64_t attempt;
+} Kept;
+
+typedef enum Phase { PHASE_TUNE, PHASE_CONFIRM, PHASE_EVALUATE, PHASE_OVER } Phase;
+
+typedef struct Coordinator {
+    const CoordinatorSetup *setup;
+    const Study            *study;
+    SchedulerSetup          scheduler_setup;
+    StudyFolder            *folder;
+    Results                *results;
+    Crew                   *crew;
+    Decider                *decider;
+    Scheduler              *scheduler; /* of the phase; NULL while evaluating */
+    Progress                progress;
+
+    Phase    phase;
+    bool     decided_all;   /* the phase's scheduler said done */
+    bool     failed;        /* ... because the study failed */
+    char     reason[256];   /* why the study ended */
+    bool     waiting;       /* the scheduler waits for the next event */
+    int64_t  undecided;     /* decided work of this phase without an observed result */
+    uint64_t numerics_hash;
+
+    WorkQueue    queue;
+    Slot        *slots;
+    size_t       slot_count;
+    Outstanding *events; /* results to observe, as they came */
+    size_t       event_count;
+    size_t       event_capacity;
+    Kept        *kept;
+    size_t       kept_count;
+    size_t       kept_capacity;
+    int64_t     *trial_leaf; /* [trial]: its last finished segment, 0 = none */
+    size_t       trial_capacity;
+    int64_t     *doomed; /* kept ids whose files go after the next commit, with their attempts */
+    size_t       doomed_count;
+    size_t       doomed_capacity;
+    bool         collect; /* something changed that may free checkpoints */
+
+    int64_t best_segment; /* of the tuning phase; 0 = none */
+    double  best_objective;
+
+    bool   open;   /* a transaction is open */
+    bool   urgent; /* it holds what must be durable before work goes on */
+    double committed_at;
+
+    bool   stopping;
+    double stop_deadline;
+    int    stop_signals;
+
+    double  *window;          /* values along a lineage */
+    size_t   window_capacity; /* >= every window asked for */
+    double   first_dispatch;  /* s, monotonic; 0 = none yet */
+    double   last_finish;
+    double   busy_seconds;
+    int64_t  branches[2]; /* exploits, backtracks decided */
+} Coordinator;
+
+/* coordinator.c */
+Status coordinator__begin(Coordinator *c) MUST_USE; /* opens the transaction if none is open */
+void   coordinator__log(Coordinator *c, const char *level, const char *format, ...)
+    PRINTF_LIKE(3, 4);
+
+/* coordinator_open.c */
+Status coordinator__open(Coordinator *c) MUST_USE;
+Status coordinator__enter_confirm(Coordinator *c) MUST_USE;
+Status coordinator__enter_evaluate(Coordinator *c) MUST_USE;
+
+/* coordinator_news.c */
+Status coordinator__take(Coordinator *c, const News *news) MUST_USE;
+
+/* coordinator_decide.c */
+Status coordinator__push_event(Coordinator *c, const Outstanding *event) MUST_USE;
+Status coordinator__observe(Coordinator *c) MUST_USE;
+Status coordinator__decide(Coordinator *c) MUST_USE;
+
+/* coordinator_send.c */
+Status coordinator__queue(Coordinator *c, const Work *work) MUST_USE;
+/* chooses work for free slots and records the attempts; coordinator__send() sends after the commit */
+Status coordinator__assign(Coordinator *c) MUST_USE;
+Status coordinator__send(Coordinator *c) MUST_USE;
+size_t coordinator__free_slots(const Coordinator *c);
+
+/* coordinator_collect.c */
+Status coordinator__keep(Coordinator *c, const Kept *kept) MUST_USE;
+void   coordinator__forget(Coordinator *c, int64_t segment);
+Status coordinator__set_leaf(Coordinator *c, int64_t trial, int64_t segment) MUST_USE;
+/* marks what may go; files go in coordinator__sweep(), after the commit */
+Status coordinator__collect(Coordinator *c) MUST_USE;
+void   coordinator__sweep(Coordinator *c);
+/* at start: removes files of checkpoints/ that no row names */
+Status coordinator__sweep_orphans(Coordinator *c) MUST_USE;
+
+#endif

@@ -1,0 +1,39 @@
+/** @file launch.h  Starting mbtune under mpiexec from a plain command line, and telling its outcome.
+ *
+ * Hydra's exit status is whatever rank ended worst, so the coordinator writes its own to a small
+ * file that the launching process made (named by MBTUNE_LAUNCH) and reads afterwards. The same file
+ * tells the launcher which process to pass signals to: mpiexec itself would kill its ranks.
+ */
+#ifndef TUNER_LAUNCH_H
+#define TUNER_LAUNCH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum {
+    EXIT_DONE = 0,
+    EXIT_FAILED = 1,
+    EXIT_USAGE = 2,
+    EXIT_INTERRUPTED = 75, /* sysexits' EX_TEMPFAIL: run the same command again to go on */
+};
+
+/** True if this process is a rank that mpiexec or srun started. */
+bool launch_under_mpi(void);
+/** Cores in this process' affinity mask. */
+size_t launch_cores(void);
+/** Absolute path of the running binary; the caller frees it; NULL if it cannot be found. */
+char *launch_binary(void);
+/**
+ * Runs `argv` of this binary again as 1 + `workers` ranks under mpiexec and waits.
+ * SIGINT, SIGTERM and SIGHUP are passed to the coordinator.
+ * @return exit status of the coordinator; EXIT_INTERRUPTED if it died without a word
+ */
+int launch_self(size_t workers, char **argv);
+/** Coordinator: says who it is, so that the launcher can pass signals. No-op without a launcher. */
+void launch_report_start(void);
+/** Coordinator: says how it ended. No-op without a launcher. */
+void launch_report_exit(int status);
+/** Coordinator: columns of the user's terminal behind the launcher, 0 if it is none. */
+int launch_columns(void);
+
+#endif

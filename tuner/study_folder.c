@@ -1,0 +1,152 @@
+#include "tuner/study_folder.h"
+
+#include "core/buffer.h"
+#include "core/file.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+enum { LOCK_TEXT_BYTES = 512 };
+
+Status study_folder_init(const char *path, StudyFolder *folder) {
+    memset(folder, 0, sizeof *folder);
+    folder->lock = -1;
+    TRY(file_absolute(path, &folder->path));
+    folder->study_file = file_join(folder->path, "study.yaml");
+    folder->database = file_join(folder->path, "study.db");
+    folder->checkpoints = file_join(folder->path, "checkpoints");
+    folder->logs = file_join(folder->path, "logs");
+    folder->requests = file_join(folder->path, "requests");
+    if (folder->study_file == NULL || folder->database == NULL || folder->checkpoints == NULL ||
+        folder->logs == NULL || folder->requests == NULL) {
+        study_folder_reset(folder);
+        FAIL(STATUS_ERR_NOMEM, "no memory for the paths of study '%s'", path);
+    }
+    return STATUS_OK;
+}
+
+void study_folder_reset(StudyFolder *folder) {
+    if (folder->path != NULL && folder->lock >= 0) {
+        (void)close(folder->lock);
+    }
+    free(folder->path);
+    free(folder->study_file);
+    free(folder->database);
+    free(folder->checkpoints);
+    free(folder->logs);
+    free(folder->requests);
+    memset(folder, 0, sizeof *folder);
+    folder->lock = -1;
+}
+
+bool study_folder_begun(const StudyFolder *folder) {
+    return file_exists(folder->database);
+}
+
+/* what a coordinator that was killed before its database was complete may leave behind */
+static bool is_ours(const char *name) {
+    static const char *const names[] = {".",    "..",       "study.yaml", "checkpoints",
+                                        "logs", "requests", "lock",       "study.yaml.tmp"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if (strcmp(name, names[i]) == 0) {
+            return true;
+        }
+    }
+    return strncmp(name, "study.db", strlen("study.db")) == 0;
+}
+
+static Status refuse_foreign(const StudyFolder *folder) {
+    DIR *entries = opendir(folder->path);
+    if (entries == NULL) {
+        if (errno == ENOENT) {
+            return STATUS_OK;
+        }
+        FAIL_NATIVE(STATUS_ERR_IO, errno, "cannot open '%s': %s", folder->path, strerror(errno));
+    }
+    char                 foreign[256] = "";
+    const struct dirent *entry = NULL;
+    /* one thread reads this folder: readdir is safe */
+    while ((entry = readdir(entries)) != NULL) { /* NOLINT(concurrency-mt-unsafe): own DIR */
+        if (!is_ours(entry->d_name)) {
+            (void)snprintf(foreign, sizeof foreign, "%s", entry->d_name);
+            break;
+        }
+    }
+    (void)closedir(entries);
+    if (foreign[0] != '\0') {
+        FAIL(STATUS_ERR_STATE,
+             "'%s' exists and is no study (it holds '%s'); give another folder with --dir",
+             folder->path, foreign);
+    }
+    return STATUS_OK;
+}
+
+Status study_folder_make(const StudyFolder *folder) {
+    if (!study_folder_begun(folder)) {
+        TRY(refuse_foreign(folder));
+    }
+    TRY(file_make_folder(folder->path));
+    TRY(file_make_folder(folder->checkpoints));
+    TRY(file_make_folder(folder->logs));
+    TRY(file_make_folder(folder->requests));
+    return STATUS_OK;
+}
+
+/* host and process id of this coordinator, for whoever meets the lock */
+static Status write_holder(int descriptor) {
+    char host[128] = "";
+    (void)gethostname(host, sizeof host - 1);
+    char      text[LOCK_TEXT_BYTES];
+    const int length =
+        snprintf(text, sizeof text, "host %s, process %ld\n", host, (long)getpid());
+    if (ftruncate(descriptor, 0) != 0 || pwrite(descriptor, text, (size_t)length, 0) != length) {
+        FAIL_NATIVE(STATUS_ERR_IO, errno, "cannot write the study's lock: %s", strerror(errno));
+    }
+    return STATUS_OK;
+}
+
+Status study_folder_lock(StudyFolder *folder) {
+    char *path = file_join(folder->path, "lock");
+    if (path == NULL) {
+        FAIL(STATUS_ERR_NOMEM, "no memory for the path of the lock");
+    }
+    const int descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    free(path);
+    if (descriptor < 0) {
+        FAIL_NATIVE(STATUS_ERR_IO, errno, "cannot open the lock of '%s': %s", folder->path,
+                    strerror(errno));
+    }
+    if (flock(descriptor, LOCK_EX | LOCK_NB) != 0) {
+        char          holder[LOCK_TEXT_BYTES] = "";
+        const ssize_t length = pread(descriptor, holder, sizeof holder - 1, 0);
+        holder[(length > 0) ? length : 0] = '\0';
+        holder[strcspn(holder, "\n")] = '\0';
+        (void)close(descriptor);
+        FAIL(STATUS_ERR_STATE, "another mbtune is running study '%s' (%s)", folder->path,
+             (holder[0] == '\0') ? "unknown holder" : holder);
+    }
+    const Status status = write_holder(descriptor);
+    if (status != STATUS_OK) {
+        (void)close(descriptor);
+        return status;
+    }
+    folder->lock = descriptor;
+    return STATUS_OK;
+}
+
+Status study_folder_freeze(const StudyFolder *folder, const char *text, size_t length) {
+    if (file_exists(folder->study_file) && study_folder_begun(folder)) {
+        FAIL(STATUS_ERR_STATE, "'%s' is frozen already", folder->study_file);
+    }
+    return file_write_atomic(folder->study_file, text, length);
+}
+
+char *study_folder_checkpoint(const StudyFolder *folder, const char *name) {
+    return file_join(folder->checkpoints, name);
+}

@@ -1,0 +1,45 @@
+/** @file study_folder.h  A study is a directory: its paths, its lock, its frozen study file.
+ *
+ *     study.yaml  study.db  checkpoints/  logs/  requests/  lock
+ */
+#ifndef TUNER_STUDY_FOLDER_H
+#define TUNER_STUDY_FOLDER_H
+
+#include "core/status.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+typedef struct StudyFolder {
+    char *path;        /* absolute */
+    char *study_file;  /* path/study.yaml */
+    char *database;    /* path/study.db */
+    char *checkpoints; /* path/checkpoints */
+    char *logs;        /* path/logs */
+    char *requests;    /* path/requests */
+    int   lock;        /* descriptor that holds the lock, or -1 */
+} StudyFolder;
+
+/** Fills in the paths of the study folder `path`, which need not exist. */
+Status study_folder_init(const char *path, StudyFolder *folder) MUST_USE;
+/** Gives lock and memory back; harmless on a zeroed struct. */
+void study_folder_reset(StudyFolder *folder);
+/** True where a database is: the study was begun. */
+bool study_folder_begun(const StudyFolder *folder);
+/**
+ * Makes the folder and its sub-folders.
+ * @return STATUS_OK; STATUS_ERR_STATE if the folder exists, holds something else and no study
+ */
+Status study_folder_make(const StudyFolder *folder) MUST_USE;
+/**
+ * Takes the lock: one coordinator at a time. The kernel drops it when the holder dies, whatever the
+ * way; the file says who holds it.
+ * @return STATUS_OK; STATUS_ERR_STATE with host and process id of the holder
+ */
+Status study_folder_lock(StudyFolder *folder) MUST_USE;
+/** Writes the frozen study file once; STATUS_ERR_STATE if there is one already. */
+Status study_folder_freeze(const StudyFolder *folder, const char *text, size_t length) MUST_USE;
+/** Path of the checkpoint "SEGMENT.aATTEMPT"; the caller frees it; NULL when memory is out. */
+char *study_folder_checkpoint(const StudyFolder *folder, const char *name);
+
+#endif
