@@ -14,10 +14,10 @@
 
 #ifdef ARENA_ASAN
 #include <sanitizer/asan_interface.h>
-#define POISON(address, bytes) ASAN_POISON_MEMORY_REGION((address), (bytes))
+#define POISON(address, bytes)   ASAN_POISON_MEMORY_REGION((address), (bytes))
 #define UNPOISON(address, bytes) ASAN_UNPOISON_MEMORY_REGION((address), (bytes))
 #else
-#define POISON(address, bytes) ((void)(address), (void)(bytes))
+#define POISON(address, bytes)   ((void)(address), (void)(bytes))
 #define UNPOISON(address, bytes) ((void)(address), (void)(bytes))
 #endif
 
@@ -64,8 +64,8 @@ size_t arena_need(size_t count, size_t size) {
 Status arena_take(Arena *arena, size_t count, size_t size, void **out) {
     const size_t bytes = arena_need(count, size);
     if (bytes > arena->capacity - arena->used) {
-        FAIL(STATUS_ERR_NOMEM, "arena: %zu x %zu bytes requested, %zu of %zu available", count, size,
-             arena->capacity - arena->used, arena->capacity);
+        FAIL(STATUS_ERR_NOMEM, "arena: %zu x %zu bytes requested, %zu of %zu available", count,
+             size, arena->capacity - arena->used, arena->capacity);
     }
     *out = arena->base + arena->used;
     UNPOISON(*out, bytes);

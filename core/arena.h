@@ -19,7 +19,8 @@ typedef struct Arena {
     size_t         peak;     /* bytes, largest `used` so far */
 } Arena;
 
-/** Allocates `capacity` bytes (0 is allowed). @return STATUS_OK, STATUS_ERR_NOMEM (arena zeroed). */
+/** Allocates `capacity` bytes (0 is allowed). @return STATUS_OK, STATUS_ERR_NOMEM (arena zeroed).
+ */
 Status arena_init(Arena *arena, size_t capacity) MUST_USE;
 /** Frees the memory and zeroes the struct; harmless on a zeroed one. */
 void arena_reset(Arena *arena);
@@ -37,7 +38,7 @@ Status arena_take(Arena *arena, size_t count, size_t size, void **out) MUST_USE;
 size_t arena_need(size_t count, size_t size);
 
 /* ARENA_TAKE(arena, float, n, &rows): typed form */
-#define ARENA_TAKE(arena, type, count, out)                                                        \
+#define ARENA_TAKE(arena, type, count, out) \
     arena_take((arena), (count), sizeof(type), (void **)(void *)(type **){(out)})
 
 #endif

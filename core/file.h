@@ -1,4 +1,5 @@
-/** @file file.h  Files that survive a crash: atomic replacement, fsync, checksums, whole folders. */
+/** @file file.h  Files that survive a crash: atomic replacement, fsync, checksums, whole folders.
+ */
 #ifndef CORE_FILE_H
 #define CORE_FILE_H
 
@@ -18,7 +19,8 @@ bool   file_exists(const char *path);
 bool   file_is_folder(const char *path);
 /** Makes a folder and its parents; an existing one is fine. */
 Status file_make_folder(const char *path) MUST_USE;
-/** Removes a file or a folder with all that is in it; a missing one is fine. Does not follow links. */
+/** Removes a file or a folder with all that is in it; a missing one is fine. Does not follow links.
+ */
 Status file_remove_all(const char *path) MUST_USE;
 /** Syncs a file, or every file of a folder and the folder itself. */
 Status file_sync(const char *path) MUST_USE;

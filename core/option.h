@@ -21,10 +21,10 @@ typedef struct OptionSpec {
     double             lower; /* float and int: smallest allowed value */
     double             upper; /* float and int: largest allowed value */
     double             default_value;
-    bool               dynamic;       /* may change while an agent trains */
-    const char *const *choices;       /* choice: names, ends at NULL */
-    const char        *help;          /* one line with the unit */
-    const char        *source;        /* paper or reference implementation of the default, or NULL */
+    bool               dynamic; /* may change while an agent trains */
+    const char *const *choices; /* choice: names, ends at NULL */
+    const char        *help;    /* one line with the unit */
+    const char        *source;  /* paper or reference implementation of the default, or NULL */
 } OptionSpec;
 
 size_t option_count(const OptionSpec *specs);

@@ -14,7 +14,7 @@
 /* What a stream is for. Values are part of every stored result: append, never renumber. */
 typedef enum RngPurpose {
     RNG_TEST = 0,
-    RNG_SEED = 1,            /* drawing the seed of a line of segments */
+    RNG_SEED = 1,            /* rng_seed() only: the seed of a line of segments */
     RNG_DECIDE = 2,          /* schedulers: unit = decision number */
     RNG_ENVIRONMENT = 3,     /* reset and process noise: unit = episode */
     RNG_EXPLORE = 4,         /* random and noisy actions: unit = environment step */
@@ -31,14 +31,17 @@ typedef enum RngPurpose {
 
 typedef struct Rng {
     uint32_t key[2];     /* the seed */
-    uint32_t counter[4]; /* block number, lane, unit, purpose */
+    uint32_t counter[4]; /* block; lane; unit, low 32 bits; unit, high 24 bits << 8 | purpose */
     uint32_t block[4];   /* numbers of the current block */
     uint32_t used;       /* of the current block, 0-4 */
 } Rng;
 
-/** The stream of (seed, unit, purpose). */
+/**
+ * The stream of (seed, unit, purpose); lane 0. A stream has 2^34 32-bit numbers, then it repeats.
+ * @param unit  below 2^56
+ */
 Rng rng_stream(uint64_t seed, uint64_t unit, RngPurpose purpose);
-/** The same with a lane: one independent stream per member, slot, index (0 to 2^16 - 1). */
+/** The same with a lane: one independent stream per member, slot, index. */
 Rng rng_stream_lane(uint64_t seed, uint64_t unit, RngPurpose purpose, uint32_t lane);
 
 uint32_t rng_u32(Rng *rng);

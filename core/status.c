@@ -8,8 +8,8 @@ static _Thread_local ErrorInfo last_error;
 
 const char *status_name(Status code) {
     switch (code) {
-#define STATUS_NAME_CASE(c, text)                                                                  \
-    case c:                                                                                        \
+#define STATUS_NAME_CASE(c, text) \
+    case c:                       \
         return #c;
         STATUS_LIST(STATUS_NAME_CASE)
 #undef STATUS_NAME_CASE
@@ -19,8 +19,8 @@ const char *status_name(Status code) {
 
 const char *status_text(Status code) {
     switch (code) {
-#define STATUS_TEXT_CASE(c, text)                                                                  \
-    case c:                                                                                        \
+#define STATUS_TEXT_CASE(c, text) \
+    case c:                       \
         return text;
         STATUS_LIST(STATUS_TEXT_CASE)
 #undef STATUS_TEXT_CASE
@@ -63,7 +63,7 @@ Status status_prefix(const char *format, ...) {
     va_end(arguments);
 
     memcpy(old, last_error.text, sizeof old);
-    const int length = snprintf(last_error.text, sizeof last_error.text, "%s: ", prefix);
+    const int    length = snprintf(last_error.text, sizeof last_error.text, "%s: ", prefix);
     const size_t used = (length < 0) ? 0 : (size_t)length;
     if (used < sizeof last_error.text) {
         (void)snprintf(last_error.text + used, sizeof last_error.text - used, "%s", old);

@@ -7,25 +7,25 @@
 #define CORE_STATUS_H
 
 /* One list, so that codes, names and texts cannot drift apart. */
-#define STATUS_LIST(X)                                                                             \
-    X(STATUS_OK, "ok")                                                                             \
-    X(STATUS_ERR_ARG, "bad argument")                                                              \
-    X(STATUS_ERR_SHAPE, "shapes do not match")                                                     \
-    X(STATUS_ERR_STATE, "not possible in this state")                                              \
-    X(STATUS_ERR_NOMEM, "out of memory")                                                           \
-    X(STATUS_ERR_NUMERIC, "numerical failure")                                                     \
-    X(STATUS_ERR_UNKNOWN_NAME, "unknown name")                                                     \
-    X(STATUS_ERR_RANGE, "value out of range")                                                      \
-    X(STATUS_ERR_PARSE, "malformed input")                                                         \
-    X(STATUS_ERR_IO, "input or output failed")                                                     \
-    X(STATUS_ERR_CORRUPT, "damaged data")                                                          \
-    X(STATUS_ERR_VERSION, "unsupported version")                                                   \
-    X(STATUS_ERR_DATABASE, "database failure")                                                     \
-    X(STATUS_ERR_MPI, "MPI failure")                                                               \
-    X(STATUS_ERR_PROCESS, "process failure")                                                       \
-    X(STATUS_ERR_PROTOCOL, "trainer protocol violated")                                            \
-    X(STATUS_ERR_UNAVAILABLE, "not available in this build")                                       \
-    X(STATUS_ERR_USAGE, "wrong usage")                                                             \
+#define STATUS_LIST(X)                                       \
+    X(STATUS_OK, "ok")                                       \
+    X(STATUS_ERR_ARG, "bad argument")                        \
+    X(STATUS_ERR_SHAPE, "shapes do not match")               \
+    X(STATUS_ERR_STATE, "not possible in this state")        \
+    X(STATUS_ERR_NOMEM, "out of memory")                     \
+    X(STATUS_ERR_NUMERIC, "numerical failure")               \
+    X(STATUS_ERR_UNKNOWN_NAME, "unknown name")               \
+    X(STATUS_ERR_RANGE, "value out of range")                \
+    X(STATUS_ERR_PARSE, "malformed input")                   \
+    X(STATUS_ERR_IO, "input or output failed")               \
+    X(STATUS_ERR_CORRUPT, "damaged data")                    \
+    X(STATUS_ERR_VERSION, "unsupported version")             \
+    X(STATUS_ERR_DATABASE, "database failure")               \
+    X(STATUS_ERR_MPI, "MPI failure")                         \
+    X(STATUS_ERR_PROCESS, "process failure")                 \
+    X(STATUS_ERR_PROTOCOL, "trainer protocol violated")      \
+    X(STATUS_ERR_UNAVAILABLE, "not available in this build") \
+    X(STATUS_ERR_USAGE, "wrong usage")                       \
     X(STATUS_ERR_INTERRUPTED, "interrupted")
 
 typedef enum Status {
@@ -47,7 +47,7 @@ typedef struct ErrorInfo {
 } ErrorInfo;
 
 #define MUST_USE __attribute__((warn_unused_result))
-#define PRINTF_LIKE(format_index, first_index)                                                     \
+#define PRINTF_LIKE(format_index, first_index) \
     __attribute__((format(printf, format_index, first_index)))
 
 /** Name of a code ("STATUS_ERR_ARG"); "STATUS_?" for a number that is none. */
@@ -69,16 +69,16 @@ Status status_prefix(const char *format, ...) PRINTF_LIKE(1, 2);
 /* for unwinding code: sets the text and yields the code */
 #define FAILURE(code, ...) status_fail((code), 0, __FILE__, __LINE__, __func__, __VA_ARGS__)
 /* keeps errno, an SQLite or an MPI code beside the text */
-#define FAIL_NATIVE(code, native, ...)                                                             \
+#define FAIL_NATIVE(code, native, ...) \
     return status_fail((code), (native), __FILE__, __LINE__, __func__, __VA_ARGS__)
-#define FAILURE_NATIVE(code, native, ...)                                                          \
+#define FAILURE_NATIVE(code, native, ...) \
     status_fail((code), (native), __FILE__, __LINE__, __func__, __VA_ARGS__)
-#define TRY(call)                                                                                  \
-    do {                                                                                           \
-        const Status try_status_ = (call);                                                         \
-        if (try_status_ != STATUS_OK) {                                                            \
-            return try_status_;                                                                    \
-        }                                                                                          \
+#define TRY(call)                          \
+    do {                                   \
+        const Status try_status_ = (call); \
+        if (try_status_ != STATUS_OK) {    \
+            return try_status_;            \
+        }                                  \
     } while (0)
 
 #endif
