@@ -8,7 +8,8 @@ double clock_wall(void);
 double clock_monotonic(void);
 /** Seconds of processor time used by the calling thread. */
 double clock_thread(void);
-/** Sleeps for `seconds` (signals may end it early). */
+/** Sleeps for `seconds` (signals may end it early); returns at once for 0, negative numbers, NaN.
+ */
 void clock_sleep(double seconds);
 
 #endif
