@@ -1,0 +1,199 @@
+/* Swing a pole up on a cart and hold it there: the cart-pole task of PETS (Chua et al. 2018) in
+ * MuJoCo.
+ *
+ * The pole hangs down at angle 0. The reward is that of the tip's distance to the point 0.6 m above
+ * the middle of the rail, less a little for the action; there is no termination. The model is this
+ * project's own; the tests compare what it compiles to, and 60 control steps, with reference
+ * tables.
+ */
+#include "mbrl/environments/builtin.h"
+#include "mbrl/environments/mujoco_sim.h"
+
+#include "core/kernel.h"
+#include "core/vector_math.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+enum { STATE_X, STATE_ANGLE, STATE_X_DOT, STATE_ANGLE_DOT, STATE_DIM };
+enum { FEATURE_DIM = 5, FRAME_SKIP = 2, NQ = 2, NV = 2 };
+
+static const char mjcf[] =
+    "<mujoco model='cartpole_swingup'>"
+    "  <option timestep='0.02' integrator='RK4'/>"
+    "  <default>"
+    "    <joint damping='1' armature='0'/>"
+    "    <geom contype='0' conaffinity='1' friction='1 0.1 0.1' density='1000'/>"
+    "  </default>"
+    "  <worldbody>"
+    "    <geom name='rail' type='capsule' size='0.02 3' quat='0.70710678118654757 0 "
+    "0.70710678118654757 0'/>"
+    "    <body name='cart'>"
+    "      <joint name='slider' type='slide' axis='1 0 0' limited='true' range='-2.5 2.5'/>"
+    "      <geom name='cart' type='capsule' size='0.1 0.1' quat='0.70710678118654757 0 "
+    "0.70710678118654757 0'/>"
+    "      <body name='pole'>"
+    "        <joint name='hinge' type='hinge' axis='0 1 0' limited='false'/>"
+    "        <geom name='pole' type='capsule' size='0.049' fromto='0 0 0 0.001 0 -0.6'/>"
+    "      </body>"
+    "    </body>"
+    "  </worldbody>"
+    "  <actuator>"
+    "    <motor name='slide' joint='slider' gear='100' ctrllimited='true' ctrlrange='-3 3'/>"
+    "  </actuator>"
+    "</mujoco>";
+
+static MujocoModel shared_model = MUJOCO_MODEL("cartpole_swingup", mjcf);
+
+/* handful-of-trials, dmbrl/config/cartpole.py */
+static const double pole_length = 0.6;  /* m */
+static const double action_cost = 0.01; /* per squared action */
+static const double start_deviation = 0.1;
+
+static const double action_low[1] = {-3.0};
+static const double action_high[1] = {3.0};
+
+/* measured once: see target_scale_is_the_measured_one in the tests (100 000 steps of the uniform
+ * random policy, seed 1) */
+static const double target_scale[STATE_DIM] = {0.074892174, 0.13382736, 0.6259104, 1.3774246};
+
+typedef struct Swingup {
+    MujocoSim sim;
+} Swingup;
+
+static Status swingup_create(void **self) {
+    *self = NULL;
+    Swingup *swingup = calloc(1, sizeof *swingup);
+    if (swingup == NULL) {
+        FAIL(STATUS_ERR_NOMEM, "no memory for the cartpole_swingup environment");
+    }
+    const Status status = mujoco_sim_init(&swingup->sim, &shared_model);
+    if (status != STATUS_OK) {
+        free(swingup);
+        return status;
+    }
+    *self = swingup;
+    return STATUS_OK;
+}
+
+static void swingup_destroy(void *self) {
+    Swingup *swingup = self;
+    if (swingup != NULL) {
+        mujoco_sim_reset(&swingup->sim);
+        free(swingup);
+    }
+}
+
+static void observe(const Swingup *swingup, double *state) {
+    const mjData *data = swingup->sim.data;
+    state[STATE_X] = data->qpos[0];
+    state[STATE_ANGLE] = data->qpos[1];
+    state[STATE_X_DOT] = data->qvel[0];
+    state[STATE_ANGLE_DOT] = data->qvel[1];
+}
+
+static Status swingup_reset(void *self, Rng *rng, double *state) {
+    Swingup *swingup = self;
+    double   start[NQ + NV];
+    for (size_t i = 0; i < NQ + NV; i++) {
+        start[i] = start_deviation * rng_normal(rng);
+    }
+    TRY(mujoco_sim_start(&swingup->sim, start, start + NQ));
+    observe(swingup, state);
+    return STATUS_OK;
+}
+
+static double swingup_reward(const double *state, const double *action, const double *next) {
+    (void)state;
+    const double tip_x = next[STATE_X] - pole_length * sin(next[STATE_ANGLE]);
+    const double tip_z = -pole_length * cos(next[STATE_ANGLE]) - pole_length;
+    const double distance2 = tip_x * tip_x + tip_z * tip_z;
+    return exp(-distance2 / (pole_length * pole_length)) - action_cost * action[0] * action[0];
+}
+
+static Status swingup_step(void *self, const double *action, double *state, EnvironmentStep *out) {
+    Swingup     *swingup = self;
+    double       before[STATE_DIM];
+    const double clipped[1] = {fmin(fmax(action[0], action_low[0]), action_high[0])};
+    bool         diverged = !isfinite(action[0]);
+
+    observe(swingup, before);
+    if (!diverged) {
+        swingup->sim.data->ctrl[0] = clipped[0];
+        mujoco_sim_step(&swingup->sim, FRAME_SKIP, &diverged);
+    }
+    observe(swingup, state);
+    out->diverged = diverged;
+    out->terminated = false;
+    out->reward = diverged ? 0.0 : swingup_reward(before, clipped, state);
+    return STATUS_OK;
+}
+
+static void swingup_save(const void *self, double *snapshot) {
+    const Swingup *swingup = self;
+    mujoco_sim_save(&swingup->sim, snapshot);
+}
+
+static Status swingup_load(void *self, const double *snapshot, double *state) {
+    Swingup *swingup = self;
+    mujoco_sim_load(&swingup->sim, snapshot);
+    observe(swingup, state);
+    return STATUS_OK;
+}
+
+KERNEL_CLONES
+static void swingup_features(const float *state, size_t n, float *features, size_t stride) {
+    for (size_t i = 0; i < n; i++) {
+        const float *s = state + i * STATE_DIM;
+        float       *f = features + i * stride;
+        vector_sin_cos_one(s[STATE_ANGLE], &f[0], &f[1]);
+        f[2] = s[STATE_X];
+        f[3] = s[STATE_X_DOT];
+        f[4] = s[STATE_ANGLE_DOT];
+    }
+}
+
+KERNEL_CLONES
+static void swingup_rewards(const float *state, const float *action, const float *next, size_t n,
+                            float *reward) {
+    const float length = (float)pole_length;
+    const float sharpness = (float)(-1.0 / (pole_length * pole_length));
+    const float cost = (float)action_cost;
+    (void)state;
+    for (size_t i = 0; i < n; i++) {
+        float sine;
+        float cosine;
+        vector_sin_cos_one(next[i * STATE_DIM + STATE_ANGLE], &sine, &cosine);
+        const float tip_x = next[i * STATE_DIM + STATE_X] - length * sine;
+        const float tip_z = -length * cosine - length;
+        const float nearness = vector_exp_one((tip_x * tip_x + tip_z * tip_z) * sharpness);
+        reward[i] = nearness - cost * (action[i] * action[i]);
+    }
+}
+
+const EnvironmentOps environment_cartpole_swingup_ops = {
+    .name = "cartpole_swingup",
+    .source = "handful-of-trials (Chua et al. 2018), dmbrl/env/cartpole.py",
+    .help = "swing a pole up on a cart and hold it (MuJoCo); reward at most 1 per step",
+    .state_dim = STATE_DIM,
+    .action_dim = 1,
+    .feature_dim = FEATURE_DIM,
+    .dt = 0.04,
+    .episode_length = 200,
+    .action_low = action_low,
+    .action_high = action_high,
+    .target_scale = target_scale,
+    .target_absolute = NULL,
+    .worst_return = -18.0, /* 200 steps far from the goal at full action */
+    .snapshot_size = MUJOCO_SNAPSHOT(NQ, NV),
+    .create = swingup_create,
+    .destroy = swingup_destroy,
+    .reset = swingup_reset,
+    .step = swingup_step,
+    .save = swingup_save,
+    .load = swingup_load,
+    .reward = swingup_reward,
+    .features = swingup_features,
+    .rewards = swingup_rewards,
+    .terminated = NULL,
+};

@@ -1,0 +1,66 @@
+#include "mbrl/environments/builtin.h"
+
+#include "core/option.h"
+
+#include <string.h>
+
+static const EnvironmentOps *const builtin[] = {
+    &environment_cartpole_ops,
+#ifdef MBTUNE_HAVE_MUJOCO
+    &environment_cartpole_swingup_ops,
+#endif
+};
+
+enum { BUILTIN_COUNT = sizeof builtin / sizeof builtin[0] };
+
+static const char *const unavailable[] = {
+#ifndef MBTUNE_HAVE_MUJOCO
+    "cartpole_swingup: built without MuJoCo",
+#endif
+    NULL,
+};
+
+size_t environment_count(void) {
+    return BUILTIN_COUNT;
+}
+
+const EnvironmentOps *environment_at(size_t index) {
+    return index < BUILTIN_COUNT ? builtin[index] : NULL;
+}
+
+const char *const *environment_unavailable(void) {
+    return unavailable;
+}
+
+/* The row of `unavailable` that speaks about `name`, or NULL. */
+static const char *missing_reason(const char *name) {
+    const size_t length = strlen(name);
+    for (const char *const *row = unavailable; *row != NULL; row++) {
+        if (strncmp(*row, name, length) == 0 && (*row)[length] == ':') {
+            return *row;
+        }
+    }
+    return NULL;
+}
+
+Status environment_find(const char *name, const EnvironmentOps **out) {
+    const char *names[BUILTIN_COUNT];
+
+    *out = NULL;
+    for (size_t i = 0; i < BUILTIN_COUNT; i++) {
+        if (strcmp(builtin[i]->name, name) == 0) {
+            *out = builtin[i];
+            return STATUS_OK;
+        }
+        names[i] = builtin[i]->name;
+    }
+    const char *reason = missing_reason(name);
+    if (reason != NULL) {
+        FAIL(STATUS_ERR_UNAVAILABLE, "environment %s", reason);
+    }
+    const char *nearest = option_nearest(name, names, BUILTIN_COUNT);
+    if (nearest != NULL) {
+        FAIL(STATUS_ERR_UNKNOWN_NAME, "no environment '%s'; did you mean '%s'?", name, nearest);
+    }
+    FAIL(STATUS_ERR_UNKNOWN_NAME, "no environment '%s'; `mbtune list` shows them", name);
+}
