@@ -112,6 +112,8 @@ typedef struct Study {
     size_t                objective_count;
     StudyConstraint       constraints[SCHEDULER_MAX_CONSTRAINTS];
     size_t                constraint_count;
+    char                **metrics; /* further metrics that the trainer is asked for, or NULL */
+    size_t                metric_count;
     StudyBudget           budget;
     int64_t               repeats;
     bool                  baseline;

@@ -1,0 +1,21 @@
+/** @file commands.h  Commands that read and report; each appends its output to `out`. */
+#ifndef TUNER_COMMANDS_H
+#define TUNER_COMMANDS_H
+
+#include "core/buffer.h"
+#include "core/status.h"
+
+/** `mbtune validate STUDY.yaml`: errors, or what the study would cost. */
+Status command_validate(int argc, char **argv, Buffer *out) MUST_USE;
+/** `mbtune list [schedulers|environments|agents|presets] [NAME]` */
+Status command_list(int argc, char **argv, Buffer *out) MUST_USE;
+/** `mbtune show DIR [--segments|--trials]` */
+Status command_show(int argc, char **argv, Buffer *out) MUST_USE;
+/** `mbtune best DIR` */
+Status command_best(int argc, char **argv, Buffer *out) MUST_USE;
+/** `mbtune export DIR --what schedule` */
+Status command_export(int argc, char **argv, Buffer *out) MUST_USE;
+/** `mbtune version` */
+Status command_version(int argc, char **argv, Buffer *out) MUST_USE;
+
+#endif
