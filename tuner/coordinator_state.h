@@ -28,11 +28,11 @@ typedef enum WorkKind {
 /** One piece of work that is queued or with a slot. */
 typedef struct Work {
     WorkKind kind;
-    int64_t  id;      /* segment, or evaluation */
-    int64_t  needs;   /* segment whose checkpoint it starts from; 0 = none */
-    int64_t  attempt; /* once it is with a slot */
+    int64_t  id;       /* segment, or evaluation */
+    int64_t  needs;    /* segment whose checkpoint it starts from; 0 = none */
+    int64_t  attempt;  /* once it is with a slot */
     int64_t  failures; /* attempts of this run that failed and were retried */
-    bool     partial; /* continues what an earlier attempt of the same segment yielded */
+    bool     partial;  /* continues what an earlier attempt of the same segment yielded */
 } Work;
 
 typedef struct WorkQueue {
@@ -45,6 +45,7 @@ typedef struct Slot {
     bool    usable;
     int     worker;
     bool    busy;
+    bool    unsent; /* assigned, but the commit before its order is not done yet */
     bool    yielding;
     Work    work;  /* while busy */
     int64_t holds; /* segment that its trainer has in memory; 0 = none */
@@ -82,11 +83,11 @@ typedef struct Coordinator {
     Progress                progress;
 
     Phase    phase;
-    bool     decided_all;   /* the phase's scheduler said done */
-    bool     failed;        /* ... because the study failed */
-    char     reason[256];   /* why the study ended */
-    bool     waiting;       /* the scheduler waits for the next event */
-    int64_t  undecided;     /* decided work of this phase without an observed result */
+    bool     decided_all; /* the phase's scheduler said done */
+    bool     failed;      /* ... because the study failed */
+    char     reason[256]; /* why the study ended */
+    bool     waiting;     /* the scheduler waits for the next event */
+    int64_t  undecided;   /* decided work of this phase without an observed result */
     uint64_t numerics_hash;
 
     WorkQueue    queue;
@@ -116,18 +117,18 @@ typedef struct Coordinator {
     double stop_deadline;
     int    stop_signals;
 
-    double  *window;          /* values along a lineage */
-    size_t   window_capacity; /* >= every window asked for */
-    double   first_dispatch;  /* s, monotonic; 0 = none yet */
-    double   last_finish;
-    double   busy_seconds;
-    int64_t  branches[2]; /* exploits, backtracks decided */
+    double *point;           /* (space_count) scratch */
+    double *window;          /* values along a lineage */
+    size_t  window_capacity; /* >= every window asked for */
+    double  first_dispatch;  /* s, monotonic; 0 = none yet */
+    double  last_finish;
+    double  busy_seconds;
+    int64_t branches[2]; /* exploits, backtracks decided */
 } Coordinator;
 
 /* coordinator.c */
 Status coordinator__begin(Coordinator *c) MUST_USE; /* opens the transaction if none is open */
-void   coordinator__log(Coordinator *c, const char *level, const char *format, ...)
-    PRINTF_LIKE(3, 4);
+void coordinator__log(Coordinator *c, const char *level, const char *format, ...) PRINTF_LIKE(3, 4);
 
 /* coordinator_open.c */
 Status coordinator__open(Coordinator *c) MUST_USE;
@@ -144,7 +145,8 @@ Status coordinator__decide(Coordinator *c) MUST_USE;
 
 /* coordinator_send.c */
 Status coordinator__queue(Coordinator *c, const Work *work) MUST_USE;
-/* chooses work for free slots and records the attempts; coordinator__send() sends after the commit */
+/* chooses work for free slots and records the attempts; coordinator__send() sends after the commit
+ */
 Status coordinator__assign(Coordinator *c) MUST_USE;
 Status coordinator__send(Coordinator *c) MUST_USE;
 size_t coordinator__free_slots(const Coordinator *c);

@@ -1,5 +1,7 @@
 #include "tuner/launch.h"
 
+#include "tuner/cli.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -16,7 +18,7 @@
 #define MBTUNE_MPIEXEC "mpiexec.mpich"
 #endif
 
-#define LAUNCH_VARIABLE "MBTUNE_LAUNCH"
+#define LAUNCH_VARIABLE  "MBTUNE_LAUNCH"
 #define COLUMNS_VARIABLE "MBTUNE_COLUMNS"
 
 enum { REPORT_BYTES = 64, MAX_ARGUMENTS = 256 };
@@ -39,7 +41,8 @@ char *launch_binary(void) {
     return realpath("/proc/self/exe", NULL);
 }
 
-/* ---- the coordinator's side --------------------------------------------------------------------- */
+/* ---- the coordinator's side ---------------------------------------------------------------------
+ */
 
 static void report(const char *format, long value) {
     const char *path = getenv(LAUNCH_VARIABLE);
@@ -71,7 +74,8 @@ int launch_columns(void) {
     return (text == NULL) ? 0 : (int)strtol(text, NULL, 10);
 }
 
-/* ---- the launcher's side ------------------------------------------------------------------------ */
+/* ---- the launcher's side ------------------------------------------------------------------------
+ */
 
 /* reads "<key> <number>" from the report file; -1 if it says something else */
 static long read_report(const char *path, const char *key) {
@@ -105,11 +109,11 @@ static void become_mpiexec(size_t workers, char **argv, const sigset_t *old_mask
     char *binary = launch_binary();
     char  ranks[16];
     (void)snprintf(ranks, sizeof ranks, "%zu", workers + 1);
-    char  program[] = MBTUNE_MPIEXEC;
-    char  ranks_option[] = "-n";
-    char *arguments[MAX_ARGUMENTS] = {program, ranks_option, ranks, binary};
+    char   program[] = MBTUNE_MPIEXEC;
+    char   ranks_option[] = "-n";
+    char  *arguments[MAX_ARGUMENTS] = {program, ranks_option, ranks, binary};
     size_t count = 4;
-    for (size_t i = 1; argv[i] != NULL && count + 1 < MAX_ARGUMENTS; i++) {
+    for (size_t i = 0; argv[i] != NULL && count + 1 < MAX_ARGUMENTS; i++) {
         arguments[count++] = argv[i];
     }
     (void)setpgid(0, 0);
@@ -160,11 +164,12 @@ static int wait_for(pid_t mpiexec, const char *path, const sigset_t *mask) {
 int launch_self(size_t workers, char **argv) {
     const char *folder = getenv("TMPDIR");
     char        path[512];
-    (void)snprintf(path, sizeof path, "%s/mbtune-launch-XXXXXX", (folder == NULL) ? "/tmp" : folder);
+    (void)snprintf(path, sizeof path, "%s/mbtune-launch-XXXXXX",
+                   (folder == NULL) ? "/tmp" : folder);
     const int file = mkstemp(path);
     if (file < 0) {
         (void)fprintf(stderr, "mbtune: cannot make '%s': %s\n", path, strerror(errno));
-        return EXIT_FAILED;
+        return CLI_EXIT_FAILED;
     }
     (void)close(file);
     (void)setenv(LAUNCH_VARIABLE, path, 1); /* NOLINT(concurrency-mt-unsafe): one thread */
@@ -187,7 +192,7 @@ int launch_self(size_t workers, char **argv) {
     if (mpiexec < 0) {
         (void)fprintf(stderr, "mbtune: cannot start a process: %s\n", strerror(errno));
         (void)unlink(path);
-        return EXIT_FAILED;
+        return CLI_EXIT_FAILED;
     }
     const int  launched = wait_for(mpiexec, path, &mask);
     const long reported = read_report(path, "exit");
@@ -196,11 +201,11 @@ int launch_self(size_t workers, char **argv) {
         return (int)reported;
     }
     if (launched == 127) {
-        return EXIT_FAILED;
+        return CLI_EXIT_FAILED;
     }
     (void)fprintf(stderr,
                   "mbtune: the study was cut off (mpiexec ended with status %d); run the same "
                   "command again to resume it\n",
                   launched);
-    return EXIT_INTERRUPTED;
+    return CLI_EXIT_RESUMABLE;
 }

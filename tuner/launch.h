@@ -1,4 +1,5 @@
-/** @file launch.h  Starting mbtune under mpiexec from a plain command line, and telling its outcome.
+/** @file launch.h  Starting mbtune under mpiexec from a plain command line, and telling its
+ * outcome.
  *
  * Hydra's exit status is whatever rank ended worst, so the coordinator writes its own to a small
  * file that the launching process made (named by MBTUNE_LAUNCH) and reads afterwards. The same file
@@ -10,13 +11,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-enum {
-    EXIT_DONE = 0,
-    EXIT_FAILED = 1,
-    EXIT_USAGE = 2,
-    EXIT_INTERRUPTED = 75, /* sysexits' EX_TEMPFAIL: run the same command again to go on */
-};
-
 /** True if this process is a rank that mpiexec or srun started. */
 bool launch_under_mpi(void);
 /** Cores in this process' affinity mask. */
@@ -24,9 +18,9 @@ size_t launch_cores(void);
 /** Absolute path of the running binary; the caller frees it; NULL if it cannot be found. */
 char *launch_binary(void);
 /**
- * Runs `argv` of this binary again as 1 + `workers` ranks under mpiexec and waits.
+ * Runs this binary with `argv` (from the command's name on, ends at NULL) again as 1 + `workers` ranks under mpiexec and waits.
  * SIGINT, SIGTERM and SIGHUP are passed to the coordinator.
- * @return exit status of the coordinator; EXIT_INTERRUPTED if it died without a word
+ * @return exit status of the coordinator; CLI_EXIT_RESUMABLE if it died without a word
  */
 int launch_self(size_t workers, char **argv);
 /** Coordinator: says who it is, so that the launcher can pass signals. No-op without a launcher. */

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <time.h>
 
-#define LIVE_SECONDS 0.25
+#define LIVE_SECONDS  0.25
 #define PLAIN_SECONDS 10.0
 
 enum { LINE_BYTES = 512, TIME_BYTES = 32 };
@@ -52,19 +52,20 @@ static void format_state(const ProgressState *state, char *line, size_t size) {
     } else {
         (void)snprintf(units, sizeof units, "%lld %ss", (long long)state->units, state->unit);
     }
-    (void)snprintf(line, size,
-                   "%s  %s  segments %lld done, %zu running, %lld failed  best %s  busy %s  left %s",
-                   state->phase, units, (long long)state->done, state->running,
-                   (long long)state->failed, best, utilization, eta);
+    (void)snprintf(
+        line, size,
+        "%s  %s  segments %lld done, %zu running, %lld failed  best %s  busy %s  left %s",
+        state->phase, units, (long long)state->done, state->running, (long long)state->failed, best,
+        utilization, eta);
 }
 
-void progress_show(Progress *progress, const ProgressState *state, bool now) {
-    const double time = clock_monotonic();
+bool progress_due(const Progress *progress, bool now) {
     const double every = (progress->columns > 0) ? LIVE_SECONDS : PLAIN_SECONDS;
-    if (progress->quiet || (!now && time - progress->shown < every)) {
-        return;
-    }
-    progress->shown = time;
+    return !progress->quiet && (now || clock_monotonic() - progress->shown >= every);
+}
+
+void progress_show(Progress *progress, const ProgressState *state) {
+    progress->shown = clock_monotonic();
     char line[LINE_BYTES];
     format_state(state, line, sizeof line);
     if (progress->columns > 0) {
@@ -82,9 +83,9 @@ void progress_log(Progress *progress, const char *level, const char *text) {
         return;
     }
     progress_end(progress);
-    char            stamp[TIME_BYTES] = "";
-    struct tm       parts;
-    const time_t    now = (time_t)clock_wall();
+    char             stamp[TIME_BYTES] = "";
+    struct tm        parts;
+    const time_t     now = (time_t)clock_wall();
     const struct tm *local = localtime_r(&now, &parts);
     if (local != NULL) {
         (void)strftime(stamp, sizeof stamp, "%H:%M:%S", local);

@@ -1,0 +1,221 @@
+/* `run` and `evaluate`. Started plainly, the study file is checked here, so that a mistake is one
+ * sentence before any process starts, and then the same command line runs again as ranks under
+ * mpiexec. Rank 0 becomes the coordinator, all others workers. */
+#include "tuner/command_run.h"
+
+#include "tuner/cli.h"
+#include "tuner/coordinator.h"
+#include "tuner/launch.h"
+#include "workers/crew.h"
+
+#include <mpi.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { MAX_WORKERS = 65536 };
+
+static const CliOption run_options[] = {
+    {"dir", 'd', "DIR", "study folder (default: the study's name)", false},
+    {"workers", 'w', "N", "worker processes (default: cores / resources.cores)", false},
+    {"slots", 0, "N", "trainers per worker (default 1)", false},
+    {"set", 's', "KEY=VALUE", "override a key of the study file (budget.total=100)", true},
+    {"quiet", 'q', NULL, "print errors only", false},
+    {"help", 'h', NULL, "show this help", false},
+    {NULL, 0, NULL, NULL, false},
+};
+
+static const CliCommand run_command = {
+    .name = "run",
+    .arguments = "STUDY.yaml",
+    .help = "run a study, or go on with it where it stopped",
+    .details = "Exit status: 0 done, 1 failed, 2 wrong usage, 75 interrupted: run it again to go on.",
+    .options = run_options,
+    .least = 1,
+    .most = 1,
+};
+
+static const CliOption evaluate_options[] = {
+    {"segment", 'n', "N", "segment whose agent is evaluated (default: the best)", false},
+    {"episodes", 'e', "N", "episodes (default 10)", false},
+    {"seed", 0, "N", "seed of the episodes (default: drawn from the study's)", false},
+    {"quiet", 'q', NULL, "print errors only", false},
+    {"help", 'h', NULL, "show this help", false},
+    {NULL, 0, NULL, NULL, false},
+};
+
+static const CliCommand evaluate_command = {
+    .name = "evaluate",
+    .arguments = "DIR",
+    .help = "evaluate the agent that a segment ended with, without training it",
+    .details = NULL,
+    .options = evaluate_options,
+    .least = 1,
+    .most = 1,
+};
+
+/** What a command line asks for, checked. */
+typedef struct Job {
+    CliArguments     arguments;
+    Study           *study;
+    StudyFolder      folder;
+    CoordinatorSetup setup;
+    int64_t          workers;
+    int64_t          slots;
+    char             overrides[CLI_MAX_REPEATED][256];
+} Job;
+
+static void job_reset(Job *job) {
+    study_destroy(job->study);
+    study_folder_reset(&job->folder);
+}
+
+static int complain(Status status) {
+    (void)fprintf(stderr, "mbtune: %s\n", status_last()->text);
+    return cli_exit_code(status);
+}
+
+static int64_t default_workers(const Study *study, int64_t slots) {
+    if (study->workers > 0) {
+        return study->workers;
+    }
+    const int64_t fit = (int64_t)launch_cores() / (study->resources.cores * slots);
+    return (fit < 1) ? 1 : fit;
+}
+
+static Status read_run(Job *job) {
+    const CliArguments *arguments = &job->arguments;
+    StudyOverride       sets[CLI_MAX_REPEATED];
+    for (size_t i = 0; i < arguments->repeated_count; i++) {
+        TRY(study_override_parse(arguments->repeated[i], job->overrides[i],
+                                 sizeof job->overrides[i], &sets[i]));
+    }
+    TRY(study_read(arguments->positional[0], sets, arguments->repeated_count, &job->study));
+    const char *folder = cli_value(arguments, "dir");
+    TRY(study_folder_init((folder != NULL) ? folder : job->study->name, &job->folder));
+    job->slots = 1;
+    TRY(cli_integer(arguments, "slots", 1, MAX_WORKERS, &job->slots));
+    job->workers = default_workers(job->study, job->slots);
+    return cli_integer(arguments, "workers", 1, MAX_WORKERS, &job->workers);
+}
+
+static Status read_evaluate(Job *job) {
+    const CliArguments *arguments = &job->arguments;
+    int64_t             seed = 0;
+    TRY(study_folder_init(arguments->positional[0], &job->folder));
+    if (!study_folder_begun(&job->folder)) {
+        FAIL(STATUS_ERR_IO, "'%s' is no study: it has no study.db", arguments->positional[0]);
+    }
+    TRY(study_read(job->folder.study_file, NULL, 0, &job->study));
+    job->setup.evaluate_episodes = 10;
+    TRY(cli_integer(arguments, "segment", 1, INT64_MAX, &job->setup.evaluate_segment));
+    TRY(cli_integer(arguments, "episodes", 1, 1000000, &job->setup.evaluate_episodes));
+    TRY(cli_integer(arguments, "seed", 0, (INT64_C(1) << 53) - 1, &seed));
+    job->setup.evaluate_seed = (uint64_t)seed;
+    job->slots = 1;
+    job->workers = 1;
+    return STATUS_OK;
+}
+
+static Status read_job(const CliCommand *command, int argc, char **argv, Job *job) {
+    TRY(cli_parse(command, argc, argv, &job->arguments));
+    if (job->arguments.help) {
+        return STATUS_OK;
+    }
+    TRY((command == &run_command) ? read_run(job) : read_evaluate(job));
+    const CliStyle style = cli_style(STDOUT_FILENO);
+    job->setup.study = job->study;
+    job->setup.folder = &job->folder;
+    job->setup.quiet = cli_flag(&job->arguments, "quiet");
+    job->setup.columns = launch_columns();
+    job->setup.colour = style.color || (job->setup.columns > 0 && getenv("NO_COLOR") == NULL);
+    return STATUS_OK;
+}
+
+/* ---- ranks -------------------------------------------------------------------------------------- */
+
+static int run_rank(Job *job, int rank, int size, bool *finalize) {
+    int exit_status = CLI_EXIT_FAILED;
+    *finalize = true;
+    if (rank > 0) {
+        char             *binary = launch_binary();
+        const WorkerSetup setup = {.slots = (size_t)job->slots, .binary = binary};
+        const Status      status = worker_main(MPI_COMM_WORLD, &setup);
+        free(binary);
+        *finalize = status == STATUS_OK;
+        return (status == STATUS_OK) ? CLI_EXIT_DONE : complain(status);
+    }
+    if (size < 2) {
+        (void)fprintf(stderr, "mbtune: one rank is not enough: the coordinator and at least one "
+                              "worker are needed (mpiexec -n 2 or more, or start it plainly)\n");
+        return CLI_EXIT_USAGE;
+    }
+    launch_report_start();
+    const Status status = coordinator_run(&job->setup, MPI_COMM_WORLD, &exit_status, finalize);
+    if (status != STATUS_OK) {
+        exit_status = complain(status);
+    }
+    launch_report_exit(exit_status);
+    return exit_status;
+}
+
+/* after a death MPI_Finalize hangs: leave without it */
+static int run_ranks(Job *job) {
+    int provided = 0;
+    int rank = 0;
+    int size = 0;
+    if (MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &provided) != MPI_SUCCESS) {
+        (void)fprintf(stderr, "mbtune: MPI_Init_thread failed\n");
+        return CLI_EXIT_FAILED;
+    }
+    (void)MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
+    (void)MPI_Comm_rank(MPI_COMM_WORLD, &rank);
+    (void)MPI_Comm_size(MPI_COMM_WORLD, &size);
+    bool      finalize = true;
+    const int exit_status = run_rank(job, rank, size, &finalize);
+    (void)fflush(NULL);
+    if (rank == 0 && exit_status != CLI_EXIT_DONE && size > 1 && !finalize) {
+        _exit(exit_status);
+    }
+    if (finalize) {
+        (void)MPI_Finalize();
+    }
+    return exit_status;
+}
+
+static int run_job(const CliCommand *command, int argc, char **argv, Job *job) {
+    const Status status = read_job(command, argc, argv, job);
+    if (status != STATUS_OK) {
+        return complain(status);
+    }
+    if (job->arguments.help) {
+        Buffer help;
+        buffer_init(&help, 1 << 16);
+        cli_help(command, &help);
+        const Status written = cli_write(STDOUT_FILENO, buffer_text(&help), help.length);
+        buffer_reset(&help);
+        return cli_exit_code(written);
+    }
+    return launch_under_mpi() ? run_ranks(job) : launch_self((size_t)job->workers, argv);
+}
+
+static int with_job(const CliCommand *command, int argc, char **argv) {
+    Job *job = calloc(1, sizeof *job);
+    if (job == NULL) {
+        (void)fprintf(stderr, "mbtune: out of memory\n");
+        return CLI_EXIT_FAILED;
+    }
+    job->folder.lock = -1;
+    const int exit_status = run_job(command, argc, argv, job);
+    job_reset(job);
+    free(job);
+    return exit_status;
+}
+
+int command_run(int argc, char **argv) {
+    return with_job(&run_command, argc, argv);
+}
+
+int command_evaluate(int argc, char **argv) {
+    return with_job(&evaluate_command, argc, argv);
+}

@@ -1,0 +1,422 @@
+#include "tuner/coordinator.h"
+
+#include "core/clock.h"
+#include "tuner/cli.h"
+#include "tuner/coordinator_state.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A decision or a finished segment is committed at once; metrics alone may wait this long (s). */
+#define METRIC_COMMIT_SECONDS 0.5
+/* What runs may take this long to reach its next unit after the first signal (s). */
+#define YIELD_SECONDS 8.0
+/* Then trainers get this long to end (s); together below the 10 s that users are promised. */
+#define STOP_SECONDS 1.0
+/* How long an idle turn of the loop may sleep: signals and the live line are served this often (s). */
+#define IDLE_SECONDS 0.05
+
+enum { NEWS_PER_TURN = 4096, LOG_BYTES = 1024 };
+
+static volatile sig_atomic_t signal_count;
+
+static void count_signal(int number) {
+    (void)number;
+    signal_count = signal_count + 1;
+}
+
+static void catch_signals(void) {
+    struct sigaction action;
+    memset(&action, 0, sizeof action);
+    action.sa_handler = count_signal;
+    (void)sigemptyset(&action.sa_mask);
+    signal_count = 0;
+    (void)sigaction(SIGINT, &action, NULL);
+    (void)sigaction(SIGTERM, &action, NULL);
+}
+
+Status coordinator__begin(Coordinator *c) {
+    if (c->open) {
+        return STATUS_OK;
+    }
+    TRY(results_begin(c->results));
+    c->open = true;
+    return STATUS_OK;
+}
+
+void coordinator__log(Coordinator *c, const char *level, const char *format, ...) {
+    char    text[LOG_BYTES];
+    va_list arguments;
+    va_start(arguments, format);
+    (void)vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    progress_log(&c->progress, level, text);
+    /* the study's own log is a courtesy: a failure to write it stops nothing */
+    if (c->results != NULL && coordinator__begin(c) == STATUS_OK) {
+        (void)!results_log(c->results, level, text);
+    }
+}
+
+static Status commit_if_due(Coordinator *c) {
+    const double now = clock_monotonic();
+    if (!c->open || (!c->urgent && now - c->committed_at < METRIC_COMMIT_SECONDS)) {
+        return STATUS_OK;
+    }
+    TRY(results_commit(c->results));
+    c->open = false;
+    c->urgent = false;
+    c->committed_at = now;
+    return STATUS_OK;
+}
+
+/* ---- progress ----------------------------------------------------------------------------------- */
+
+typedef struct Tally {
+    const Coordinator *c;
+    int64_t            done;
+    int64_t            failed;
+    int64_t            units;
+} Tally;
+
+static Status tally_segment(void *context, const ResultsSegment *row) {
+    Tally *tally = context;
+    tally->done += (row->state == SEGMENT_FINISHED) ? 1 : 0;
+    tally->failed += (row->state == SEGMENT_FAILED) ? 1 : 0;
+    const bool ended = row->state == SEGMENT_FINISHED || row->state == SEGMENT_FAILED;
+    if (ended && (row->decision >= 0) == (tally->c->phase == PHASE_TUNE)) {
+        tally->units += row->end - row->begin;
+    }
+    return STATUS_OK;
+}
+
+static double utilization(const Coordinator *c) {
+    const double span = c->last_finish - c->first_dispatch;
+    size_t       usable = 0;
+    for (size_t i = 0; i < c->slot_count; i++) {
+        usable += c->slots[i].usable ? 1 : 0;
+    }
+    if (c->first_dispatch == 0.0 || span <= 0.0 || usable == 0) {
+        return (double)NAN;
+    }
+    return c->busy_seconds / (span * (double)usable);
+}
+
+static const char *phase_name(Phase phase) {
+    switch (phase) {
+    case PHASE_TUNE:
+        return "tuning";
+    case PHASE_CONFIRM:
+        return "confirming";
+    case PHASE_EVALUATE:
+        return "evaluating";
+    case PHASE_OVER:
+        return "done";
+    }
+    return "";
+}
+
+static void show(Coordinator *c, bool now) {
+    Tally tally = {.c = c};
+    if (c->setup->quiet || !progress_due(&c->progress, now) ||
+        results_segments_visit(c->results, tally_segment, &tally) != STATUS_OK) {
+        return;
+    }
+    ProgressState state = {.phase = phase_name(c->phase),
+                           .done = tally.done,
+                           .failed = tally.failed,
+                           .units = tally.units,
+                           .unit = c->study->budget.unit,
+                           .slots = c->slot_count,
+                           .best = (c->best_segment == 0) ? (double)NAN : c->best_objective,
+                           .utilization = utilization(c)};
+    if (c->phase == PHASE_TUNE) {
+        state.total_units = c->study->budget.total;
+    } else if (c->phase == PHASE_CONFIRM) {
+        state.total_units =
+            (c->study->confirm.top + 1) * c->study->confirm.seeds * c->study->confirm.per_trial;
+    }
+    for (size_t i = 0; i < c->slot_count; i++) {
+        state.running += c->slots[i].busy ? 1 : 0;
+    }
+    progress_show(&c->progress, &state);
+}
+
+/* ---- stopping ----------------------------------------------------------------------------------- */
+
+static Status stop_running(Coordinator *c, bool at_once) {
+    for (size_t i = 0; i < c->slot_count; i++) {
+        Slot *slot = &c->slots[i];
+        if (!slot->usable || !slot->busy || slot->unsent) {
+            continue;
+        }
+        if (at_once || slot->work.kind != WORK_SEGMENT) {
+            TRY(crew_cancel(c->crew, i));
+        } else if (!slot->yielding) {
+            TRY(crew_yield(c->crew, i));
+            slot->yielding = true;
+        }
+    }
+    return STATUS_OK;
+}
+
+static size_t busy_slots(const Coordinator *c) {
+    size_t count = 0;
+    for (size_t i = 0; i < c->slot_count; i++) {
+        count += (c->slots[i].usable && c->slots[i].busy) ? 1 : 0;
+    }
+    return count;
+}
+
+static Status serve_signals(Coordinator *c) {
+    const int signals = signal_count;
+    if (signals > c->stop_signals) {
+        const bool first = c->stop_signals == 0;
+        c->stop_signals = signals;
+        c->stopping = true;
+        if (first) {
+            c->stop_deadline = clock_monotonic() + YIELD_SECONDS;
+            coordinator__log(c, "info",
+                             "stopping: what runs ends its unit, at most %.0f s; once more stops at "
+                             "once",
+                             YIELD_SECONDS);
+            return stop_running(c, false);
+        }
+        c->stop_deadline = 0.0;
+    }
+    if (c->stopping && busy_slots(c) > 0 && clock_monotonic() >= c->stop_deadline) {
+        TRY(stop_running(c, true));
+        c->stop_deadline = INFINITY;
+    }
+    return STATUS_OK;
+}
+
+/* ---- phases ------------------------------------------------------------------------------------- */
+
+static bool phase_is_over(const Coordinator *c) {
+    return c->decided_all && c->undecided == 0 && c->event_count == 0 && c->queue.count == 0 &&
+           busy_slots(c) == 0;
+}
+
+static Status next_phase(Coordinator *c) {
+    /* a failed study ends as soon as nothing runs any more */
+    if (c->failed) {
+        if (busy_slots(c) == 0) {
+            c->phase = PHASE_OVER;
+        }
+        return STATUS_OK;
+    }
+    if (!phase_is_over(c)) {
+        return STATUS_OK;
+    }
+    if (c->phase == PHASE_TUNE && c->study->confirm.seeds > 0) {
+        return coordinator__enter_confirm(c);
+    }
+    if (c->phase == PHASE_TUNE || c->phase == PHASE_CONFIRM) {
+        return coordinator__enter_evaluate(c);
+    }
+    c->phase = PHASE_OVER;
+    return STATUS_OK;
+}
+
+/* ---- the loop ----------------------------------------------------------------------------------- */
+
+static Status take_news(Coordinator *c, bool *any) {
+    *any = false;
+    for (size_t i = 0; i < NEWS_PER_TURN; i++) {
+        News news;
+        bool got = false;
+        TRY(crew_poll(c->crew, &news, &got));
+        if (!got) {
+            return STATUS_OK;
+        }
+        *any = true;
+        TRY(coordinator__take(c, &news));
+    }
+    return STATUS_OK;
+}
+
+static Status check_crew(const Coordinator *c) {
+    for (size_t i = 0; i < c->slot_count; i++) {
+        if (c->slots[i].usable) {
+            return STATUS_OK;
+        }
+    }
+    if (c->slot_count > 0) {
+        FAIL(STATUS_ERR_INTERRUPTED, "no worker is left");
+    }
+    return STATUS_OK;
+}
+
+static Status turn(Coordinator *c) {
+    bool any = false;
+    TRY(serve_signals(c));
+    TRY(take_news(c, &any));
+    TRY(coordinator__observe(c));
+    TRY(coordinator__decide(c));
+    TRY(coordinator__assign(c));
+    TRY(coordinator__collect(c));
+    TRY(commit_if_due(c));
+    if (!c->open) {
+        TRY(coordinator__send(c));
+        coordinator__sweep(c);
+    }
+    TRY(next_phase(c));
+    TRY(check_crew(c));
+    show(c, false);
+    if (!any && !c->urgent) {
+        crew_wait(c->crew, IDLE_SECONDS);
+    }
+    return STATUS_OK;
+}
+
+static Status make_crew(Coordinator *c, MPI_Comm comm) {
+    Buffer command;
+    Buffer hello;
+    buffer_init(&command, 1 << 20);
+    buffer_init(&hello, 1 << 20);
+    Status status = study_trainer_command(c->study, &command);
+    if (status == STATUS_OK) {
+        status = study_trainer_hello(c->study, &hello);
+    }
+    if (status == STATUS_OK) {
+        const CrewConfig config = {.study_folder = c->folder->path,
+                                   .command = buffer_text(&command),
+                                   .hello = buffer_text(&hello),
+                                   .cores = c->study->resources.cores,
+                                   .memory_bytes = c->study->resources.memory,
+                                   .start_seconds = c->study->limits.start_seconds,
+                                   .silence_seconds = c->study->limits.silence_seconds,
+                                   .segment_seconds = c->study->limits.segment_seconds,
+                                   .heartbeat_seconds = c->study->limits.heartbeat_seconds};
+        status = crew_create(comm, &config, &c->crew);
+    }
+    buffer_reset(&command);
+    buffer_reset(&hello);
+    return status;
+}
+
+static Status loop(Coordinator *c) {
+    c->committed_at = clock_monotonic();
+    if (c->setup->evaluate_episodes > 0) {
+        TRY(coordinator__enter_evaluate(c));
+    }
+    while (c->phase != PHASE_OVER && !(c->stopping && busy_slots(c) == 0)) {
+        TRY(turn(c));
+    }
+    return STATUS_OK;
+}
+
+/* the last rows: how the study stands now */
+static Status conclude(Coordinator *c, Status status, int *exit_status) {
+    const char *state = "done";
+    const char *reason = c->reason;
+    *exit_status = CLI_EXIT_DONE;
+    if (status == STATUS_ERR_INTERRUPTED || (status == STATUS_OK && c->phase != PHASE_OVER)) {
+        state = "interrupted";
+        reason = (status == STATUS_OK) ? "stopped by a signal" : status_last()->text;
+        *exit_status = CLI_EXIT_RESUMABLE;
+    } else if (status != STATUS_OK) {
+        state = "failed";
+        reason = status_last()->text;
+        *exit_status = CLI_EXIT_FAILED;
+    } else if (c->failed) {
+        state = "failed";
+        *exit_status = CLI_EXIT_FAILED;
+    }
+    if (c->results == NULL) {
+        return STATUS_OK;
+    }
+    char text[STATUS_TEXT_SIZE];
+    (void)snprintf(text, sizeof text, "%s", reason);
+    TRY(coordinator__begin(c));
+    TRY(results_study_set(c->results, state, text));
+    TRY(results_commit(c->results));
+    c->open = false;
+    coordinator__sweep(c);
+    return STATUS_OK;
+}
+
+static void say_goodbye(Coordinator *c, int exit_status) {
+    if (c->results == NULL) {
+        return;
+    }
+    show(c, true);
+    progress_end(&c->progress);
+    const double busy = utilization(c);
+    if (!isnan(busy)) {
+        coordinator__log(c, "info", "utilization %.1f %% of %zu slots", 100.0 * busy, c->slot_count);
+    }
+    if (exit_status == CLI_EXIT_RESUMABLE && !c->setup->quiet) {
+        (void)printf("interrupted; resume with: mbtune run %s --dir %s\n", c->folder->study_file,
+                     c->folder->path);
+    } else if (exit_status == CLI_EXIT_FAILED) {
+        coordinator__log(c, "error", "the study failed: %s", c->reason);
+    } else {
+        coordinator__log(c, "info", "done%s%s", (c->reason[0] == '\0') ? "" : ": ", c->reason);
+    }
+    (void)fflush(stdout);
+}
+
+static void destroy(Coordinator *c) {
+    decider_destroy(c->decider);
+    scheduler_destroy(c->scheduler);
+    crew_destroy(c->crew);
+    if (c->open) {
+        results_rollback(c->results);
+    }
+    results_close(c->results);
+    free(c->queue.items);
+    free(c->slots);
+    free(c->events);
+    free(c->kept);
+    free(c->trial_leaf);
+    free(c->doomed);
+    free(c->window);
+    free(c->point);
+}
+
+Status coordinator_run(const CoordinatorSetup *setup, MPI_Comm comm, int *exit_status,
+                       bool *finalize) {
+    Coordinator c = {.setup = setup, .study = setup->study, .folder = setup->folder};
+    *exit_status = CLI_EXIT_FAILED;
+    *finalize = true;
+    progress_init(&c.progress, setup->quiet, setup->columns, setup->colour);
+    catch_signals();
+    Status status = coordinator__open(&c);
+    ErrorInfo first_error = *status_last();
+    /* the workers wait for the configuration whatever happened here, and then for the end */
+    const Status crew_status = make_crew(&c, comm);
+    if (status == STATUS_OK && crew_status == STATUS_OK) {
+        status = loop(&c);
+        first_error = *status_last();
+    } else if (status == STATUS_OK) {
+        status = crew_status;
+        first_error = *status_last();
+    }
+    if (status != STATUS_OK && c.open) {
+        results_rollback(c.results);
+        c.open = false;
+    }
+    if (status != STATUS_OK) {
+        (void)snprintf(c.reason, sizeof c.reason, "%.255s", first_error.text);
+        (void)status_fail(first_error.code, first_error.native, first_error.file, first_error.line,
+                          first_error.func, "%s", first_error.text);
+    }
+    const Status concluded = conclude(&c, status, exit_status);
+    if (c.crew != NULL) {
+        const Status stopped = crew_stop(c.crew, STOP_SECONDS, finalize);
+        status = (status == STATUS_OK) ? stopped : status;
+    }
+    say_goodbye(&c, *exit_status);
+    destroy(&c);
+    if (status != STATUS_OK && status != STATUS_ERR_INTERRUPTED) {
+        return status_fail(first_error.code, first_error.native, first_error.file, first_error.line,
+                           first_error.func, "%s", first_error.text);
+    }
+    return (status == STATUS_ERR_INTERRUPTED) ? STATUS_OK : concluded;
+}

@@ -1,0 +1,186 @@
+/* Which checkpoints may go. Kept are: what queued or running work starts from, live leaves, the best,
+ * and what the scheduler says it may still branch from. A row stops naming its checkpoint in a
+ * transaction; the file goes after the commit, so a crash leaves at most an orphan file, which the
+ * next start sweeps. What was removed and is asked for again is computed again. */
+#include "core/file.h"
+#include "tuner/coordinator_state.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { NAME_BYTES = 64 };
+
+Status coordinator__keep(Coordinator *c, const Kept *kept) {
+    if (c->kept_count == c->kept_capacity) {
+        const size_t capacity = (c->kept_capacity == 0) ? 64 : 2 * c->kept_capacity;
+        Kept        *grown = realloc(c->kept, capacity * sizeof *grown);
+        if (grown == NULL) {
+            FAIL(STATUS_ERR_NOMEM, "no memory for %zu checkpoints", capacity);
+        }
+        c->kept = grown;
+        c->kept_capacity = capacity;
+    }
+    c->kept[c->kept_count++] = *kept;
+    return STATUS_OK;
+}
+
+void coordinator__forget(Coordinator *c, int64_t segment) {
+    for (size_t i = 0; i < c->kept_count; i++) {
+        if (c->kept[i].id == segment) {
+            c->kept[i] = c->kept[--c->kept_count];
+            return;
+        }
+    }
+}
+
+Status coordinator__set_leaf(Coordinator *c, int64_t trial, int64_t segment) {
+    if ((size_t)trial >= c->trial_capacity) {
+        size_t capacity = (c->trial_capacity == 0) ? 64 : c->trial_capacity;
+        while (capacity <= (size_t)trial) {
+            capacity *= 2;
+        }
+        int64_t *grown = realloc(c->trial_leaf, capacity * sizeof *grown);
+        if (grown == NULL) {
+            FAIL(STATUS_ERR_NOMEM, "no memory for %zu trials", capacity);
+        }
+        memset(grown + c->trial_capacity, 0, (capacity - c->trial_capacity) * sizeof *grown);
+        c->trial_leaf = grown;
+        c->trial_capacity = capacity;
+    }
+    c->trial_leaf[trial] = segment;
+    return STATUS_OK;
+}
+
+static bool is_needed(const Coordinator *c, int64_t segment) {
+    for (size_t i = 0; i < c->queue.count; i++) {
+        if (c->queue.items[i].needs == segment) {
+            return true;
+        }
+    }
+    for (size_t i = 0; i < c->slot_count; i++) {
+        if (c->slots[i].busy && c->slots[i].work.needs == segment) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool is_live_leaf(const Coordinator *c, const Kept *kept) {
+    return kept->end < c->study->budget.per_trial && (size_t)kept->trial < c->trial_capacity &&
+           c->trial_leaf[kept->trial] == kept->id;
+}
+
+static bool may_go(const Coordinator *c, const Kept *kept) {
+    if (kept->id == c->best_segment || is_live_leaf(c, kept) || is_needed(c, kept->id)) {
+        return false;
+    }
+    /* a segment whose result waits at a barrier is not judged yet */
+    for (size_t i = 0; i < c->event_count; i++) {
+        if (c->events[i].kind == EVENT_FINISHED && c->events[i].id == kept->id) {
+            return false;
+        }
+    }
+    return c->phase != PHASE_TUNE || scheduler_keeps(c->scheduler, kept->id) == KEEPS_NEVER;
+}
+
+static Status doom(Coordinator *c, const Kept *kept) {
+    if (c->doomed_count + 2 > c->doomed_capacity) {
+        const size_t capacity = (c->doomed_capacity == 0) ? 64 : 2 * c->doomed_capacity;
+        int64_t     *grown = realloc(c->doomed, capacity * sizeof *grown);
+        if (grown == NULL) {
+            FAIL(STATUS_ERR_NOMEM, "no memory for %zu removals", capacity);
+        }
+        c->doomed = grown;
+        c->doomed_capacity = capacity;
+    }
+    c->doomed[c->doomed_count++] = kept->id;
+    c->doomed[c->doomed_count++] = kept->attempt;
+    return STATUS_OK;
+}
+
+Status coordinator__collect(Coordinator *c) {
+    if (!c->collect || decider_busy(c->decider) || c->phase == PHASE_OVER) {
+        return STATUS_OK;
+    }
+    c->collect = false;
+    size_t i = 0;
+    while (i < c->kept_count) {
+        const Kept kept = c->kept[i];
+        if (!may_go(c, &kept)) {
+            i++;
+            continue;
+        }
+        TRY(coordinator__begin(c));
+        TRY(results_checkpoint_set(c->results, kept.id, kept.attempt, 0, 0));
+        TRY(doom(c, &kept));
+        coordinator__forget(c, kept.id);
+    }
+    return STATUS_OK;
+}
+
+void coordinator__sweep(Coordinator *c) {
+    for (size_t i = 0; i + 1 < c->doomed_count; i += 2) {
+        char name[NAME_BYTES];
+        (void)snprintf(name, sizeof name, "%" PRId64 ".a%" PRId64, c->doomed[i], c->doomed[i + 1]);
+        char *path = study_folder_checkpoint(c->folder, name);
+        if (path != NULL && file_remove_all(path) != STATUS_OK) {
+            coordinator__log(c, "warning", "%s", status_last()->text);
+        }
+        free(path);
+    }
+    c->doomed_count = 0;
+}
+
+/* ---- orphans --------------------------------------------------------------------------------- */
+
+/* true if a row names this file: the counting attempt of a kept segment, or a yielded part */
+static Status is_named(Coordinator *c, const char *name, bool *named) {
+    char         *end = NULL;
+    const int64_t segment = strtoll(name, &end, 10);
+    *named = false;
+    if (strncmp(end, ".a", 2) != 0 || segment <= 0) {
+        return STATUS_OK;
+    }
+    const int64_t attempt = strtoll(end + 2, &end, 10);
+    if (*end != '\0') {
+        return STATUS_OK;
+    }
+    ResultsSegment row = {.point = NULL};
+    const Status   status = results_segment_read(c->results, NULL, segment, &row);
+    if (status == STATUS_ERR_UNKNOWN_NAME) {
+        return STATUS_OK;
+    }
+    *named = status == STATUS_OK &&
+             ((row.kept && row.attempt == attempt) ||
+              (row.state == SEGMENT_QUEUED && row.partial_attempt == attempt));
+    return status;
+}
+
+Status coordinator__sweep_orphans(Coordinator *c) {
+    DIR *entries = opendir(c->folder->checkpoints);
+    if (entries == NULL) {
+        FAIL_NATIVE(STATUS_ERR_IO, errno, "cannot open '%s': %s", c->folder->checkpoints,
+                    strerror(errno));
+    }
+    Status               status = STATUS_OK;
+    const struct dirent *entry = NULL;
+    while (status == STATUS_OK &&
+           (entry = readdir(entries)) != NULL) { /* NOLINT(concurrency-mt-unsafe): own DIR */
+        bool named = false;
+        if (entry->d_name[0] == '.') {
+            continue;
+        }
+        status = is_named(c, entry->d_name, &named);
+        if (status == STATUS_OK && !named) {
+            char *path = study_folder_checkpoint(c->folder, entry->d_name);
+            status = (path == NULL) ? STATUS_ERR_NOMEM : file_remove_all(path);
+            free(path);
+        }
+    }
+    (void)closedir(entries);
+    return status;
+}

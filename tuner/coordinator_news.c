@@ -1,0 +1,418 @@
+/* What workers say. A result becomes a row in the open transaction at once; the scheduler observes
+ * it later (coordinator_decide.c), at a barrier in another order. Failures that are not the trial's
+ * own (a killed process, a lost worker, a damaged checkpoint) are tried again with the same seed;
+ * what would repeat itself (a diverged model, a violated protocol, too much memory) is the outcome.
+ */
+#include "core/clock.h"
+#include "core/file.h"
+#include "core/statistics.h"
+#include "tuner/coordinator_state.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { NAME_BYTES = 64 };
+
+static bool worth_a_retry(Outcome outcome) {
+    switch (outcome) {
+    case OUTCOME_KILLED:
+    case OUTCOME_CRASHED:
+    case OUTCOME_TIMEOUT:
+        return true;
+    case OUTCOME_NONE:
+    case OUTCOME_DONE:
+    case OUTCOME_DIVERGED:
+    case OUTCOME_OUT_OF_MEMORY:
+    case OUTCOME_PROTOCOL:
+    case OUTCOME_NO_OBJECTIVE:
+    case OUTCOME_LOST:
+    case OUTCOME_PREEMPTED:
+    case OUTCOME_CANCELLED:
+        return false;
+    }
+    return false;
+}
+
+/* removes a checkpoint file that no row names any more */
+static void remove_checkpoint(const Coordinator *c, int64_t segment, int64_t attempt) {
+    char name[NAME_BYTES];
+    (void)snprintf(name, sizeof name, "%" PRId64 ".a%" PRId64, segment, attempt);
+    char *path = study_folder_checkpoint(c->folder, name);
+    if (path != NULL) {
+        (void)!file_remove_all(path); /* a leftover file is swept at the next start */
+    }
+    free(path);
+}
+
+/* ---- objectives ----------------------------------------------------------------------------- */
+
+/* one number of `found` values, newest first */
+static double reduce(const StudyObjective *objective, const double *values, size_t found) {
+    if (objective->reduce == STUDY_REDUCE_LAST) {
+        return values[0];
+    }
+    double sum = 0.0;
+    double best = values[0];
+    for (size_t i = 0; i < found; i++) {
+        sum += values[i];
+        if (isnan(values[i]) || (objective->maximize ? values[i] > best : values[i] < best)) {
+            best = values[i];
+        }
+    }
+    return (objective->reduce == STUDY_REDUCE_MAX) ? best : sum / (double)found;
+}
+
+static size_t window_of(const Coordinator *c, const StudyObjective *objective) {
+    switch (objective->reduce) {
+    case STUDY_REDUCE_MEAN_LAST:
+        return (size_t)objective->window;
+    case STUDY_REDUCE_LAST:
+        return 1;
+    case STUDY_REDUCE_MEAN:
+    case STUDY_REDUCE_MAX:
+        break;
+    }
+    return c->window_capacity;
+}
+
+static double spread_of(const double *values, size_t own) {
+    double mean = 0.0;
+    double squares = 0.0;
+    if (own < 2) {
+        return (double)NAN;
+    }
+    for (size_t i = 0; i < own; i++) {
+        mean += values[i] / (double)own;
+    }
+    for (size_t i = 0; i < own; i++) {
+        squares += (values[i] - mean) * (values[i] - mean);
+    }
+    return sqrt(squares / (double)(own - 1));
+}
+
+/* fills in the event; its outcome becomes diverged or no_objective where the numbers say so */
+static Status measure(Coordinator *c, int64_t segment, Outstanding *event, char *why, size_t size) {
+    for (size_t i = 0; i < c->study->objective_count; i++) {
+        const StudyObjective *objective = &c->study->objectives[i];
+        size_t                found = 0;
+        size_t                own = 0;
+        TRY(results_lineage_window(c->results, segment, objective->metric, window_of(c, objective),
+                                   c->window, &found, &own));
+        if (own == 0) {
+            event->outcome = OUTCOME_NO_OBJECTIVE;
+            (void)snprintf(why, size, "the trainer reported no value of '%s'", objective->metric);
+            return STATUS_OK;
+        }
+        event->objectives[i] = reduce(objective, c->window, found);
+        event->spreads[i] = spread_of(c->window, own);
+        if (isnan(event->objectives[i])) {
+            event->outcome = OUTCOME_DIVERGED;
+            (void)snprintf(why, size, "'%s' is NaN", objective->metric);
+            return STATUS_OK;
+        }
+    }
+    for (size_t i = 0; i < c->study->constraint_count; i++) {
+        size_t found = 0;
+        size_t own = 0;
+        TRY(results_lineage_window(c->results, segment, c->study->constraints[i].metric, 1,
+                                   c->window, &found, &own));
+        event->constraints[i] = (own > 0) ? c->window[0] : (double)NAN;
+    }
+    return STATUS_OK;
+}
+
+/* ---- segments -----------------------------------------------------------------------------------
+ */
+
+static Status fail_segment(Coordinator *c, const Work *work, Outcome outcome, const char *reason) {
+    const bool retry =
+        worth_a_retry(outcome) && work->failures < c->study->limits.retries && !c->stopping;
+    const bool again = retry || outcome == OUTCOME_CANCELLED || outcome == OUTCOME_LOST;
+    TRY(results_attempt_fail(c->results, work->id, work->attempt, outcome, reason, again));
+    if (outcome != OUTCOME_CANCELLED) {
+        coordinator__log(c, "warning", "segment %" PRId64 ", attempt %" PRId64 ": %s (%s)%s",
+                         work->id, work->attempt, outcome_name(outcome), reason,
+                         again ? ", trying again" : "");
+    }
+    if (again) {
+        Work next = *work;
+        next.failures += (outcome == OUTCOME_LOST) ? 0 : 1;
+        return coordinator__queue(c, &next);
+    }
+    Outstanding event = {.kind = EVENT_FINISHED, .id = work->id, .outcome = outcome};
+    for (size_t i = 0; i < SCHEDULER_MAX_OBJECTIVES; i++) {
+        event.objectives[i] = (double)NAN;
+        event.spreads[i] = (double)NAN;
+    }
+    for (size_t i = 0; i < SCHEDULER_MAX_CONSTRAINTS; i++) {
+        event.constraints[i] = (double)NAN;
+    }
+    return coordinator__push_event(c, &event);
+}
+
+/* the checkpoint that an order was to start from is gone or damaged: the order goes back, and the
+ * checkpoint is computed again before it is sent out (coordinator_send.c) */
+static Status take_damaged(Coordinator *c, const Work *work, const News *news) {
+    coordinator__log(c, "warning", "segment %" PRId64 ": %s; it is computed again", work->id,
+                     news->text);
+    if (work->kind == WORK_SEGMENT) {
+        TRY(results_attempt_fail(c->results, work->id, work->attempt, OUTCOME_CANCELLED, news->text,
+                                 true));
+    } else if (work->kind == WORK_EVALUATION) {
+        TRY(results_evaluation_finish(c->results, work->id, work->attempt, OUTCOME_CANCELLED,
+                                      news->text, NULL, true));
+    }
+    Work next = *work;
+    if (work->partial) {
+        /* the yielded part is lost: start the segment over from its parent */
+        ResultsSegment row = {.point = NULL};
+        TRY(results_segment_read(c->results, NULL, work->id, &row));
+        TRY(results_attempt_yield(c->results, work->id, work->attempt, 0, 0, 0));
+        next.partial = false;
+        next.needs = row.parent;
+    } else {
+        TRY(results_checkpoint_set(c->results, work->needs, 0, 0, 0));
+        coordinator__forget(c, work->needs);
+    }
+    return coordinator__queue(c, &next);
+}
+
+static Status yield_segment(Coordinator *c, const Work *work, const News *news) {
+    if (!news->checkpoint_kept) {
+        return fail_segment(c, work, OUTCOME_CANCELLED, "stopped without a checkpoint");
+    }
+    TRY(results_attempt_yield(c->results, work->id, work->attempt, news->end,
+                              news->checkpoint_bytes, news->checkpoint_checksum));
+    Work next = *work;
+    next.partial = true;
+    next.needs = 0;
+    return coordinator__queue(c, &next);
+}
+
+static void note_best(Coordinator *c, const Outstanding *event) {
+    if (c->phase != PHASE_TUNE) {
+        return;
+    }
+    const double value = event->objectives[0];
+    const bool   better =
+        c->best_segment == 0 ||
+        (c->study->objectives[0].maximize ? value > c->best_objective : value < c->best_objective);
+    if (better) {
+        c->best_segment = event->id;
+        c->best_objective = value;
+    }
+}
+
+static Status finish_segment(Coordinator *c, const Work *work, const News *news) {
+    ResultsSegment row = {.point = NULL};
+    Outstanding    event = {.kind = EVENT_FINISHED, .id = work->id, .outcome = OUTCOME_DONE};
+    char           why[NAME_BYTES + 128];
+    TRY(measure(c, work->id, &event, why, sizeof why));
+    if (event.outcome != OUTCOME_DONE) {
+        return fail_segment(c, work, event.outcome, why);
+    }
+    TRY(results_segment_read(c->results, NULL, work->id, &row));
+    TRY(results_segment_finish(c->results, work->id, work->attempt, event.objectives, event.spreads,
+                               event.constraints,
+                               news->checkpoint_kept ? news->checkpoint_bytes : 0,
+                               news->checkpoint_checksum, news->busy_seconds));
+    if (row.partial_attempt > 0) {
+        remove_checkpoint(c, work->id, row.partial_attempt);
+    }
+    if (news->checkpoint_kept) {
+        const Kept kept = {
+            .id = work->id, .trial = row.trial, .end = row.end, .attempt = work->attempt};
+        TRY(coordinator__keep(c, &kept));
+    } else if (row.end < c->study->budget.per_trial) {
+        (void)snprintf(c->reason, sizeof c->reason,
+                       "the trainer writes no checkpoints, so its trials cannot be cut into "
+                       "segments: set budget.segment to budget.per_trial and use a scheduler that "
+                       "does not branch");
+        c->failed = true;
+        c->decided_all = true;
+    }
+    TRY(coordinator__set_leaf(c, row.trial, work->id));
+    note_best(c, &event);
+    c->collect = true;
+    return coordinator__push_event(c, &event);
+}
+
+static Status finish_recompute(Coordinator *c, const Work *work, const News *news) {
+    ResultsSegment row = {.point = NULL};
+    TRY(results_segment_read(c->results, NULL, work->id, &row));
+    if (news->outcome != OUTCOME_DONE || !news->checkpoint_kept) {
+        if (work->failures >= c->study->limits.retries && !c->stopping) {
+            FAIL(STATUS_ERR_CORRUPT,
+                 "the checkpoint of segment %" PRId64 " is gone and cannot be computed again: %s",
+                 work->id, (news->text == NULL) ? outcome_name(news->outcome) : news->text);
+        }
+        Work next = *work;
+        next.failures++;
+        return coordinator__queue(c, &next);
+    }
+    TRY(results_checkpoint_set(c->results, work->id, work->attempt, news->checkpoint_bytes,
+                               news->checkpoint_checksum));
+    const Kept kept = {
+        .id = work->id, .trial = row.trial, .end = row.end, .attempt = work->attempt};
+    return coordinator__keep(c, &kept);
+}
+
+static Status finish_evaluation(Coordinator *c, const Work *work, const News *news) {
+    double objectives[SCHEDULER_MAX_OBJECTIVES];
+    for (size_t i = 0; i < c->study->objective_count; i++) {
+        size_t found = 0;
+        TRY(results_metric_read(c->results, true, work->id, c->study->objectives[i].metric,
+                                c->window_capacity, c->window, &found));
+        double sum = 0.0;
+        for (size_t k = 0; k < found; k++) {
+            sum += c->window[k];
+        }
+        objectives[i] = (found > 0) ? sum / (double)found : (double)NAN;
+    }
+    const bool retry =
+        (worth_a_retry(news->outcome) && work->failures < c->study->limits.retries) ||
+        news->outcome == OUTCOME_CANCELLED || news->outcome == OUTCOME_LOST;
+    TRY(results_evaluation_finish(c->results, work->id, work->attempt, news->outcome, news->text,
+                                  objectives, retry));
+    if (retry) {
+        Work next = *work;
+        next.failures++;
+        return coordinator__queue(c, &next);
+    }
+    Outstanding event = {.kind = EVENT_EVALUATED, .id = work->id, .outcome = news->outcome};
+    memcpy(event.objectives, objectives, sizeof event.objectives);
+    for (size_t i = 0; i < SCHEDULER_MAX_OBJECTIVES; i++) {
+        event.spreads[i] = (double)NAN;
+    }
+    return coordinator__push_event(c, &event);
+}
+
+static Status take_finished(Coordinator *c, const News *news) {
+    Slot *slot = &c->slots[news->slot];
+    if (!slot->busy || slot->work.id != news->id || slot->work.attempt != news->attempt ||
+        (slot->work.kind == WORK_EVALUATION) != news->evaluate) {
+        return STATUS_OK; /* of an order that was given up */
+    }
+    const Work work = slot->work;
+    slot->busy = false;
+    slot->yielding = false;
+    slot->holds = (news->holds && !news->evaluate) ? news->id : 0;
+    c->busy_seconds += news->busy_seconds;
+    c->last_finish = clock_monotonic();
+    c->urgent = true;
+    TRY(coordinator__begin(c));
+    if (news->damaged) {
+        return take_damaged(c, &work, news);
+    }
+    if (work.kind == WORK_RECOMPUTE) {
+        return finish_recompute(c, &work, news);
+    }
+    if (work.kind == WORK_EVALUATION) {
+        return finish_evaluation(c, &work, news);
+    }
+    if (news->outcome == OUTCOME_DONE) {
+        return finish_segment(c, &work, news);
+    }
+    if (news->outcome == OUTCOME_PREEMPTED) {
+        return yield_segment(c, &work, news);
+    }
+    return fail_segment(c, &work, news->outcome, (news->text == NULL) ? "" : news->text);
+}
+
+/* ---- workers ------------------------------------------------------------------------------------
+ */
+
+static Status check_numerics(Coordinator *c, const News *news) {
+    Buffer recorded;
+    buffer_init(&recorded, 4096);
+    Status status = results_study_text(c->results, "numerics", &recorded);
+    if (status == STATUS_OK && strcmp(buffer_text(&recorded), news->numerics) != 0) {
+        status =
+            FAILURE(STATUS_ERR_STATE,
+                    "worker %d on %s computes with '%s', but this study was started with '%s'; "
+                    "results would differ",
+                    news->worker, news->host, news->numerics, buffer_text(&recorded));
+    }
+    buffer_reset(&recorded);
+    return status;
+}
+
+static Status take_worker(Coordinator *c, const News *news) {
+    TRY(check_numerics(c, news));
+    const size_t needed = news->first_slot + news->slot_count;
+    if (needed > c->slot_count) {
+        Slot *slots = realloc(c->slots, needed * sizeof *slots);
+        if (slots == NULL) {
+            FAIL(STATUS_ERR_NOMEM, "no memory for %zu slots", needed);
+        }
+        memset(slots + c->slot_count, 0, (needed - c->slot_count) * sizeof *slots);
+        c->slots = slots;
+        c->slot_count = needed;
+    }
+    for (size_t i = 0; i < news->slot_count; i++) {
+        c->slots[news->first_slot + i] = (Slot){.usable = true, .worker = news->worker};
+    }
+    return STATUS_OK;
+}
+
+static Status take_lost(Coordinator *c, const News *news) {
+    coordinator__log(c, "warning", "worker %d is silent and given up: %s", news->worker,
+                     (news->text == NULL) ? "" : news->text);
+    for (size_t i = 0; i < c->slot_count; i++) {
+        Slot *slot = &c->slots[i];
+        if (!slot->usable || slot->worker != news->worker) {
+            continue;
+        }
+        slot->usable = false;
+        if (!slot->busy) {
+            continue;
+        }
+        slot->busy = false;
+        const Work work = slot->work;
+        TRY(coordinator__begin(c));
+        c->urgent = true;
+        if (work.kind == WORK_SEGMENT) {
+            TRY(fail_segment(c, &work, OUTCOME_LOST, "its worker fell silent"));
+        } else if (work.kind == WORK_EVALUATION) {
+            TRY(results_evaluation_finish(c->results, work.id, work.attempt, OUTCOME_LOST,
+                                          "its worker fell silent", NULL, true));
+            TRY(coordinator__queue(c, &work));
+        } else {
+            TRY(coordinator__queue(c, &work));
+        }
+    }
+    return STATUS_OK;
+}
+
+static Status take_metric(Coordinator *c, const News *news) {
+    const Slot *slot = &c->slots[news->slot];
+    if (!slot->busy || slot->work.id != news->id || slot->work.attempt != news->attempt ||
+        slot->work.kind == WORK_RECOMPUTE) {
+        return STATUS_OK; /* late, or known since the first time */
+    }
+    TRY(coordinator__begin(c));
+    return results_metric_insert(c->results, news->evaluate, news->id, news->step, news->index,
+                                 news->name, news->value);
+}
+
+Status coordinator__take(Coordinator *c, const News *news) {
+    switch (news->kind) {
+    case NEWS_WORKER:
+        return take_worker(c, news);
+    case NEWS_STARTED:
+        return STATUS_OK;
+    case NEWS_METRIC:
+        return take_metric(c, news);
+    case NEWS_FINISHED:
+        return take_finished(c, news);
+    case NEWS_LOG:
+        coordinator__log(c, news->level, "%s", news->text);
+        return STATUS_OK;
+    case NEWS_LOST:
+        return take_lost(c, news);
+    }
+    return STATUS_OK;
+}

@@ -1,0 +1,281 @@
+/* Which work goes to which slot. A chain is preferably continued where its agent is in memory, but
+ * no slot waits for that and no result depends on it. The attempt is a row before the order leaves.
+ */
+#include "core/clock.h"
+#include "core/file.h"
+#include "tuner/coordinator_state.h"
+#include "workers/protocol.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { NAME_BYTES = 64 };
+
+Status coordinator__queue(Coordinator *c, const Work *work) {
+    WorkQueue *queue = &c->queue;
+    if (queue->count == queue->capacity) {
+        const size_t capacity = (queue->capacity == 0) ? 64 : 2 * queue->capacity;
+        Work        *items = realloc(queue->items, capacity * sizeof *items);
+        if (items == NULL) {
+            FAIL(STATUS_ERR_NOMEM, "no memory for %zu queued segments", capacity);
+        }
+        queue->items = items;
+        queue->capacity = capacity;
+    }
+    queue->items[queue->count++] = *work;
+    return STATUS_OK;
+}
+
+static Work take_from_queue(WorkQueue *queue, size_t index) {
+    const Work work = queue->items[index];
+    memmove(&queue->items[index], &queue->items[index + 1],
+            (queue->count - index - 1) * sizeof *queue->items);
+    queue->count--;
+    return work;
+}
+
+size_t coordinator__free_slots(const Coordinator *c) {
+    size_t count = 0;
+    for (size_t i = 0; i < c->slot_count; i++) {
+        count += (c->slots[i].usable && !c->slots[i].busy) ? 1 : 0;
+    }
+    return count;
+}
+
+/* ---- choosing -----------------------------------------------------------------------------------
+ */
+
+static bool recompute_is_under_way(const Coordinator *c, int64_t segment) {
+    for (size_t i = 0; i < c->queue.count; i++) {
+        if (c->queue.items[i].kind == WORK_RECOMPUTE && c->queue.items[i].id == segment) {
+            return true;
+        }
+    }
+    for (size_t i = 0; i < c->slot_count; i++) {
+        if (c->slots[i].busy && c->slots[i].work.kind == WORK_RECOMPUTE &&
+            c->slots[i].work.id == segment) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* work may start when the checkpoint it needs is on disk; a missing one is asked for again */
+static Status is_ready(Coordinator *c, const Work *work, bool *ready) {
+    *ready = true;
+    if (work->needs == 0) {
+        return STATUS_OK;
+    }
+    ResultsSegment parent = {.point = NULL};
+    TRY(results_segment_read(c->results, NULL, work->needs, &parent));
+    if (parent.kept) {
+        return STATUS_OK;
+    }
+    *ready = false;
+    if (!recompute_is_under_way(c, work->needs)) {
+        coordinator__log(c, "info", "computing the checkpoint of segment %" PRId64 " again",
+                         work->needs);
+        const Work again = {.kind = WORK_RECOMPUTE, .id = parent.id, .needs = parent.parent};
+        TRY(coordinator__queue(c, &again));
+    }
+    return STATUS_OK;
+}
+
+static bool held_by_another(const Coordinator *c, size_t slot, int64_t segment) {
+    for (size_t i = 0; i < c->slot_count; i++) {
+        if (i != slot && c->slots[i].usable && !c->slots[i].busy && segment != 0 &&
+            c->slots[i].holds == segment) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* index of the work for a slot; queue.count if nothing is ready */
+static Status choose(Coordinator *c, size_t slot, size_t *index) {
+    size_t first = SIZE_MAX;
+    size_t free_choice = SIZE_MAX;
+    for (size_t i = 0; i < c->queue.count; i++) {
+        const Work work = c->queue.items[i]; /* a copy: is_ready() may grow the queue */
+        bool       ready = false;
+        TRY(is_ready(c, &work, &ready));
+        if (!ready) {
+            continue;
+        }
+        if (work.needs != 0 && work.needs == c->slots[slot].holds) {
+            *index = i;
+            return STATUS_OK;
+        }
+        if (first == SIZE_MAX) {
+            first = i;
+        }
+        if (free_choice == SIZE_MAX && !held_by_another(c, slot, work.needs)) {
+            free_choice = i;
+        }
+    }
+    *index = (free_choice != SIZE_MAX) ? free_choice : (first != SIZE_MAX) ? first : c->queue.count;
+    return STATUS_OK;
+}
+
+static Status record_attempt(Coordinator *c, Work *work, int worker) {
+    if (work->kind == WORK_EVALUATION) {
+        work->attempt++;
+        return results_evaluation_start(c->results, work->id, work->attempt, worker, "");
+    }
+    ResultsSegment row = {.point = NULL};
+    TRY(results_segment_read(c->results, NULL, work->id, &row));
+    work->attempt = ((row.attempt > work->attempt) ? row.attempt : work->attempt) + 1;
+    if (work->kind == WORK_RECOMPUTE) {
+        return STATUS_OK; /* its row is finished and stays so */
+    }
+    return results_attempt_start(c->results, work->id, work->attempt, worker, "");
+}
+
+Status coordinator__assign(Coordinator *c) {
+    if (c->stopping) {
+        return STATUS_OK;
+    }
+    for (size_t i = 0; i < c->slot_count && c->queue.count > 0; i++) {
+        Slot *slot = &c->slots[i];
+        if (!slot->usable || slot->busy) {
+            continue;
+        }
+        size_t index = 0;
+        TRY(choose(c, i, &index));
+        if (index >= c->queue.count) {
+            return STATUS_OK;
+        }
+        TRY(coordinator__begin(c));
+        c->urgent = true;
+        slot->work = take_from_queue(&c->queue, index);
+        TRY(record_attempt(c, &slot->work, slot->worker));
+        slot->busy = true;
+        slot->unsent = true;
+    }
+    return STATUS_OK;
+}
+
+/* ---- sending ------------------------------------------------------------------------------------
+ */
+
+static void checkpoint_name(int64_t segment, int64_t attempt, char name[NAME_BYTES]) {
+    (void)snprintf(name, NAME_BYTES, "%" PRId64 ".a%" PRId64, segment, attempt);
+}
+
+/* where the work starts from: the checkpoint of its parent, or what an earlier attempt yielded */
+static Status fill_resume(Coordinator *c, const Work *work, const ResultsSegment *row, Order *order,
+                          char resume[NAME_BYTES]) {
+    resume[0] = '\0';
+    if (work->partial) {
+        checkpoint_name(work->id, row->partial_attempt, resume);
+        order->resume_bytes = row->checkpoint_bytes;
+        order->resume_checksum = row->checkpoint_checksum;
+    } else if (work->needs != 0) {
+        ResultsSegment parent = {.point = NULL};
+        TRY(results_segment_read(c->results, NULL, work->needs, &parent));
+        checkpoint_name(parent.id, parent.attempt, resume);
+        order->resume_bytes = parent.checkpoint_bytes;
+        order->resume_checksum = parent.checkpoint_checksum;
+    }
+    order->resume_from = resume;
+    return STATUS_OK;
+}
+
+static Status send_line(Coordinator *c, size_t slot, Order *order, Request *request,
+                        const double *point, const char *checkpoint) {
+    Buffer line;
+    Status status = STATUS_OK;
+    char  *resume_path = NULL;
+    char  *checkpoint_path = NULL;
+    buffer_init(&line, PROTOCOL_LINE_BYTES);
+    Json *values = space_to_json(c->study->space, point);
+    if (order->resume_from[0] != '\0') {
+        resume_path = study_folder_checkpoint(c->folder, order->resume_from);
+        request->resume_from = resume_path;
+    }
+    if (checkpoint[0] != '\0') {
+        char temporary[NAME_BYTES + 8];
+        (void)snprintf(temporary, sizeof temporary, "%s.tmp", checkpoint);
+        checkpoint_path = study_folder_checkpoint(c->folder, temporary);
+        request->checkpoint_to = checkpoint_path;
+    }
+    request->hyperparameters = values;
+    if (values == NULL) {
+        status = FAILURE(STATUS_ERR_NOMEM, "no memory for an order");
+    } else {
+        status = request_write(request, &line);
+    }
+    if (status == STATUS_OK) {
+        line.data[strcspn(line.data, "\n")] = '\0';
+        order->line = buffer_text(&line);
+        order->checkpoint = checkpoint;
+        status = crew_order(c->crew, slot, order);
+    }
+    json_release(values);
+    free(resume_path);
+    free(checkpoint_path);
+    buffer_reset(&line);
+    return status;
+}
+
+static Status send_segment(Coordinator *c, size_t slot, const Work *work, double *point) {
+    ResultsSegment row = {.point = point};
+    Order          order = {.id = work->id, .attempt = work->attempt};
+    char           resume[NAME_BYTES];
+    char           checkpoint[NAME_BYTES];
+    TRY(results_segment_read(c->results, c->study->space, work->id, &row));
+    TRY(fill_resume(c, work, &row, &order, resume));
+    checkpoint_name(work->id, work->attempt, checkpoint);
+    Request request = {.kind = REQUEST_TRAIN,
+                       .segment = work->id,
+                       .parent = work->partial ? work->id : row.parent,
+                       .begin = work->partial ? row.partial_end : row.begin,
+                       .end = row.end,
+                       .seed = row.seed};
+    return send_line(c, slot, &order, &request, point, checkpoint);
+}
+
+static Status find_evaluation(void *context, const ResultsEvaluation *row) {
+    ResultsEvaluation *wanted = context;
+    if (row->id == wanted->id) {
+        *wanted = *row;
+    }
+    return STATUS_OK;
+}
+
+static Status send_evaluation(Coordinator *c, size_t slot, const Work *work, double *point) {
+    ResultsEvaluation evaluation = {.id = work->id};
+    ResultsSegment    row = {.point = point};
+    Order             order = {.evaluate = true, .id = work->id, .attempt = work->attempt};
+    char              resume[NAME_BYTES];
+    TRY(results_evaluations_visit(c->results, find_evaluation, &evaluation));
+    TRY(results_segment_read(c->results, c->study->space, evaluation.segment, &row));
+    TRY(fill_resume(c, work, &row, &order, resume));
+    Request request = {.kind = REQUEST_EVALUATE,
+                       .evaluation = work->id,
+                       .segment = evaluation.segment,
+                       .episodes = evaluation.episodes,
+                       .seed = evaluation.seed};
+    return send_line(c, slot, &order, &request, point, "");
+}
+
+Status coordinator__send(Coordinator *c) {
+    for (size_t i = 0; i < c->slot_count; i++) {
+        Slot *slot = &c->slots[i];
+        if (!slot->busy || !slot->unsent) {
+            continue;
+        }
+        slot->unsent = false;
+        if (slot->work.kind == WORK_EVALUATION) {
+            TRY(send_evaluation(c, i, &slot->work, c->point));
+        } else {
+            TRY(send_segment(c, i, &slot->work, c->point));
+        }
+        if (c->first_dispatch == 0.0) {
+            c->first_dispatch = clock_monotonic();
+        }
+    }
+    return STATUS_OK;
+}
