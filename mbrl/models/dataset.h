@@ -1,7 +1,7 @@
 /** @file dataset.h  Transitions as a dynamics model sees them: inputs, targets, who holds what out.
  *
- * Rows are only appended. Whether a row belongs to validation is decided per whole episode before its
- * first row; bootstrap indices are drawn when a block of rows joins and are part of the state.
+ * Rows are only appended. Whether a row belongs to validation is decided per whole episode before
+ * its first row; bootstrap indices are drawn when a block of rows joins and are part of the state.
  */
 #ifndef MBRL_MODELS_DATASET_H
 #define MBRL_MODELS_DATASET_H
@@ -16,16 +16,16 @@
 
 /** n = rows, i = input_dim (features and action), o = output_dim. Row-major float32. */
 typedef struct Dataset {
-    size_t   input_dim;
-    size_t   output_dim;
-    size_t   members; /* bootstrap columns */
-    size_t   n;
-    size_t   capacity;
-    float   *inputs;       /* (n, i) */
-    float   *targets;      /* (n, o) */
-    int32_t *episode;      /* (n) episode number of the agent */
-    uint8_t *validation;   /* (n) 1 = held out */
-    size_t   train_count;  /* rows with validation == 0 */
+    size_t    input_dim;
+    size_t    output_dim;
+    size_t    members; /* bootstrap columns */
+    size_t    n;
+    size_t    capacity;
+    float    *inputs;      /* (n, i) */
+    float    *targets;     /* (n, o) */
+    int32_t  *episode;     /* (n) episode number of the agent */
+    uint8_t  *validation;  /* (n) 1 = held out */
+    size_t    train_count; /* rows with validation == 0 */
     uint32_t *train_rows;  /* (train_count) their indices, in order */
     /* bootstrap: member m trains on train_rows[bootstrap[m][k]], k < bootstrap_count; every block
      * of new training rows adds as many draws from the same block (stratified bootstrap) */
@@ -33,19 +33,38 @@ typedef struct Dataset {
     uint32_t *bootstrap; /* (members, capacity) */
 } Dataset;
 
+/** @return STATUS_OK; STATUS_ERR_ARG (a dimension or `members` is 0), STATUS_ERR_NOMEM; `*out` is
+ * NULL on failure */
 Status dataset_create(size_t input_dim, size_t output_dim, size_t members, Dataset **out) MUST_USE;
-void   dataset_destroy(Dataset *dataset);
-/** Appends one row (copied). */
+/** Accepts NULL. */
+void dataset_destroy(Dataset *dataset);
+/**
+ * Appends one row (copied).
+ * @return STATUS_OK; STATUS_ERR_NUMERIC for a number that is not finite, STATUS_ERR_NOMEM; nothing
+ *         is appended on failure
+ */
 Status dataset_append(Dataset *dataset, const float *input, const float *target, int32_t episode,
                       bool validation) MUST_USE;
 /** Draws bootstrap indices for the training rows that joined since the last call, one lane of
- * (seed, step, RNG_MODEL_BOOTSTRAP) per member. */
+ * (seed, step, RNG_MODEL_BOOTSTRAP) per member. @return STATUS_OK */
 Status dataset_bootstrap(Dataset *dataset, uint64_t seed, uint64_t step) MUST_USE;
-/** Serialises rows [first, n) without bootstrap indices; dataset_read_rows() appends them. */
+/** Serialises `count` rows from `first` on, without bootstrap indices, in the machine's byte order.
+ * @return STATUS_OK; STATUS_ERR_RANGE (rows that do not exist), STATUS_ERR_NOMEM */
+Status dataset_write_range(const Dataset *dataset, size_t first, size_t count,
+                           Buffer *out) MUST_USE;
+/** Rows [first, n). */
 Status dataset_write_rows(const Dataset *dataset, size_t first, Buffer *out) MUST_USE;
+/**
+ * Appends serialised rows.
+ * @return STATUS_OK; STATUS_ERR_SHAPE (other dimensions), STATUS_ERR_CORRUPT (length does not fit
+ * its own header), STATUS_ERR_NOMEM; nothing is appended on failure
+ */
 Status dataset_read_rows(Dataset *dataset, const void *bytes, size_t length) MUST_USE;
 /** Serialises the bootstrap indices. */
 Status dataset_write_bootstrap(const Dataset *dataset, Buffer *out) MUST_USE;
+/** Replaces the bootstrap indices; the rows must be there already.
+ * @return STATUS_OK; STATUS_ERR_SHAPE (other members), STATUS_ERR_CORRUPT (length, or an index
+ *         beyond the training rows); the old indices stay on failure */
 Status dataset_read_bootstrap(Dataset *dataset, const void *bytes, size_t length) MUST_USE;
 
 #endif
