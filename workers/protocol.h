@@ -14,7 +14,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { PROTOCOL_VERSION = 1, PROTOCOL_LINE_BYTES = 1024 * 1024 };
+enum {
+    PROTOCOL_VERSION = 1,
+    PROTOCOL_LINE_BYTES = 1024 * 1024,
+    PROTOCOL_METRIC_VALUES = 4096, /* most values of one metric line */
+};
 
 typedef enum RequestKind {
     REQUEST_HELLO,
@@ -24,8 +28,8 @@ typedef enum RequestKind {
     REQUEST_STOP,
 } RequestKind;
 
-/** A line to a trainer. Strings and JSON are borrowed from `json`, which the owner releases with
- * request_reset(). */
+/** A line to a trainer. Strings and JSON of a parsed request are borrowed from `json`, which the
+ * owner releases with request_reset(); to write one, leave `json` NULL and lend the parts. */
 typedef struct Request {
     RequestKind kind;
     /* hello */
@@ -35,6 +39,7 @@ typedef struct Request {
     const char *environment; /* may be NULL */
     const char *unit;        /* "episode", "env_step" or the trainer's own */
     const Json *fixed;
+    const Json *metrics_wanted; /* array of names; may be NULL */
     int64_t     cores;
     /* train, evaluate */
     int64_t     segment;
@@ -43,16 +48,21 @@ typedef struct Request {
     int64_t     begin;
     int64_t     end;
     int64_t     episodes;
-    uint64_t    seed; /* below 2^53 */
+    uint64_t    seed;          /* below 2^53 */
     const char *resume_from;   /* absolute path or NULL */
     const char *checkpoint_to; /* absolute path */
     const Json *hyperparameters;
     Json       *json;
 } Request;
 
-/** Appends one line with its newline. */
+/** Appends one line with its newline. @return STATUS_OK; STATUS_ERR_RANGE over the buffer's cap */
 Status request_write(const Request *request, Buffer *out) MUST_USE;
-/** Parses one line (without newline). @return STATUS_OK; STATUS_ERR_PROTOCOL with a sentence */
+/**
+ * Parses one line (without newline).
+ * @param out  out  to be given back with request_reset(); zeroed on failure
+ * @return STATUS_OK; STATUS_ERR_PROTOCOL with a sentence (malformed, unknown op, a missing field, a
+ *         field of the wrong type, over-long); STATUS_ERR_NOMEM
+ */
 Status request_parse(const char *line, size_t length, Request *out) MUST_USE;
 void   request_reset(Request *request);
 
@@ -72,17 +82,21 @@ typedef struct Reply {
     const char *trainer;       /* hello */
     bool        checkpoint;    /* hello; default true */
     bool        deterministic; /* hello; default false */
-    int64_t     segment;       /* metric, done, failed: segment or evaluation; 0 if not given */
-    int64_t     step;          /* metric */
-    int64_t     index;         /* metric; default 0 */
-    const Json *values;        /* metric: object of numbers */
-    const char *text;          /* log text, failed reason */
-    const char *level;         /* log */
-    int64_t     end;           /* done after a yield: units reached; 0 if not given */
+    bool        evaluate; /* metric, done, failed: `segment` is written and read as "evaluation" */
+    int64_t     segment;  /* metric, done, failed: segment or evaluation; 0 if not given */
+    int64_t     step;     /* metric */
+    int64_t     index;    /* metric; default 0 */
+    const Json *values;   /* metric: object of numbers */
+    const char *text;     /* log text, failed reason */
+    const char *level;    /* log */
+    int64_t     end;      /* done after a yield: units reached; 0 if not given */
+    bool        has_end;  /* parsed: "end" was given, 0 or not */
     Json       *json;
 } Reply;
 
+/** Appends one line with its newline. @return STATUS_OK; STATUS_ERR_RANGE over the buffer's cap */
 Status reply_write(const Reply *reply, Buffer *out) MUST_USE;
+/** Parses one line (without newline); as request_parse(), released with reply_reset(). */
 Status reply_parse(const char *line, size_t length, Reply *out) MUST_USE;
 void   reply_reset(Reply *reply);
 

@@ -1,0 +1,24 @@
+/** @file process_tree.h  All that a process started, through /proc/PID/task/TID/children.
+ *
+ * A process that sets PR_SET_CHILD_SUBREAPER inherits every orphan below it, so the tree under it
+ * is complete whatever its descendants do (setsid, double fork). Reading it is a snapshot: callers
+ * that must leave nobody repeat until there is no child left.
+ */
+#ifndef WORKERS_PROCESS_TREE_H
+#define WORKERS_PROCESS_TREE_H
+
+#include <stddef.h>
+#include <sys/types.h>
+
+/** Sends SIGKILL to every descendant of `root` (not to `root`), those of `spare` and what is below
+ * them left alone. @return how many were found */
+size_t process_tree_kill(pid_t root, const pid_t *spare, size_t spare_count);
+/**
+ * Resident bytes of all descendants of `root`. Pages that several of them share count once in
+ * each while the sum is at most `enough`; above it the kernel's proportional sizes are asked for.
+ */
+double process_tree_resident(pid_t root, double enough);
+/** Kills and reaps all children of the calling process until none is left. */
+void process_tree_reap_all(void);
+
+#endif
