@@ -5,12 +5,6 @@
 
 #include <stdlib.h>
 
-/* jansson is a shared library and out of the linker's reach, but it takes an allocator. Weak:
- * tests that do not use it need not link it. */
-typedef void *(*JanssonMalloc)(size_t size);
-typedef void (*JanssonFree)(void *memory);
-extern void json_set_alloc_funcs(JanssonMalloc allocate, JanssonFree release) __attribute__((weak));
-
 /* per thread, so that a library's own threads do not take the failure meant for the test */
 static _Thread_local size_t countdown;
 static _Thread_local int    has_failed;
@@ -25,9 +19,6 @@ static int fails_now(void) {
 }
 
 void test_fail_allocation(size_t n) {
-    if (json_set_alloc_funcs != NULL) {
-        json_set_alloc_funcs(__wrap_malloc, free);
-    }
     countdown = n;
     has_failed = 0;
 }
