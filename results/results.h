@@ -114,6 +114,8 @@ Status results_attempt_fail(Results *results, int64_t segment, int64_t attempt, 
 /** Ends an attempt that yielded at `end`: running -> queued with a partial checkpoint. */
 Status results_attempt_yield(Results *results, int64_t segment, int64_t attempt, int64_t end,
                              uint64_t checkpoint_bytes, uint64_t checkpoint_checksum) MUST_USE;
+/** Forgets the partial checkpoint of a queued segment (it was damaged): it starts over from its parent. */
+Status results_partial_drop(Results *results, int64_t segment) MUST_USE;
 /** running -> finished with outcome done. objectives, spreads (objective_count), constraints
  * (constraint_count); checkpoint_bytes 0 = none kept. */
 Status results_segment_finish(Results *results, int64_t segment, int64_t attempt,

@@ -1,0 +1,70 @@
+/* What version a database is of, and the way from an older one to this program's. Each step is SQL
+ * that raises the version by one; all steps of an upgrade are one transaction, so a database is of
+ * the old version or of the new one and of nothing between. */
+#include "results/store.h"
+
+#include <stdio.h>
+
+/* {1, "ALTER TABLE ..."} would turn version 1 into 2; steps stand in order of `from` */
+static const ResultsMigration migrations[] = {{0, NULL}};
+
+enum { MIGRATION_COUNT = 0 };
+
+static Status upgrade_by_one(Results *results, const ResultsMigration *steps, size_t count,
+                             int64_t from) {
+    for (size_t i = 0; i < count; i++) {
+        if (steps[i].from == from) {
+            char version[64];
+            (void)snprintf(version, sizeof version, "PRAGMA user_version=%d;", steps[i].from + 1);
+            TRY(results__script(results, steps[i].sql));
+            return results__script(results, version);
+        }
+    }
+    FAIL(STATUS_ERR_VERSION, "%s: version %lld of the database is no longer read by this program",
+         results->path, (long long)from);
+}
+
+static Status upgrade(Results *results, const ResultsMigration *steps, size_t count, int64_t from,
+                      int version) {
+    TRY(results_begin(results));
+    Status status = STATUS_OK;
+    for (int64_t v = from; status == STATUS_OK && v < version; v++) {
+        status = upgrade_by_one(results, steps, count, v);
+    }
+    if (status == STATUS_OK) {
+        return results_commit(results);
+    }
+    results_rollback(results);
+    return status;
+}
+
+Status results__migrate(Results *results, const ResultsMigration *steps, size_t count,
+                        int version) {
+    int64_t application = 0;
+    int64_t found = 0;
+    TRY(results__integer(results, "PRAGMA application_id", 0, &application, ""));
+    TRY(results__integer(results, "PRAGMA user_version", 0, &found, ""));
+    if (application != RESULTS_APPLICATION_ID) {
+        FAIL(STATUS_ERR_CORRUPT, "%s: not the database of a study", results->path);
+    }
+    if (found > version) {
+        FAIL(STATUS_ERR_VERSION,
+             "%s: version %lld of the database is newer than this program's %d: use a newer mbtune",
+             results->path, (long long)found, version);
+    }
+    if (!results->writable) {
+        if (found < version) {
+            FAIL(STATUS_ERR_VERSION,
+                 "%s: version %lld of the database is older than this program's %d: "
+                 "'mbtune run' on its study upgrades it",
+                 results->path, (long long)found, version);
+        }
+        return STATUS_OK;
+    }
+    TRY(results__pragmas_write(results));
+    return (found < version) ? upgrade(results, steps, count, found, version) : STATUS_OK;
+}
+
+Status results_open(const char *path, ResultsMode mode, Results **out) {
+    return results__open_with(path, mode, migrations, MIGRATION_COUNT, RESULTS_VERSION, out);
+}

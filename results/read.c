@@ -1,0 +1,190 @@
+/* Rows of work as structs. Lists are read one row per query, by id, so that a visitor may write. */
+#include "results/store.h"
+
+#include <math.h>
+#include <sqlite3.h>
+#include <stdlib.h>
+#include <string.h>
+
+Status results__state_find(const char *name, SegmentState *out) {
+    for (int i = SEGMENT_QUEUED; i <= SEGMENT_FAILED; i++) {
+        if (strcmp(name, results__state_name((SegmentState)i)) == 0) {
+            *out = (SegmentState)i;
+            return STATUS_OK;
+        }
+    }
+    FAIL(STATUS_ERR_CORRUPT, "a row in state '%s'", name);
+}
+
+Status results__outcome_find(const char *name, Outcome *out) {
+    *out = OUTCOME_NONE;
+    return (name[0] == '\0') ? STATUS_OK : outcome_find(name, out);
+}
+
+Status results__objectives_read(Results *results, int64_t segment, double *objectives,
+                                double *spreads, double *constraints) {
+    for (size_t i = 0; i < SCHEDULER_MAX_OBJECTIVES; i++) {
+        objectives[i] = (double)NAN;
+        if (spreads != NULL) {
+            spreads[i] = (double)NAN;
+        }
+    }
+    for (size_t i = 0; constraints != NULL && i < SCHEDULER_MAX_CONSTRAINTS; i++) {
+        constraints[i] = (double)NAN;
+    }
+    sqlite3_stmt *statement = NULL;
+    TRY(results__query(results,
+                       "SELECT kind = 'objective', number, value, spread FROM segment_result"
+                       " WHERE segment = ?",
+                       &statement, "i", segment));
+    for (;;) {
+        bool row = false;
+        TRY(results__step(results, statement, &row));
+        if (!row) {
+            return STATUS_OK;
+        }
+        const bool    objective = results__column_integer(statement, 0, 0) != 0;
+        const int64_t number = results__column_integer(statement, 1, 0);
+        const double  value = results__column_double(statement, 2);
+        if (objective && number < SCHEDULER_MAX_OBJECTIVES) {
+            objectives[number] = value;
+            if (spreads != NULL) {
+                spreads[number] = results__column_double(statement, 3);
+            }
+        } else if (!objective && constraints != NULL && number < SCHEDULER_MAX_CONSTRAINTS) {
+            constraints[number] = value;
+        }
+    }
+}
+
+/* both queries name the columns in this order */
+#define SEGMENT_COLUMNS                                                                    \
+    "id, parent, trial, decision, \"begin\", \"end\", seed, reason, note, state, outcome," \
+    " attempt, kept, checkpoint_bytes, checkpoint_checksum, partial_end, partial_attempt"
+
+/* everything but the point; resets the statement */
+static Status segment_row(Results *results, sqlite3_stmt *statement, ResultsSegment *out) {
+    char           state[16];
+    char           outcome[16];
+    ResultsSegment row = {
+        .id = results__column_integer(statement, 0, 0),
+        .parent = results__column_integer(statement, 1, 0),
+        .trial = results__column_integer(statement, 2, 0),
+        .decision = results__column_integer(statement, 3, -1),
+        .begin = results__column_integer(statement, 4, 0),
+        .end = results__column_integer(statement, 5, 0),
+        .seed = (uint64_t)results__column_integer(statement, 6, 0),
+        .point = out->point,
+        .attempt = results__column_integer(statement, 11, 0),
+        .kept = results__column_integer(statement, 12, 0) != 0,
+        .checkpoint_bytes = (uint64_t)results__column_integer(statement, 13, 0),
+        .checkpoint_checksum = (uint64_t)results__column_integer(statement, 14, 0),
+        .partial_end = results__column_integer(statement, 15, 0),
+        .partial_attempt = results__column_integer(statement, 16, 0),
+    };
+    results__column_text(statement, 7, row.reason, sizeof row.reason);
+    results__column_text(statement, 8, row.note, sizeof row.note);
+    results__column_text(statement, 9, state, sizeof state);
+    results__column_text(statement, 10, outcome, sizeof outcome);
+    (void)sqlite3_reset(statement);
+    TRY(results__state_find(state, &row.state));
+    TRY(results__outcome_find(outcome, &row.outcome));
+    TRY(results__objectives_read(results, row.id, row.objective, NULL, NULL));
+    *out = row;
+    return STATUS_OK;
+}
+
+static Status point_of(Results *results, const Space *space, int64_t id, double *point) {
+    size_t *index = calloc(results->parameter_count + 1, sizeof *index);
+    if (index == NULL) {
+        FAIL(STATUS_ERR_NOMEM, "no memory for a point");
+    }
+    Status status = results__parameters_match(results, space, index);
+    if (status == STATUS_OK) {
+        status = results__point_read(results, 's', id, index, space_count(space), point);
+    }
+    free(index);
+    return status;
+}
+
+Status results_segment_read(Results *results, const Space *space, int64_t id, ResultsSegment *out) {
+    sqlite3_stmt *statement = NULL;
+    bool          row = false;
+    TRY(results__query(results, "SELECT " SEGMENT_COLUMNS " FROM segment WHERE id = ?", &statement,
+                       "i", id));
+    TRY(results__step(results, statement, &row));
+    if (!row) {
+        FAIL(STATUS_ERR_UNKNOWN_NAME, "%s: there is no segment %lld", results->path, (long long)id);
+    }
+    TRY(segment_row(results, statement, out));
+    if (out->point == NULL) {
+        return STATUS_OK;
+    }
+    if (space == NULL) {
+        FAIL(STATUS_ERR_ARG, "the point of a segment is read through its search space");
+    }
+    return point_of(results, space, id, out->point);
+}
+
+static Status segment_next(Results *results, int64_t after, ResultsSegment *out, bool *row) {
+    sqlite3_stmt *statement = NULL;
+    TRY(results__query(results,
+                       "SELECT " SEGMENT_COLUMNS " FROM segment WHERE id > ? ORDER BY id LIMIT 1",
+                       &statement, "i", after));
+    TRY(results__step(results, statement, row));
+    return *row ? segment_row(results, statement, out) : STATUS_OK;
+}
+
+Status results_segments_visit(Results *results,
+                              Status (*visit)(void *context, const ResultsSegment *segment),
+                              void *context) {
+    ResultsSegment segment = {.id = 0};
+    Status         status = STATUS_OK;
+    TRY(results__snapshot_begin(results));
+    while (status == STATUS_OK) {
+        bool row = false;
+        status = segment_next(results, segment.id, &segment, &row);
+        if (status != STATUS_OK || !row) {
+            break;
+        }
+        status = visit(context, &segment);
+    }
+    results__snapshot_end(results);
+    return status;
+}
+
+Status results_trial_read(Results *results, int64_t id, ResultsTrial *out) {
+    sqlite3_stmt *statement = NULL;
+    bool          row = false;
+    char          kind[32];
+    TRY(results__query(results, "SELECT kind, number, \"repeat\", source FROM trial WHERE id = ?",
+                       &statement, "i", id));
+    TRY(results__step(results, statement, &row));
+    if (!row) {
+        FAIL(STATUS_ERR_UNKNOWN_NAME, "%s: there is no trial %lld", results->path, (long long)id);
+    }
+    results__column_text(statement, 0, kind, sizeof kind);
+    out->id = id;
+    out->number = results__column_integer(statement, 1, 0);
+    out->repeat = results__column_integer(statement, 2, 0);
+    out->source = results__column_integer(statement, 3, 0);
+    (void)sqlite3_reset(statement);
+    for (int k = TRIAL_TUNE; k <= TRIAL_CONFIRM_DEFAULT; k++) {
+        if (strcmp(kind, results__trial_kind_name((TrialKind)k)) == 0) {
+            out->kind = (TrialKind)k;
+            return STATUS_OK;
+        }
+    }
+    FAIL(STATUS_ERR_CORRUPT, "trial %lld is of kind '%s'", (long long)id, kind);
+}
+
+Status results_next_ids(Results *results, int64_t *trial, int64_t *segment, int64_t *evaluation) {
+    int64_t ids[3] = {0, 0, 0};
+    TRY(results__integer(results, "SELECT max(id) FROM trial", -1, &ids[0], ""));
+    TRY(results__integer(results, "SELECT max(id) FROM segment", 0, &ids[1], ""));
+    TRY(results__integer(results, "SELECT max(id) FROM evaluation", 0, &ids[2], ""));
+    *trial = ids[0] + 1;
+    *segment = ids[1] + 1;
+    *evaluation = ids[2] + 1;
+    return STATUS_OK;
+}

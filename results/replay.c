@@ -1,0 +1,322 @@
+/* The log, as a scheduler saw it. Each event is completed from the rows of its segment or
+ * evaluation by a few look-ups on keys: 10 000 segments take a fraction of a second. */
+#include "results/store.h"
+
+#include <math.h>
+#include <sqlite3.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* memory that an event borrows, and where points come from */
+typedef struct Replay {
+    Results       *results;
+    const Space   *space; /* NULL where no points are read */
+    size_t        *index; /* stored hyperparameter -> space */
+    double        *point;
+    unsigned char *memo;
+    Decision       decision;
+    double         objectives[SCHEDULER_MAX_OBJECTIVES];
+    double         spreads[SCHEDULER_MAX_OBJECTIVES];
+    double         constraints[SCHEDULER_MAX_CONSTRAINTS];
+} Replay;
+
+/* a row of `event` without texts */
+typedef struct LogRow {
+    int64_t seq;
+    int64_t segment;
+    int64_t evaluation;
+    int64_t total;
+    char    kind[16];
+    char    decision_kind[16];
+} LogRow;
+
+static Status replay_init(Replay *replay, Results *results, const Space *space) {
+    *replay = (Replay){.results = results, .space = space};
+    if (space == NULL) {
+        return STATUS_OK;
+    }
+    replay->index = calloc(results->parameter_count + 1, sizeof *replay->index);
+    replay->point = calloc(space_count(space) + 1, sizeof *replay->point);
+    replay->memo = malloc(SCHEDULER_MEMO_BYTES);
+    if (replay->index == NULL || replay->point == NULL || replay->memo == NULL) {
+        FAIL(STATUS_ERR_NOMEM, "no memory to replay a log");
+    }
+    return results__parameters_match(results, space, replay->index);
+}
+
+static void replay_reset(Replay *replay) {
+    free(replay->index);
+    free(replay->point);
+    free(replay->memo);
+}
+
+/* columns 6 to 11; the memo is copied, because the statement is reset before anybody sees it */
+static Status decision_columns(Replay *replay, sqlite3_stmt *statement) {
+    Decision *decision = &replay->decision;
+    *decision = (Decision){
+        .number = results__column_integer(statement, 6, 0),
+        .branch = results__column_integer(statement, 7, 0) != 0,
+        .failed = results__column_integer(statement, 8, 0) != 0,
+    };
+    results__column_text(statement, 9, decision->reason, sizeof decision->reason);
+    results__column_text(statement, 10, decision->note, sizeof decision->note);
+    const void *memo = sqlite3_column_blob(statement, 11);
+    const int   size = sqlite3_column_bytes(statement, 11);
+    if (memo == NULL || size <= 0) {
+        return STATUS_OK;
+    }
+    if (size > SCHEDULER_MEMO_BYTES) {
+        FAIL(STATUS_ERR_CORRUPT, "a memo of %d bytes", size);
+    }
+    memcpy(replay->memo, memo, (size_t)size);
+    decision->memo = replay->memo;
+    decision->memo_size = (size_t)size;
+    return STATUS_OK;
+}
+
+static Status log_next(Replay *replay, int64_t after, int64_t last, LogRow *out, bool *row) {
+    sqlite3_stmt *statement = NULL;
+    TRY(results__query(replay->results,
+                       "SELECT seq, kind, decision_kind, segment, evaluation, total, decision,"
+                       " branch, failed, reason, note, memo"
+                       " FROM event WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT 1",
+                       &statement, "ii", after, last));
+    TRY(results__step(replay->results, statement, row));
+    if (!*row) {
+        return STATUS_OK;
+    }
+    out->seq = results__column_integer(statement, 0, 0);
+    results__column_text(statement, 1, out->kind, sizeof out->kind);
+    results__column_text(statement, 2, out->decision_kind, sizeof out->decision_kind);
+    out->segment = results__column_integer(statement, 3, 0);
+    out->evaluation = results__column_integer(statement, 4, 0);
+    out->total = results__column_integer(statement, 5, 0);
+    const Status status = decision_columns(replay, statement);
+    (void)sqlite3_reset(statement);
+    return status;
+}
+
+/* ---- completing events ---------------------------------------------------------------------- */
+
+static Status complete_run(Replay *replay, int64_t segment) {
+    Decision     *decision = &replay->decision;
+    sqlite3_stmt *statement = NULL;
+    bool          row = false;
+    TRY(results__query(replay->results,
+                       "SELECT parent, trial, \"begin\", \"end\" FROM segment WHERE id = ?",
+                       &statement, "i", segment));
+    TRY(results__step(replay->results, statement, &row));
+    if (!row) {
+        FAIL(STATUS_ERR_CORRUPT, "the log names segment %lld, which is missing",
+             (long long)segment);
+    }
+    decision->kind = DECISION_RUN;
+    decision->id = segment;
+    decision->parent = results__column_integer(statement, 0, 0);
+    decision->trial = results__column_integer(statement, 1, 0);
+    decision->begin = results__column_integer(statement, 2, 0);
+    decision->end = results__column_integer(statement, 3, 0);
+    (void)sqlite3_reset(statement);
+    decision->point = replay->point;
+    return results__point_read(replay->results, 's', segment, replay->index,
+                               space_count(replay->space), replay->point);
+}
+
+static Status complete_evaluate(Replay *replay, int64_t evaluation) {
+    Decision     *decision = &replay->decision;
+    sqlite3_stmt *statement = NULL;
+    bool          row = false;
+    TRY(results__query(replay->results,
+                       "SELECT e.segment, e.episodes, s.trial FROM evaluation AS e"
+                       " JOIN segment AS s ON s.id = e.segment WHERE e.id = ?",
+                       &statement, "i", evaluation));
+    TRY(results__step(replay->results, statement, &row));
+    if (!row) {
+        FAIL(STATUS_ERR_CORRUPT, "the log names evaluation %lld, which is missing",
+             (long long)evaluation);
+    }
+    decision->kind = DECISION_EVALUATE;
+    decision->id = evaluation;
+    decision->parent = results__column_integer(statement, 0, 0);
+    decision->episodes = results__column_integer(statement, 1, 0);
+    decision->trial = results__column_integer(statement, 2, 0);
+    (void)sqlite3_reset(statement);
+    return STATUS_OK;
+}
+
+static Status complete_decided(Replay *replay, const LogRow *row, Event *event) {
+    event->kind = EVENT_DECIDED;
+    event->decision = &replay->decision;
+    if (strcmp(row->decision_kind, "run") == 0) {
+        return complete_run(replay, row->segment);
+    }
+    if (strcmp(row->decision_kind, "evaluate") == 0) {
+        return complete_evaluate(replay, row->evaluation);
+    }
+    replay->decision.kind = DECISION_DONE;
+    return STATUS_OK;
+}
+
+static Status outcome_of(Replay *replay, bool evaluation, int64_t id, Outcome *out) {
+    sqlite3_stmt *statement = NULL;
+    bool          row = false;
+    char          outcome[16] = "";
+    if (evaluation) {
+        TRY(results__query(replay->results, "SELECT outcome FROM evaluation WHERE id = ?",
+                           &statement, "i", id));
+    } else {
+        TRY(results__query(replay->results, "SELECT outcome FROM segment WHERE id = ?", &statement,
+                           "i", id));
+    }
+    TRY(results__step(replay->results, statement, &row));
+    if (row) {
+        results__column_text(statement, 0, outcome, sizeof outcome);
+        (void)sqlite3_reset(statement);
+    }
+    TRY(results__outcome_find(outcome, out));
+    if (*out == OUTCOME_NONE) {
+        FAIL(STATUS_ERR_CORRUPT, "the log says that %s %lld ended, its row does not",
+             evaluation ? "evaluation" : "segment", (long long)id);
+    }
+    return STATUS_OK;
+}
+
+static Status complete_finished(Replay *replay, int64_t segment, Event *event) {
+    event->kind = EVENT_FINISHED;
+    event->id = segment;
+    event->objectives = replay->objectives;
+    event->spreads = replay->spreads;
+    event->constraints = replay->constraints;
+    TRY(outcome_of(replay, false, segment, &event->outcome));
+    return results__objectives_read(replay->results, segment, replay->objectives, replay->spreads,
+                                    replay->constraints);
+}
+
+static Status complete_evaluated(Replay *replay, int64_t evaluation, Event *event) {
+    event->kind = EVENT_EVALUATED;
+    event->id = evaluation;
+    event->objectives = replay->objectives;
+    event->spreads = replay->spreads;
+    event->constraints = replay->constraints;
+    for (size_t i = 0; i < SCHEDULER_MAX_OBJECTIVES; i++) {
+        replay->spreads[i] = (double)NAN;
+    }
+    for (size_t i = 0; i < SCHEDULER_MAX_CONSTRAINTS; i++) {
+        replay->constraints[i] = (double)NAN;
+    }
+    TRY(outcome_of(replay, true, evaluation, &event->outcome));
+    return results__evaluation_objectives(replay->results, evaluation, replay->objectives);
+}
+
+static Status complete(Replay *replay, const LogRow *row, Event *event) {
+    *event = (Event){.kind = EVENT_DECIDED};
+    if (strcmp(row->kind, "decided") == 0) {
+        return complete_decided(replay, row, event);
+    }
+    if (strcmp(row->kind, "finished") == 0) {
+        return complete_finished(replay, row->segment, event);
+    }
+    if (strcmp(row->kind, "evaluated") == 0) {
+        return complete_evaluated(replay, row->evaluation, event);
+    }
+    if (strcmp(row->kind, "enqueued") == 0) {
+        event->kind = EVENT_ENQUEUED;
+        event->point = replay->point;
+        return results__point_read(replay->results, 'e', row->seq, replay->index,
+                                   space_count(replay->space), replay->point);
+    }
+    event->kind = EVENT_BUDGET_CHANGED;
+    event->total = row->total;
+    return STATUS_OK;
+}
+
+static Status replay_all(Replay *replay, Status (*visit)(void *context, const Event *event),
+                         void   *context) {
+    LogRow  row = {.seq = 0};
+    int64_t last = 0; /* what the visitor appends is not visited */
+    TRY(results__integer(replay->results, "SELECT max(seq) FROM event", 0, &last, ""));
+    for (;;) {
+        bool  found = false;
+        Event event;
+        TRY(log_next(replay, row.seq, last, &row, &found));
+        if (!found) {
+            return STATUS_OK;
+        }
+        TRY(complete(replay, &row, &event));
+        TRY(visit(context, &event));
+    }
+}
+
+Status results_log_replay(Results *results, const Space                            *space,
+                          Status (*visit)(void *context, const Event *event), void *context) {
+    Replay replay;
+    if (space == NULL) {
+        FAIL(STATUS_ERR_ARG, "the log is replayed through its search space");
+    }
+    TRY(results__snapshot_begin(results));
+    Status status = replay_init(&replay, results, space);
+    if (status == STATUS_OK) {
+        status = replay_all(&replay, visit, context);
+    }
+    replay_reset(&replay);
+    results__snapshot_end(results);
+    return status;
+}
+
+/* ---- what the log does not hold yet -----------------------------------------------------------
+ */
+
+static Status unlogged_segments(Replay *replay, Status (*visit)(void *context, const Event *event),
+                                void   *context) {
+    int64_t id = 0;
+    for (;;) {
+        Event event = {.kind = EVENT_FINISHED};
+        TRY(results__integer(replay->results,
+                             "SELECT s.id FROM segment AS s JOIN trial AS t ON t.id = s.trial"
+                             " WHERE s.id > ? AND s.state IN ('finished', 'failed')"
+                             " AND t.kind = 'tune' AND NOT EXISTS (SELECT 1 FROM event AS e"
+                             " WHERE e.segment = s.id AND e.kind = 'finished')"
+                             " ORDER BY s.id LIMIT 1",
+                             0, &id, "i", id));
+        if (id == 0) {
+            return STATUS_OK;
+        }
+        TRY(complete_finished(replay, id, &event));
+        TRY(visit(context, &event));
+    }
+}
+
+static Status unlogged_evaluations(Replay *replay,
+                                   Status (*visit)(void *context, const Event *event),
+                                   void *context) {
+    int64_t id = 0;
+    for (;;) {
+        Event event = {.kind = EVENT_EVALUATED};
+        TRY(results__integer(replay->results,
+                             "SELECT v.id FROM evaluation AS v WHERE v.id > ?"
+                             " AND v.state IN ('finished', 'failed') AND v.decision IS NOT NULL"
+                             " AND NOT EXISTS (SELECT 1 FROM event AS e"
+                             " WHERE e.evaluation = v.id AND e.kind = 'evaluated')"
+                             " ORDER BY v.id LIMIT 1",
+                             0, &id, "i", id));
+        if (id == 0) {
+            return STATUS_OK;
+        }
+        TRY(complete_evaluated(replay, id, &event));
+        TRY(visit(context, &event));
+    }
+}
+
+Status results_unlogged_visit(Results *results, Status (*visit)(void *context, const Event *event),
+                              void    *context) {
+    Replay replay;
+    TRY(replay_init(&replay, results, NULL));
+    TRY(results__snapshot_begin(results));
+    Status status = unlogged_segments(&replay, visit, context);
+    if (status == STATUS_OK) {
+        status = unlogged_evaluations(&replay, visit, context);
+    }
+    results__snapshot_end(results);
+    replay_reset(&replay);
+    return status;
+}
