@@ -1,4 +1,5 @@
-/** @file document.h  YAML with positions (libfyaml), so that every error can say file, line, column.
+/** @file document.h  YAML with positions (libfyaml), so that every error can say file, line,
+ * column.
  *
  * Nodes are borrowed views into the document. Keys keep the order of the file. Anchors, aliases and
  * `<<` merges are resolved.

@@ -13,10 +13,9 @@
  * @param forbid           sequence of conditions that may not all hold, or NULL
  * @param preset           name of a preset that `hyperparameters` overrides (a definition may give
  *                         only the keys it changes), or NULL
- * @param options          the agent's option rows, or NULL for an external trainer. With rows: names
- *                         must exist, ranges must lie inside the row's, type, `dynamic` and
- *                         `default` come from the row where the file does not say; `dynamic: true`
- *                         on a static row is an error.
+ * @param options          the agent's option rows, or NULL for an external trainer. With rows:
+ * names must exist, ranges must lie inside the row's, type, `dynamic` and `default` come from the
+ * row where the file does not say; `dynamic: true` on a static row is an error.
  * @param out              sealed space; NULL on failure
  * @return STATUS_OK; STATUS_ERR_PARSE / RANGE / UNKNOWN_NAME with file:line:column, what was found,
  *         what was expected and the nearest known key
