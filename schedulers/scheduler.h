@@ -1,10 +1,10 @@
 /** @file scheduler.h  Who decides: pure automata over one log of events.
  *
  * The coordinator asks decide() for the next piece of work; the decision is committed; then
- * observe(EVENT_DECIDED) changes the state. Results come back as further events. Resuming replays the
- * log through observe() and never calls decide(), so no decision is made twice. A scheduler knows no
- * MPI, no database, no clock, no resources, no agents; its randomness is scheduler_rng(), keyed by
- * study seed and decision number.
+ * observe(EVENT_DECIDED) changes the state. Results come back as further events. Resuming replays
+ * the log through observe() and never calls decide(), so no decision is made twice. A scheduler
+ * knows no MPI, no database, no clock, no resources, no agents; its randomness is scheduler_rng(),
+ * keyed by study seed and decision number.
  */
 #ifndef SCHEDULERS_SCHEDULER_H
 #define SCHEDULERS_SCHEDULER_H
@@ -25,18 +25,18 @@ enum {
 };
 
 /* How a segment or an evaluation ended (DESIGN, Words). One list for C, database and JSON. */
-#define OUTCOME_LIST(X)                                                                            \
-    X(OUTCOME_NONE, "none")                                                                        \
-    X(OUTCOME_DONE, "done")                                                                        \
-    X(OUTCOME_DIVERGED, "diverged")                                                                \
-    X(OUTCOME_CRASHED, "crashed")                                                                  \
-    X(OUTCOME_KILLED, "killed")                                                                    \
-    X(OUTCOME_OUT_OF_MEMORY, "out_of_memory")                                                      \
-    X(OUTCOME_TIMEOUT, "timeout")                                                                  \
-    X(OUTCOME_PROTOCOL, "protocol")                                                                \
-    X(OUTCOME_NO_OBJECTIVE, "no_objective")                                                        \
-    X(OUTCOME_LOST, "lost")                                                                        \
-    X(OUTCOME_PREEMPTED, "preempted")                                                              \
+#define OUTCOME_LIST(X)                       \
+    X(OUTCOME_NONE, "none")                   \
+    X(OUTCOME_DONE, "done")                   \
+    X(OUTCOME_DIVERGED, "diverged")           \
+    X(OUTCOME_CRASHED, "crashed")             \
+    X(OUTCOME_KILLED, "killed")               \
+    X(OUTCOME_OUT_OF_MEMORY, "out_of_memory") \
+    X(OUTCOME_TIMEOUT, "timeout")             \
+    X(OUTCOME_PROTOCOL, "protocol")           \
+    X(OUTCOME_NO_OBJECTIVE, "no_objective")   \
+    X(OUTCOME_LOST, "lost")                   \
+    X(OUTCOME_PREEMPTED, "preempted")         \
     X(OUTCOME_CANCELLED, "cancelled")
 
 typedef enum Outcome {
@@ -59,9 +59,9 @@ typedef struct SchedulerSetup {
     int64_t      trials;    /* samplers: configurations; 0 where a population decides */
     int64_t      repeats;   /* chains per configuration, >= 1 */
     bool         baseline;  /* the defaults are configuration 0 */
-    bool         can_branch; /* the trainer checkpoints; without it only fresh chains are possible */
-    size_t       objective_count; /* 1 .. SCHEDULER_MAX_OBJECTIVES */
-    size_t       constraint_count;
+    bool   can_branch;      /* the trainer checkpoints; without it only fresh chains are possible */
+    size_t objective_count; /* 1 .. SCHEDULER_MAX_OBJECTIVES */
+    size_t constraint_count;
     bool   maximize[SCHEDULER_MAX_OBJECTIVES];
     double constraint_lower[SCHEDULER_MAX_CONSTRAINTS]; /* -INFINITY if none */
     double constraint_upper[SCHEDULER_MAX_CONSTRAINTS]; /* INFINITY if none */
@@ -86,14 +86,15 @@ typedef struct Decision {
     int64_t      trial;  /* 0, 1, ...: member, or configuration x repeats + repeat */
     int64_t      begin;  /* run: units from the root; equals the parent's end */
     int64_t      end;    /* run: begin < end <= per_trial */
-    bool         branch; /* run: a line branches here, so a new seed is drawn; else it is inherited */
-    int64_t      episodes; /* evaluate: how many */
-    bool         failed;   /* done: the study failed (exit 1) */
-    char         reason[64]; /* initial continue exploit backtrack resample ... ; done: a sentence */
-    char         note[160];  /* for people, stored with the row: "compared 7 at depth 15" or "" */
-    double      *point;      /* run: (space_count) values */
-    void        *memo;       /* opaque, comes back with observe() */
-    size_t       memo_size;  /* <= SCHEDULER_MEMO_BYTES */
+    bool         branch; /* run: a line branches here, so a new seed is drawn; else it is inherited.
+                            With parent 0 a seed is drawn anyway, and this is false */
+    int64_t episodes;    /* evaluate: how many */
+    bool    failed;      /* done: the study failed (exit 1) */
+    char    reason[64];  /* initial continue exploit backtrack resample ... ; done: a sentence */
+    char    note[160];   /* for people, stored with the row: "compared 7 at depth 15" or "" */
+    double *point;       /* run: (space_count) values */
+    void   *memo;        /* opaque, comes back with observe() */
+    size_t  memo_size;   /* <= SCHEDULER_MEMO_BYTES */
 } Decision;
 
 typedef enum EventKind {
@@ -113,9 +114,9 @@ typedef struct Event {
     const double   *objectives; /* (objective_count) in the study's units; NaN unless done */
     const double   *spreads;    /* (objective_count) standard deviation of the values that the
                                    objective was reduced from, own segment only; NaN below 2 values */
-    const double   *constraints; /* (constraint_count) */
-    const double   *point;       /* enqueued: (space_count) */
-    int64_t         total;       /* budget_changed */
+    const double *constraints;  /* (constraint_count) */
+    const double *point;        /* enqueued: (space_count) */
+    int64_t       total;        /* budget_changed */
 } Event;
 
 typedef enum Keeps { KEEPS_NEVER, KEEPS_MAYBE, KEEPS_YES } Keeps;
@@ -123,10 +124,10 @@ typedef enum SchedulerOrder { SCHEDULER_ORDER_ANY, SCHEDULER_ORDER_BARRIER } Sch
 
 /** One scheduling algorithm. Instances are const and live for the whole run. */
 typedef struct SchedulerOps {
-    const char       *name;    /* key in study files and in the database */
-    const char       *source;  /* paper or reference implementation */
-    const char       *help;    /* two sentences: when to use it, when not */
-    const OptionSpec *options; /* ends at .name == NULL; never NULL */
+    const char       *name;       /* key in study files and in the database */
+    const char       *source;     /* paper or reference implementation */
+    const char       *help;       /* two sentences: when to use it, when not */
+    const OptionSpec *options;    /* ends at .name == NULL; never NULL */
     bool              population; /* has an option `population`; `trials` is refused beside it */
     bool              branches;   /* needs checkpoints: branches from or pauses segments */
 
@@ -156,9 +157,9 @@ const SchedulerOps *scheduler_at(size_t index);
  * @param setup          copied (pointers inside are borrowed)
  * @param option_values  (option_count) checked against the rows; derived defaults (NaN) allowed
  */
-Status scheduler_create(const SchedulerOps *ops, const SchedulerSetup *setup,
-                        const double *option_values, Scheduler **out) MUST_USE;
-void   scheduler_destroy(Scheduler *scheduler);
+Status                scheduler_create(const SchedulerOps *ops, const SchedulerSetup *setup,
+                                       const double *option_values, Scheduler **out) MUST_USE;
+void                  scheduler_destroy(Scheduler *scheduler);
 const SchedulerOps   *scheduler_ops(const Scheduler *scheduler);
 const SchedulerSetup *scheduler_setup(const Scheduler *scheduler);
 SchedulerOrder        scheduler_order(const Scheduler *scheduler);
@@ -166,9 +167,9 @@ SchedulerOrder        scheduler_order(const Scheduler *scheduler);
 int64_t scheduler_decisions(const Scheduler *scheduler);
 /**
  * The next decision. Does not change the state; may run on another thread while nobody observes.
- * `decision->point` and `->memo` point into the scheduler until the next call; `number` and `id` are
- * filled in. A decision that breaks a rule of the log (unknown parent, begin != parent's end, a point
- * outside the space, over the budget) fails with STATUS_ERR_STATE.
+ * `decision->point` and `->memo` point into the scheduler until the next call; `number` and `id`
+ * are filled in. A decision that breaks a rule of the log (unknown parent, begin != parent's end, a
+ * point outside the space, over the budget) fails with STATUS_ERR_STATE.
  */
 Status scheduler_decide(Scheduler *scheduler, Decision *decision) MUST_USE;
 /** Applies one event; checks that it can happen (a segment finishes once, was decided, ...). */
@@ -177,7 +178,8 @@ Keeps  scheduler_keeps(const Scheduler *scheduler, int64_t segment);
 
 /** Random stream of decision `number`; `lane` separates several uses inside one decision. */
 Rng scheduler_rng(const SchedulerSetup *setup, int64_t number, uint32_t lane);
-/** Objective turned so that larger is better; -INFINITY for NaN or a failed segment. */
+/** First objective turned so that larger is better; -INFINITY where it is not a finite number and
+ * for a failed segment. Constraints are not in it (segment_tree.h ranks by them). */
 double scheduler_fitness(const SchedulerSetup *setup, const Event *finished);
 
 #endif

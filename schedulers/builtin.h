@@ -1,0 +1,12 @@
+/** @file builtin.h  The schedulers of this build. Adding one: its line here, its row in registry.c.
+ */
+#ifndef SCHEDULERS_BUILTIN_H
+#define SCHEDULERS_BUILTIN_H
+
+#include "schedulers/scheduler.h"
+
+extern const SchedulerOps scheduler_random_ops;
+extern const SchedulerOps scheduler_pbt_ops;
+extern const SchedulerOps scheduler_pbt_bt_ops;
+
+#endif
