@@ -1,0 +1,247 @@
+#include "mbrl/models/network.h"
+
+#include "mbrl/models/lane_gemm.h"
+
+#include <math.h>
+#include <string.h>
+
+/* PETS (Chua et al. 2018), reference implementation: initial bounds of the log variance */
+#define FIRST_MAX_LOGVAR 0.5f
+#define FIRST_MIN_LOGVAR (-10.0f)
+/* the same: weights are truncated at two standard deviations */
+#define INIT_TRUNCATION 2.0
+
+static size_t padded(size_t n) {
+    return (n + (LANE_STEP - 1)) / LANE_STEP * LANE_STEP;
+}
+
+void network_shape(size_t inputs, size_t outputs, size_t hidden_layers, size_t width,
+                   Activation activation, NetworkShape *out) {
+    NetworkShape shape = {.inputs = inputs,
+                          .outputs = outputs,
+                          .layers = hidden_layers + 1,
+                          .activation = activation,
+                          .widest = (inputs > 2 * outputs) ? inputs : 2 * outputs};
+    if (width > shape.widest) {
+        shape.widest = width;
+    }
+    for (size_t l = 0; l < shape.layers; l++) {
+        shape.fan_in[l] = (l == 0) ? inputs : width;
+        shape.fan_out[l] = (l == hidden_layers) ? 2 * outputs : width;
+        shape.stride[l] = padded(shape.fan_in[l] + 1);
+        shape.offset[l] = shape.weights;
+        shape.weights += shape.fan_out[l] * shape.stride[l];
+        shape.multiplies += shape.fan_in[l] * shape.fan_out[l];
+        shape.parameters += (shape.fan_in[l] + 1) * shape.fan_out[l];
+    }
+    shape.max_offset = shape.weights;
+    shape.min_offset = shape.max_offset + padded(outputs);
+    shape.floats = shape.min_offset + padded(outputs);
+    shape.parameters += 2 * outputs;
+    *out = shape;
+}
+
+void network_init(const NetworkShape *shape, Rng *rng, float *block) {
+    memset(block, 0, shape->floats * sizeof *block);
+    for (size_t l = 0; l < shape->layers; l++) {
+        const double sd = 0.5 / sqrt((double)shape->fan_in[l]);
+        for (size_t o = 0; o < shape->fan_out[l]; o++) {
+            float *row = block + shape->offset[l] + o * shape->stride[l];
+            for (size_t i = 0; i < shape->fan_in[l]; i++) {
+                double z = rng_normal(rng);
+                while (fabs(z) > INIT_TRUNCATION) {
+                    z = rng_normal(rng);
+                }
+                row[i] = (float)(sd * z);
+            }
+        }
+    }
+    for (size_t d = 0; d < shape->outputs; d++) {
+        block[shape->max_offset + d] = FIRST_MAX_LOGVAR;
+        block[shape->min_offset + d] = FIRST_MIN_LOGVAR;
+    }
+}
+
+size_t network_lanes(size_t rows) {
+    return (rows >= NETWORK_LANES) ? NETWORK_LANES : padded(rows);
+}
+
+static Status take(Arena *arena, size_t features, float **out) {
+    return ARENA_TAKE(arena, float, (features * NETWORK_LANES), out);
+}
+
+static size_t need(size_t features) {
+    return arena_need(features * NETWORK_LANES, sizeof(float));
+}
+
+size_t network_scratch_need(const NetworkShape *shape) {
+    return need(shape->inputs) + need(2 * shape->outputs) + 2 * need(shape->widest);
+}
+
+Status network_scratch(const NetworkShape *shape, Arena *arena, NetworkScratch *out) {
+    TRY(take(arena, shape->inputs, &out->input));
+    TRY(take(arena, 2 * shape->outputs, &out->output));
+    TRY(take(arena, shape->widest, &out->side[0]));
+    return take(arena, shape->widest, &out->side[1]);
+}
+
+static size_t largest_stride(const NetworkShape *shape) {
+    size_t largest = 0;
+    for (size_t l = 0; l < shape->layers; l++) {
+        largest = (shape->stride[l] > largest) ? shape->stride[l] : largest;
+    }
+    return largest;
+}
+
+size_t network_training_need(const NetworkShape *shape) {
+    size_t bytes = need(shape->outputs) + 4 * need(1) + 2 * need(shape->widest);
+    for (size_t l = 0; l < shape->layers; l++) {
+        bytes += 2 * need(shape->fan_in[l]);
+    }
+    return bytes + need(largest_stride(shape));
+}
+
+Status network_training(const NetworkShape *shape, Arena *arena, NetworkTraining *out) {
+    for (size_t l = 0; l < shape->layers; l++) {
+        TRY(take(arena, shape->fan_in[l], &out->layer[l]));
+        TRY(take(arena, shape->fan_in[l], &out->slope[l]));
+    }
+    TRY(take(arena, shape->outputs, &out->target));
+    TRY(take(arena, 1, &out->weight));
+    TRY(take(arena, shape->widest, &out->delta[0]));
+    TRY(take(arena, shape->widest, &out->delta[1]));
+    TRY(take(arena, largest_stride(shape), &out->rows));
+    for (size_t k = 0; k < 3; k++) {
+        TRY(take(arena, 1, &out->part[k]));
+    }
+    return STATUS_OK;
+}
+
+/* out (fan_out, lanes) = bias + W in (fan_in, lanes) */
+static void layer_forward(const NetworkShape *shape, const float *block, size_t l, const float *in,
+                          size_t lanes, float *out) {
+    const float *w = block + shape->offset[l];
+    lane_gemm(&(LaneGemm){.m = shape->fan_out[l],
+                          .k = shape->fan_in[l],
+                          .lanes = lanes,
+                          .a = w,
+                          .a_row = shape->stride[l],
+                          .a_step = 1,
+                          .b = in,
+                          .b_row = lanes,
+                          .c = out,
+                          .c_row = lanes,
+                          .start = w + shape->fan_in[l],
+                          .start_row = shape->stride[l]});
+}
+
+void network_forward(const NetworkShape *shape, const float *block, const NetworkScratch *scratch,
+                     size_t lanes) {
+    const float *in = scratch->input;
+    const size_t last = shape->layers - 1;
+    for (size_t l = 0; l < last; l++) {
+        float *out = scratch->side[l % 2];
+        layer_forward(shape, block, l, in, lanes, out);
+        lanes_activate(shape->activation, out, shape->fan_out[l] * lanes);
+        in = out;
+    }
+    layer_forward(shape, block, last, in, lanes, scratch->output);
+    for (size_t d = 0; d < shape->outputs; d++) {
+        lanes_bound(scratch->output + (shape->outputs + d) * lanes, block[shape->min_offset + d],
+                    block[shape->max_offset + d], lanes);
+    }
+}
+
+static double sum_of(const float *x, size_t n) {
+    double sum = 0.0;
+    for (size_t i = 0; i < n; i++) {
+        sum += (double)x[i];
+    }
+    return sum;
+}
+
+/* turns delta[0] (means and raw log variances) into the loss's derivatives by them */
+static double output_gradient(const NetworkShape *shape, const float *block,
+                              NetworkTraining *training, size_t lanes, float *gradient, bool add) {
+    double loss = 0.0;
+    for (size_t d = 0; d < shape->outputs; d++) {
+        lanes_loss(&(LaneLoss){.mean = training->delta[0] + d * lanes,
+                               .raw = training->delta[0] + (shape->outputs + d) * lanes,
+                               .target = training->target + d * lanes,
+                               .weight = training->weight,
+                               .min = block[shape->min_offset + d],
+                               .max = block[shape->max_offset + d],
+                               .loss = training->part[0],
+                               .max_part = training->part[1],
+                               .min_part = training->part[2]},
+                   lanes);
+        loss += sum_of(training->part[0], lanes);
+        const float by_max = (float)sum_of(training->part[1], lanes);
+        const float by_min = (float)sum_of(training->part[2], lanes);
+        float      *max = gradient + shape->max_offset + d;
+        float      *min = gradient + shape->min_offset + d;
+        *max = by_max + (add ? *max : 0.0f);
+        *min = by_min + (add ? *min : 0.0f);
+    }
+    return loss;
+}
+
+/* gradient of layer l's weights: delta (fan_out, lanes) times its inputs, one row per lane */
+static void weight_gradient(const NetworkShape *shape, NetworkTraining *training, size_t l,
+                            const float *delta, size_t lanes, float *gradient, bool add) {
+    const size_t fan_in = shape->fan_in[l];
+    const size_t stride = shape->stride[l];
+    lanes_transpose(training->layer[l], fan_in, lanes, training->rows, stride);
+    for (size_t j = 0; j < lanes; j++) {
+        float *row = training->rows + j * stride;
+        row[fan_in] = 1.0f; /* the bias' input */
+        memset(row + fan_in + 1, 0, (stride - fan_in - 1) * sizeof *row);
+    }
+    lane_gemm(&(LaneGemm){.m = shape->fan_out[l],
+                          .k = lanes,
+                          .lanes = stride,
+                          .a = delta,
+                          .a_row = lanes,
+                          .a_step = 1,
+                          .b = training->rows,
+                          .b_row = stride,
+                          .c = gradient + shape->offset[l],
+                          .c_row = stride,
+                          .add = add});
+}
+
+double network_gradient(const NetworkShape *shape, const float *block, NetworkTraining *training,
+                        size_t lanes, float *gradient, bool add) {
+    const size_t last = shape->layers - 1;
+    for (size_t l = 0; l < last; l++) {
+        layer_forward(shape, block, l, training->layer[l], lanes, training->layer[l + 1]);
+        lanes_activate_slope(shape->activation, training->layer[l + 1], training->slope[l + 1],
+                             shape->fan_out[l] * lanes);
+    }
+    layer_forward(shape, block, last, training->layer[last], lanes, training->delta[0]);
+
+    const double loss = output_gradient(shape, block, training, lanes, gradient, add);
+    float       *delta = training->delta[0];
+    float       *next = training->delta[1];
+    for (size_t l = last;; l--) {
+        weight_gradient(shape, training, l, delta, lanes, gradient, add);
+        if (l == 0) {
+            break;
+        }
+        lane_gemm(&(LaneGemm){.m = shape->fan_in[l],
+                              .k = shape->fan_out[l],
+                              .lanes = lanes,
+                              .a = block + shape->offset[l],
+                              .a_row = 1,
+                              .a_step = shape->stride[l],
+                              .b = delta,
+                              .b_row = lanes,
+                              .c = next,
+                              .c_row = lanes});
+        lanes_multiply(next, training->slope[l], shape->fan_in[l] * lanes);
+        float *swap = delta;
+        delta = next;
+        next = swap;
+    }
+    return loss;
+}

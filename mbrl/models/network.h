@@ -1,0 +1,98 @@
+/** @file network.h  One fully connected network with a Gaussian output: forward and gradient.
+ *
+ * A network is a shape plus one flat block of floats. Layer l keeps its weights as rows of
+ * `stride[l]` floats, one row per output: the inputs' weights, then the bias (the weight of a
+ * constant input 1), then zeros up to a multiple of LANE_STEP. So one gradient product gives the
+ * biases too, and one loop over the block steps them all. After the layers come the bounds of the
+ * log variance, `max` then `min`, one per output dimension, padded alike.
+ *
+ * Rows are processed in blocks of up to NETWORK_LANES, laid out as lane_gemm.h says; a block stays
+ * in L1/L2 through all layers.
+ *
+ * Source: PETS (Chua et al. 2018), appendix A.
+ */
+#ifndef MBRL_MODELS_NETWORK_H
+#define MBRL_MODELS_NETWORK_H
+
+#include "core/arena.h"
+#include "core/rng.h"
+#include "core/status.h"
+#include "mbrl/models/lane_kernels.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum { NETWORK_MAX_LAYERS = 9, NETWORK_LANES = 64 };
+
+/** i -> width x hidden -> 2 o (means, then raw log variances). */
+typedef struct NetworkShape {
+    size_t     inputs;  /* i */
+    size_t     outputs; /* o, of the Gaussian; the last layer has 2 o */
+    size_t     layers;  /* hidden + 1 */
+    Activation activation;
+    size_t     fan_in[NETWORK_MAX_LAYERS];
+    size_t     fan_out[NETWORK_MAX_LAYERS];
+    size_t     stride[NETWORK_MAX_LAYERS]; /* floats per row of weights */
+    size_t     offset[NETWORK_MAX_LAYERS]; /* of the layer's first weight in the block */
+    size_t     max_offset;                 /* of the upper bounds */
+    size_t     min_offset;
+    size_t     weights;    /* floats before the bounds */
+    size_t     floats;     /* of the whole block, a multiple of LANE_STEP */
+    size_t     multiplies; /* multiply-adds of one row */
+    size_t     widest;     /* largest fan_in or fan_out */
+    size_t     parameters; /* without padding: weights, biases and bounds */
+} NetworkShape;
+
+/** Working memory of one block of lanes, taken from an arena. */
+typedef struct NetworkScratch {
+    float *input;   /* (i, lanes) scaled inputs */
+    float *output;  /* (2 o, lanes) */
+    float *side[2]; /* (widest, lanes) */
+} NetworkScratch;
+
+/** Working memory of a training block. */
+typedef struct NetworkTraining {
+    float *layer[NETWORK_MAX_LAYERS]; /* (fan_in, lanes) inputs of each layer; [0] is filled by the
+                                         caller */
+    float *slope[NETWORK_MAX_LAYERS]; /* (fan_in, lanes) f' of what made them */
+    float *target;                    /* (o, lanes), filled by the caller */
+    float *weight;   /* (lanes) share of each row in the loss; filled by the caller */
+    float *delta[2]; /* (widest, lanes) */
+    float *rows;     /* (lanes, largest stride) */
+    float *part[3];  /* (lanes) */
+} NetworkTraining;
+
+/** Fills in a shape. hidden_layers 1 to NETWORK_MAX_LAYERS - 1; all sizes at least 1. */
+void network_shape(size_t inputs, size_t outputs, size_t hidden_layers, size_t width,
+                   Activation activation, NetworkShape *out);
+/** Truncated normal weights (+-2 sd, sd = 1 / (2 sqrt(fan_in))), zero biases, bounds +0.5 and -10.
+ */
+void network_init(const NetworkShape *shape, Rng *rng, float *block);
+
+/** Lanes for `rows` rows: the next multiple of LANE_STEP, at most NETWORK_LANES. */
+size_t network_lanes(size_t rows);
+/** Arena bytes of network_scratch(). */
+size_t network_scratch_need(const NetworkShape *shape);
+Status network_scratch(const NetworkShape *shape, Arena *arena, NetworkScratch *out) MUST_USE;
+size_t network_training_need(const NetworkShape *shape);
+Status network_training(const NetworkShape *shape, Arena *arena, NetworkTraining *out) MUST_USE;
+
+/** scratch->input (i, lanes) -> scratch->output (2 o, lanes): means, then bounded log variances. */
+void network_forward(const NetworkShape *shape, const float *block, const NetworkScratch *scratch,
+                     size_t lanes);
+
+/**
+ * Data term of the loss of one block and its gradient by every number of `block`.
+ *
+ *     loss = sum over rows and dimensions of weight[row] ((mean - target)^2 e^-lv + lv)
+ *
+ * @param training  layer[0], target and weight are the input; lanes beyond the last row have weight
+ *                  0 and finite inputs; the rest is overwritten
+ * @param gradient  out  (shape->floats) gradient
+ * @param add       add to `gradient` instead of overwriting it
+ * @return the loss
+ */
+double network_gradient(const NetworkShape *shape, const float *block, NetworkTraining *training,
+                        size_t lanes, float *gradient, bool add);
+
+#endif
