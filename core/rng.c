@@ -127,7 +127,7 @@ static inline void normal_rows(const uint32_t first[GROUP], const uint32_t secon
     const float eighth = 0.78539816339744831f; /* pi / 4 */
     for (size_t b = 0; b < GROUP; b++) {
         const float    u = (float)vector_signed(first[b] >> 1) * 0x1p-31f + 0x1p-32f;
-        const float    radius = sqrtf(-2.0f * vector_log_one(u));
+        const float    radius = sqrtf(-2.0f * vector_log_normal(u));
         const uint32_t quadrant = (second[b] + (1u << 29)) >> 30;
         const float    turn = (float)vector_signed(second[b] - (quadrant << 30)) * 0x1p-29f;
         float          sine;

