@@ -131,6 +131,11 @@ static Status positional(const CliCommand *command, int argc, char **argv, CliAr
     return STATUS_OK;
 }
 
+/* A table may name its own "help"; it means the same. */
+static bool is_help_row(const CliCommand *command, int c) {
+    return strcmp(command->options[c - LONG_BASE].name, "help") == 0;
+}
+
 Status cli_parse(const CliCommand *command, int argc, char **argv, CliArguments *out) {
     Tables       tables;
     CliArguments found = {.command = command};
@@ -144,7 +149,7 @@ Status cli_parse(const CliCommand *command, int argc, char **argv, CliArguments 
         if (c == -1) {
             break;
         }
-        if (c == 'h') {
+        if (c == 'h' || (c >= LONG_BASE && is_help_row(command, c))) {
             found.help = true;
             *out = found;
             return STATUS_OK;
@@ -262,6 +267,9 @@ void cli_help(const CliCommand *command, Buffer *out) {
                   command->arguments, command->arguments[0] == '\0' ? "" : " ", command->help);
     for (size_t i = 0; command->options[i].name != NULL; i++) {
         const CliOption *row = &command->options[i];
+        if (strcmp(row->name, "help") == 0) {
+            continue;
+        }
         help_row(row->name, row->letter, row->argument, row->help, out);
     }
     help_row("help", 'h', NULL, "this text", out);

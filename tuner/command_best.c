@@ -1,0 +1,93 @@
+#include "tuner/commands.h"
+
+#include "results/report.h"
+#include "tuner/cli.h"
+#include "tuner/study_view.h"
+#include "tuner/table.h"
+
+#include <string.h>
+#include <unistd.h>
+
+static const char *const formats[] = {"table", "json", NULL};
+
+static const CliOption options[] = {
+    {"format", 'f', "table|json", "how to print it (default table)", false},
+    {NULL, 0, NULL, NULL, false},
+};
+
+static const CliCommand best = {
+    .name = "best",
+    .arguments = "DIR",
+    .help = "Shows the best agent of a study, its hyperparameters and the schedule that made it.",
+    .options = options,
+    .least = 1,
+    .most = 1,
+};
+
+/* "curves" of a confirmation and the like are for programs: people see single values. */
+static Status put_section(const char *title, const Json *object, CliStyle style, Buffer *out) {
+    if (!json_is_object(object) || json_count(object) == 0) {
+        return STATUS_OK;
+    }
+    buffer_printf(out, "\n%s%s%s\n", style.color ? "\033[1m" : "", title,
+                  style.color ? "\033[0m" : "");
+    return view_object(object, style, out);
+}
+
+static Status put_schedule(const Json *schedule, CliStyle style, Buffer *out) {
+    Table table;
+
+    if (json_count(schedule) == 0) {
+        return STATUS_OK;
+    }
+    buffer_puts(out, "\nschedule\n");
+    table_init(&table);
+    table_rows(&table, schedule, NULL, false);
+    const Status status = table_text(&table, style, out);
+    table_reset(&table);
+    return status;
+}
+
+static void put_line(const char *title, const Json *value, Buffer *out) {
+    if (value == NULL || json_is_null(value)) {
+        return;
+    }
+    buffer_printf(out, "%-10s", title);
+    table_value(value, false, out);
+    buffer_puts(out, "\n");
+}
+
+static Status put_best(const Json *report, Buffer *out) {
+    const CliStyle style = cli_style(STDOUT_FILENO);
+
+    put_line("segment", json_get(report, "segment"), out);
+    put_line("trial", json_get(report, "trial"), out);
+    put_line("objective", json_get(report, "objective"), out);
+    put_line("note", json_get(report, "note"), out);
+    TRY(put_section("hyperparameters", json_get(report, "hyperparameters"), style, out));
+    TRY(put_schedule(json_get(report, "schedule"), style, out));
+    TRY(put_section("evaluated", json_get(report, "evaluated"), style, out));
+    return put_section("confirmed", json_get(report, "confirmed"), style, out);
+}
+
+Status command_best(int argc, char **argv, Buffer *out) {
+    CliArguments arguments;
+    Results     *results = NULL;
+    Json        *report = NULL;
+    size_t       format = 0;
+
+    TRY(cli_parse(&best, argc, argv, &arguments));
+    if (arguments.help) {
+        cli_help(&best, out);
+        return STATUS_OK;
+    }
+    TRY(cli_choice(&arguments, "format", formats, &format));
+    TRY(view_open(arguments.positional[0], &results));
+    Status status = report_best(results, &report);
+    results_close(results);
+    if (status == STATUS_OK) {
+        status = format == VIEW_JSON ? view_json(report, out) : put_best(report, out);
+    }
+    json_release(report);
+    return status;
+}

@@ -1,0 +1,95 @@
+#include "tuner/commands.h"
+
+#include "results/report.h"
+#include "tuner/cli.h"
+#include "tuner/study_view.h"
+#include "tuner/table.h"
+
+#include <string.h>
+#include <unistd.h>
+
+static const char *const formats[] = {"table", "json", "csv", NULL};
+
+static const CliOption options[] = {
+    {"segments", 's', NULL, "every segment: what was trained, from where, how it ended", false},
+    {"trials", 't', NULL, "every trial with its best and last segment", false},
+    {"format", 'f', "table|json|csv", "how to print it (default table)", false},
+    {NULL, 0, NULL, NULL, false},
+};
+
+static const CliCommand show = {
+    .name = "show",
+    .arguments = "DIR",
+    .help = "Shows what is known of a study; it may be running meanwhile.",
+    .options = options,
+    .least = 1,
+    .most = 1,
+};
+
+/* what fits a terminal; JSON and CSV have everything */
+static const char *const segment_columns[] = {
+    "id",  "parent",    "trial",           "state",  "outcome",  "reason",  "begin",
+    "end", "objective", "hyperparameters", "worker", "attempts", "failure", NULL,
+};
+
+static Status write_rows(const Json *rows, ViewFormat format, const char *const *columns,
+                         Buffer *out) {
+    Table table;
+
+    if (format == VIEW_JSON) {
+        return view_json(rows, out);
+    }
+    table_init(&table);
+    table.exact = format == VIEW_CSV;
+    table_rows(&table, rows, format == VIEW_CSV ? NULL : columns, format == VIEW_CSV);
+    const Status status = format == VIEW_CSV ? table_csv(&table, out)
+                                             : table_text(&table, cli_style(STDOUT_FILENO), out);
+    table_reset(&table);
+    return status;
+}
+
+static Status write_report(Results *results, const CliArguments *arguments, ViewFormat format,
+                           Buffer *out) {
+    const bool segments = cli_flag(arguments, "segments");
+    const bool trials = cli_flag(arguments, "trials");
+    Json      *report = NULL;
+    Status     status = STATUS_OK;
+
+    if (segments) {
+        TRY(report_segments(results, &report));
+        status = write_rows(report, format, segment_columns, out);
+    } else if (trials) {
+        TRY(report_trials(results, &report));
+        status = write_rows(report, format, NULL, out);
+    } else {
+        TRY(report_summary(results, &report));
+        status = format == VIEW_JSON ? view_json(report, out)
+                                     : view_object(report, cli_style(STDOUT_FILENO), out);
+    }
+    json_release(report);
+    return status;
+}
+
+Status command_show(int argc, char **argv, Buffer *out) {
+    CliArguments arguments;
+    Results     *results = NULL;
+    size_t       format = 0;
+
+    TRY(cli_parse(&show, argc, argv, &arguments));
+    if (arguments.help) {
+        cli_help(&show, out);
+        return STATUS_OK;
+    }
+    TRY(cli_choice(&arguments, "format", formats, &format));
+    const bool rows = cli_flag(&arguments, "segments") || cli_flag(&arguments, "trials");
+    if (cli_flag(&arguments, "segments") && cli_flag(&arguments, "trials")) {
+        FAIL(STATUS_ERR_USAGE, "mbtune show: --segments and --trials exclude each other");
+    }
+    if (format == VIEW_CSV && !rows) {
+        FAIL(STATUS_ERR_USAGE, "mbtune show: -f csv goes with --segments or --trials");
+    }
+    TRY(view_open(arguments.positional[0], &results));
+    const Status status = write_report(results, &arguments, (ViewFormat)format, out);
+    results_close(results);
+    return status;
+}

@@ -1,0 +1,237 @@
+/* `mbtune validate`: is the study file right, and what would the study cost? */
+#include "tuner/commands.h"
+
+#include "core/json.h"
+#include "tuner/cli.h"
+#include "tuner/study_cost.h"
+#include "tuner/study_file.h"
+#include "tuner/study_view.h"
+#include "tuner/table.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { KEY_BYTES = 128, NUMBER_BYTES = 48 };
+
+static const char *const formats[] = {"table", "json", NULL};
+
+static const CliOption options[] = {
+    {"set", 0, "KEY=VALUE", "override a key of the study file, e.g. scheduler.eta=3", true},
+    {"format", 'f', "table|json", "how to print it (default table)", false},
+    {"full", 0, NULL, "print the complete definition with every default as JSON", false},
+    {NULL, 0, NULL, NULL, false},
+};
+
+static const CliCommand validate = {
+    .name = "validate",
+    .arguments = "STUDY.yaml",
+    .help = "Checks a study file and estimates what the study would cost.",
+    .details = "The hours are operations divided by what one core does in a matrix product now; "
+               "what agents\nreach of that is less, and the machine may be busy.",
+    .options = options,
+    .least = 1,
+    .most = 1,
+};
+
+/* ---- numbers for people -----------------------------------------------------------------------
+ */
+
+static void flop_text(double value, char text[NUMBER_BYTES]) {
+    static const char *const units[] = {"", "k", "M", "G", "T", "P", "E"};
+    size_t                   i = 0;
+
+    while (value >= 1000.0 && i + 1 < sizeof units / sizeof units[0]) {
+        value /= 1000.0;
+        i++;
+    }
+    (void)snprintf(text, NUMBER_BYTES, "%.3g %sFLOP", value, units[i]);
+}
+
+static void bytes_text(double value, char text[NUMBER_BYTES]) {
+    static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB"};
+    size_t                   i = 0;
+
+    while (value >= 1024.0 && i + 1 < sizeof units / sizeof units[0]) {
+        value /= 1024.0;
+        i++;
+    }
+    (void)snprintf(text, NUMBER_BYTES, "%.3g %s", value, units[i]);
+}
+
+static void hours_text(double hours, char text[NUMBER_BYTES]) {
+    (void)snprintf(text, NUMBER_BYTES, "%.2g h", hours);
+}
+
+/* ---- as JSON ----------------------------------------------------------------------------------
+ */
+
+static Status add_range(Json *root, const char *key, const CostRange *range, double scale) {
+    Json *object = json_new_object();
+
+    TRY(json_set(root, key, object));
+    TRY(json_set(object, "defaults", json_new_number(scale * range->defaults)));
+    TRY(json_set(object, "lowest", json_new_number(scale * range->lowest)));
+    return json_set(object, "highest", json_new_number(scale * range->highest));
+}
+
+static Status fill_json(const Study *study, const StudyCost *cost, double rate, Json *root) {
+    const bool reproducible = study->irreproducible[0] == '\0';
+
+    TRY(json_set(root, "name", json_new_string(study->name)));
+    TRY(json_set(root, "hash", json_new_string(study->hash)));
+    TRY(json_set(root, "scheduler", json_new_string(study->scheduler->name)));
+    TRY(json_set(root, "hyperparameters", json_new_integer((int64_t)space_count(study->space))));
+    TRY(json_set(root, "dynamic", json_new_integer((int64_t)space_dynamic_count(study->space))));
+    TRY(json_set(root, "reproducible", json_new_bool(reproducible)));
+    if (!reproducible) {
+        TRY(json_set(root, "irreproducible", json_new_string(study->irreproducible)));
+    }
+    TRY(json_set(root, "chains", json_new_integer(cost->chains)));
+    TRY(json_set(root, "segments", json_new_integer(cost->segments)));
+    TRY(json_set(root, "units", json_new_integer(cost->units)));
+    TRY(json_set(root, "unit", json_new_string(study->budget.unit)));
+    TRY(json_set(root, "confirm_chains", json_new_integer(cost->confirm_chains)));
+    TRY(json_set(root, "confirm_units", json_new_integer(cost->confirm_units)));
+    if (!cost->known) {
+        return STATUS_OK;
+    }
+    TRY(add_range(root, "plan_flop", &cost->plan_flop, 1.0));
+    TRY(add_range(root, "study_flop", &cost->study_flop, 1.0));
+    TRY(add_range(root, "disk_bytes", &cost->disk_bytes, 1.0));
+    TRY(json_set(root, "flop_per_second", json_new_number(rate)));
+    return add_range(root, "core_hours", &cost->study_flop, 1.0 / rate / 3600.0);
+}
+
+static Status put_json(const Study *study, const StudyCost *cost, double rate, Buffer *out) {
+    Json  *root = json_new_object();
+    Status status = fill_json(study, cost, rate, root);
+
+    if (status == STATUS_OK) {
+        status = view_json(root, out);
+    }
+    json_release(root);
+    return status;
+}
+
+/* ---- as text ----------------------------------------------------------------------------------
+ */
+
+static void put_counts(const Study *study, const StudyCost *cost, Buffer *out) {
+    const bool population = study->scheduler->population;
+
+    buffer_printf(out, "study '%s' is good\n", study->name);
+    buffer_printf(out, "  trains        %s%s%s\n",
+                  study->agent == NULL ? study->command[0] : study->agent->name,
+                  study->environment_name[0] == '\0' ? "" : " on ", study->environment_name);
+    buffer_printf(out, "  tunes         %zu hyperparameters, %zu of them while training\n",
+                  space_count(study->space), space_dynamic_count(study->space));
+    for (size_t i = 0; i < study->objective_count; i++) {
+        const StudyObjective *objective = &study->objectives[i];
+        buffer_printf(out, "  %-13s %s %s (%s", i == 0 ? "objective" : "",
+                      objective->maximize ? "maximize" : "minimize", objective->metric,
+                      study_reduce_name(objective->reduce));
+        if (objective->reduce == STUDY_REDUCE_MEAN_LAST) {
+            buffer_printf(out, " of %" PRId64, objective->window);
+        }
+        buffer_puts(out, ")\n");
+    }
+    buffer_printf(out, "  scheduler     %s, %" PRId64 " %s%s\n", study->scheduler->name,
+                  cost->chains, population ? "members" : "trials",
+                  study->order == SCHEDULER_ORDER_BARRIER ? ", results in order" : "");
+    buffer_printf(out, "  tuning        %" PRId64 " %ss in about %" PRId64 " segments\n",
+                  cost->units, study->budget.unit, cost->segments);
+    if (cost->confirm_chains > 0) {
+        buffer_printf(out, "  confirmation  %" PRId64 " chains, %" PRId64 " %ss\n",
+                      cost->confirm_chains, cost->confirm_units, study->budget.unit);
+    }
+    buffer_printf(out, "  reproducible  %s%s\n",
+                  study->irreproducible[0] == '\0' ? "yes" : "no: ", study->irreproducible);
+}
+
+static void range_row(Table *table, const char *title, const CostRange *range, double scale,
+                      void (*format)(double, char *)) {
+    char text[NUMBER_BYTES];
+
+    table_cell(table, title);
+    format(scale * range->defaults, text);
+    table_cell(table, text);
+    format(scale * range->lowest, text);
+    table_cell(table, text);
+    format(scale * range->highest, text);
+    table_cell(table, text);
+}
+
+static Status put_cost(const StudyCost *cost, double rate, Buffer *out) {
+    char  text[NUMBER_BYTES];
+    Table table;
+
+    flop_text(rate, text);
+    table_init(&table);
+    table_column(&table, "", TABLE_LEFT);
+    table_column(&table, "defaults", TABLE_RIGHT);
+    table_column(&table, "cheapest", TABLE_RIGHT);
+    table_column(&table, "dearest", TABLE_RIGHT);
+    range_row(&table, "  planning, per control step", &cost->plan_flop, 1.0, flop_text);
+    range_row(&table, "  whole study", &cost->study_flop, 1.0, flop_text);
+    range_row(&table, "  core-hours", &cost->study_flop, 1.0 / rate / 3600.0, hours_text);
+    range_row(&table, "  disk, at most", &cost->disk_bytes, 1.0, bytes_text);
+    buffer_puts(out, "\n");
+    const Status status = table_text(&table, cli_style(STDOUT_FILENO), out);
+    table_reset(&table);
+    TRY(status);
+    buffer_printf(out,
+                  "  core-hours: operations at %s/s, measured just now on one core; "
+                  "expect a small multiple\n",
+                  text);
+    return buffer_status(out);
+}
+
+static Status put_definition(const Study *study, Buffer *out) {
+    Json *definition = NULL;
+
+    TRY(study_to_json(study, &definition));
+    const Status status = view_json(definition, out);
+    json_release(definition);
+    return status;
+}
+
+static Status put_summary(const Study *study, bool as_json, Buffer *out) {
+    StudyCost cost;
+    double    rate = 1.0;
+
+    TRY(study_cost(study, &cost));
+    if (cost.known) {
+        TRY(study_cost_rate(&rate));
+    }
+    if (as_json) {
+        return put_json(study, &cost, rate, out);
+    }
+    put_counts(study, &cost, out);
+    return cost.known ? put_cost(&cost, rate, out) : buffer_status(out);
+}
+
+Status command_validate(int argc, char **argv, Buffer *out) {
+    CliArguments  arguments;
+    StudyOverride sets[CLI_MAX_REPEATED];
+    char          keys[CLI_MAX_REPEATED][KEY_BYTES];
+    Study        *study = NULL;
+    size_t        format = 0;
+
+    TRY(cli_parse(&validate, argc, argv, &arguments));
+    if (arguments.help) {
+        cli_help(&validate, out);
+        return STATUS_OK;
+    }
+    TRY(cli_choice(&arguments, "format", formats, &format));
+    for (size_t i = 0; i < arguments.repeated_count; i++) {
+        TRY(study_override_parse(arguments.repeated[i], keys[i], sizeof keys[i], &sets[i]));
+    }
+    TRY(study_read(arguments.positional[0], sets, arguments.repeated_count, &study));
+    const Status status = cli_flag(&arguments, "full") ? put_definition(study, out)
+                                                       : put_summary(study, format == 1, out);
+    study_destroy(study);
+    return status;
+}

@@ -1,0 +1,258 @@
+#include "tuner/study_cost.h"
+
+#include "core/clock.h"
+#include "mbrl/models/lane_gemm.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* the matrix product that the rate is measured on: one layer of a common network, a block of rows
+ */
+enum { RATE_WIDTH = 200, RATE_LANES = 256 };
+static const double rate_seconds = 0.1;
+
+enum {
+    SWEEPS = 4,              /* over all dimensions; costs are nearly monotone in each */
+    METRIC_ROW_BYTES = 40,   /* of one value in the database, its index included (measured) */
+    SEGMENT_ROW_BYTES = 2048 /* segment, attempt, event and values of one segment */
+};
+
+/* One quantity as a function of a point. */
+typedef double (*Quantity)(const Study *study, const AgentCost *cost);
+
+typedef struct Search {
+    const Study *study;
+    double      *options; /* (option_count) scratch */
+    double      *point;   /* (space_count) the best so far */
+    double      *trial;   /* (space_count) scratch */
+    double       rows;    /* transitions that training and checkpoints are taken at */
+} Search;
+
+static double unit_steps(const Study *study, const AgentCost *cost) {
+    return strcmp(study->budget.unit, "env_step") == 0 ? 1.0 : cost->env_steps;
+}
+
+static double plan_flop(const Study *study, const AgentCost *cost) {
+    (void)study;
+    return cost->plan_flop;
+}
+
+static double unit_flop(const Study *study, const AgentCost *cost) {
+    const double steps = unit_steps(study, cost);
+    return steps * (cost->plan_flop + cost->train_flop / cost->env_steps);
+}
+
+static double checkpoint_bytes(const Study *study, const AgentCost *cost) {
+    (void)study;
+    return cost->checkpoint_bytes;
+}
+
+static Status cost_at(const Search *search, const double *point, AgentCost *out) {
+    const Study *study = search->study;
+
+    TRY(study_agent_options(study, point, search->options));
+    study->agent->cost(study->environment, search->options, search->rows, out);
+    return STATUS_OK;
+}
+
+/* Values of one dimension that are tried: its ends, every choice. */
+static size_t candidate_count(const SpaceParameter *parameter) {
+    return parameter->choice_count > 0 ? parameter->choice_count : 2;
+}
+
+static double candidate(const SpaceParameter *parameter, size_t index) {
+    if (parameter->choice_count > 0 || parameter->type == SPACE_BOOL) {
+        return (double)index;
+    }
+    if (index == 0) {
+        return parameter->lower;
+    }
+    if (parameter->step > 0.0) {
+        const double range = parameter->upper - parameter->lower;
+        return parameter->lower + floor(range / parameter->step + 1e-9) * parameter->step;
+    }
+    return parameter->upper;
+}
+
+/* Tries all values of dimension `i`; true if the point moved. */
+static Status improve(Search *search, size_t i, Quantity quantity, double sign, double *best,
+                      bool *moved) {
+    const Space          *space = search->study->space;
+    const SpaceParameter *parameter = space_at(space, i);
+    const size_t          bytes = space_count(space) * sizeof *search->point;
+
+    for (size_t k = 0; k < candidate_count(parameter); k++) {
+        AgentCost cost;
+        if (isnan(search->point[i])) {
+            return STATUS_OK; /* not active here */
+        }
+        memcpy(search->trial, search->point, bytes);
+        search->trial[i] = candidate(parameter, k);
+        space_activate(space, search->trial);
+        if (space_check(space, search->trial) != STATUS_OK) {
+            continue; /* forbidden */
+        }
+        TRY(cost_at(search, search->trial, &cost));
+        const double value = quantity(search->study, &cost);
+        if (sign * value > sign * *best) {
+            *best = value;
+            memcpy(search->point, search->trial, bytes);
+            *moved = true;
+        }
+    }
+    return STATUS_OK;
+}
+
+/* Corner where sign x quantity is largest. */
+static Status corner(Search *search, Quantity quantity, double sign, double *out) {
+    const Space *space = search->study->space;
+    AgentCost    cost;
+    bool         moved = true;
+
+    space_defaults(space, search->point);
+    TRY(cost_at(search, search->point, &cost));
+    *out = quantity(search->study, &cost);
+    for (size_t sweep = 0; sweep < SWEEPS && moved; sweep++) {
+        moved = false;
+        for (size_t i = 0; i < space_count(space); i++) {
+            TRY(improve(search, i, quantity, sign, out, &moved));
+        }
+    }
+    return STATUS_OK;
+}
+
+static Status range_of(Search *search, Quantity quantity, CostRange *out) {
+    AgentCost cost;
+
+    space_defaults(search->study->space, search->point);
+    TRY(cost_at(search, search->point, &cost));
+    out->defaults = quantity(search->study, &cost);
+    TRY(corner(search, quantity, -1.0, &out->lowest));
+    return corner(search, quantity, 1.0, &out->highest);
+}
+
+static double disk(const Study *study, const StudyCost *cost, double checkpoint) {
+    const double segments = (double)cost->segments;
+    double       kept = segments * checkpoint;
+    size_t       metrics = 0;
+
+    if (study->limits.checkpoint_bytes > 0.0 && kept > study->limits.checkpoint_bytes) {
+        kept = study->limits.checkpoint_bytes;
+    }
+    while (study->agent->metrics[metrics].name != NULL) {
+        metrics++;
+    }
+    const double units = (double)(cost->units + cost->confirm_units);
+    return kept + (double)cost->confirm_chains * checkpoint + segments * SEGMENT_ROW_BYTES +
+           units * (double)metrics * METRIC_ROW_BYTES;
+}
+
+static Status fill(Search *search, StudyCost *out) {
+    const Study *study = search->study;
+    AgentCost    cost;
+    CostRange    bytes;
+
+    search->rows = 0.0;
+    TRY(cost_at(search, NULL, &cost));
+    out->unit_steps = unit_steps(study, &cost);
+    /* data grow evenly: half of a trial's is the mean */
+    search->rows = 0.5 * (double)study->budget.per_trial * out->unit_steps;
+    TRY(range_of(search, plan_flop, &out->plan_flop));
+    TRY(range_of(search, unit_flop, &out->study_flop));
+    TRY(range_of(search, checkpoint_bytes, &bytes));
+    const double units = (double)(out->units + out->confirm_units);
+    out->study_flop.defaults *= units;
+    out->study_flop.lowest *= units;
+    out->study_flop.highest *= units;
+    out->disk_bytes = (CostRange){
+        .defaults = disk(study, out, bytes.defaults),
+        .lowest = disk(study, out, bytes.lowest),
+        .highest = disk(study, out, bytes.highest),
+    };
+    out->known = true;
+    return STATUS_OK;
+}
+
+static void count(const Study *study, StudyCost *out) {
+    const StudyBudget *budget = &study->budget;
+    const OptionSpec  *specs = study->scheduler->options;
+    const size_t       row = option_find(specs, "population");
+
+    memset(out, 0, sizeof *out);
+    out->units = budget->total;
+    out->segments = (budget->total + budget->segment - 1) / budget->segment;
+    out->chains = budget->trials * study->repeats;
+    if (study->scheduler->population && row < option_count(specs) &&
+        !isnan(study->scheduler_values[row])) {
+        out->chains = (int64_t)study->scheduler_values[row] * study->repeats;
+    }
+    if (study->confirm.seeds > 0) {
+        out->confirm_chains = (study->confirm.top + 1) * study->confirm.seeds;
+        out->confirm_units = out->confirm_chains * study->confirm.per_trial;
+    }
+}
+
+Status study_cost(const Study *study, StudyCost *out) {
+    StudyCost cost;
+    Search    search = {.study = study};
+
+    count(study, &cost);
+    if (study->agent == NULL) {
+        *out = cost;
+        return STATUS_OK;
+    }
+    const size_t n = space_count(study->space);
+    search.options = calloc(option_count(study->agent->options()) + 1, sizeof *search.options);
+    search.point = calloc(n + 1, sizeof *search.point);
+    search.trial = calloc(n + 1, sizeof *search.trial);
+    Status status = STATUS_OK;
+    if (search.options == NULL || search.point == NULL || search.trial == NULL) {
+        status = FAILURE(STATUS_ERR_NOMEM, "no memory for a cost estimate");
+    } else {
+        status = fill(&search, &cost);
+    }
+    free(search.options);
+    free(search.point);
+    free(search.trial);
+    if (status == STATUS_OK) {
+        *out = cost;
+    }
+    return status;
+}
+
+/* The kernel that agents spend their time in, at the size of one layer of theirs. */
+Status study_cost_rate(double *flop_per_second) {
+    const size_t weights = (size_t)RATE_WIDTH * RATE_WIDTH;
+    const size_t block = (size_t)RATE_WIDTH * RATE_LANES;
+    float       *memory = aligned_alloc(LANE_ALIGNMENT, (2 * block + weights) * sizeof *memory);
+
+    if (memory == NULL) {
+        FAIL(STATUS_ERR_NOMEM, "no memory for a measurement");
+    }
+    for (size_t i = 0; i < 2 * block + weights; i++) {
+        memory[i] = 1.0F / (float)(1 + i % 7);
+    }
+    const LaneGemm gemm = {.m = RATE_WIDTH,
+                           .k = RATE_WIDTH,
+                           .lanes = RATE_LANES,
+                           .a = memory + 2 * block,
+                           .a_row = RATE_WIDTH,
+                           .a_step = 1,
+                           .b = memory,
+                           .b_row = RATE_LANES,
+                           .c = memory + block,
+                           .c_row = RATE_LANES};
+    lane_gemm(&gemm); /* warm */
+    const double start = clock_monotonic();
+    double       seconds = 0.0;
+    double       calls = 0.0;
+    do {
+        lane_gemm(&gemm);
+        calls += 1.0;
+        seconds = clock_monotonic() - start;
+    } while (seconds < rate_seconds);
+    free(memory);
+    *flop_per_second = calls * 2.0 * RATE_WIDTH * RATE_WIDTH * RATE_LANES / seconds;
+    return STATUS_OK;
+}

@@ -1,0 +1,38 @@
+/** @file study_cost.h  What a study would cost, before anything runs. Works on counts of
+ * operations; the clock is read once, to turn them into hours on this machine. */
+#ifndef TUNER_STUDY_COST_H
+#define TUNER_STUDY_COST_H
+
+#include "core/status.h"
+#include "tuner/study_file.h"
+
+#include <stdbool.h>
+
+/** One quantity at the defaults and at the corners of the space where it is smallest and largest
+ * (found dimension by dimension, conditions and forbidden points respected). */
+typedef struct CostRange {
+    double defaults;
+    double lowest;
+    double highest;
+} CostRange;
+
+typedef struct StudyCost {
+    int64_t   chains;         /* trials, or members of the population */
+    int64_t   segments;       /* tuning, about */
+    int64_t   units;          /* tuning */
+    int64_t   confirm_chains; /* schedules and defaults, each seed */
+    int64_t   confirm_units;
+    bool      known;      /* a built-in agent: the rest is filled in */
+    double    unit_steps; /* control steps of one budget unit at most */
+    CostRange plan_flop;  /* per control step */
+    CostRange study_flop; /* planning and training of all units, confirmation included */
+    CostRange disk_bytes; /* checkpoints (at most the quota) and metrics */
+} StudyCost;
+
+/** @return STATUS_OK; STATUS_ERR_NOMEM */
+Status study_cost(const Study *study, StudyCost *out) MUST_USE;
+/** Operations per second of one thread in a matrix product of the size that agents use, measured
+ * for about a tenth of a second. */
+Status study_cost_rate(double *flop_per_second) MUST_USE;
+
+#endif

@@ -1,0 +1,210 @@
+#include "tuner/study_view.h"
+
+#include "core/file.h"
+#include "core/number.h"
+#include "tuner/table.h"
+
+#include <ctype.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { INDENT = 2, KEY_BYTES = 256, KEY_WIDTH_MAX = 24, VALUE_BYTES = 1 << 20 };
+
+Status view_open(const char *folder, Results **out) {
+    *out = NULL;
+    if (!file_is_folder(folder)) {
+        FAIL(STATUS_ERR_IO, "'%s' is no study: there is no folder of that name", folder);
+    }
+    char *path = file_join(folder, "study.db");
+    if (path == NULL) {
+        FAIL(STATUS_ERR_NOMEM, "no memory for a path");
+    }
+    Status status = STATUS_OK;
+    if (!file_exists(path)) {
+        status = FAILURE(STATUS_ERR_IO, "'%s' is no study: it holds no study.db", folder);
+    } else {
+        status = results_open(path, RESULTS_READ, out);
+    }
+    free(path);
+    return status;
+}
+
+Status view_json(const Json *json, Buffer *out) {
+    json_write(json, true, out);
+    buffer_puts(out, "\n");
+    return buffer_status(out);
+}
+
+/* ---- objects as lines -------------------------------------------------------------------------
+ */
+
+/* Keys as words: best_segment is shown as "best segment". */
+static void key_words(const char *key, char words[KEY_BYTES]) {
+    size_t i = 0;
+
+    for (; key[i] != '\0' && i + 1 < KEY_BYTES; i++) {
+        words[i] = key[i] == '_' ? ' ' : key[i];
+    }
+    words[i] = '\0';
+}
+
+static bool is_table(const Json *value) {
+    return json_is_array(value) && json_is_object(json_at(value, 0));
+}
+
+static size_t key_width(const Json *object) {
+    const char *key = NULL;
+    Json       *value = NULL;
+    size_t      width = 0;
+
+    for (size_t i = 0; json_member(object, i, &key, &value); i++) {
+        const size_t length = strlen(key);
+        if (!json_is_object(value) && !is_table(value) && length > width &&
+            length <= KEY_WIDTH_MAX) {
+            width = length;
+        }
+    }
+    return width;
+}
+
+/* Flat objects stand on one line. */
+static bool is_flat(const Json *object) {
+    const char *key = NULL;
+    Json       *value = NULL;
+
+    for (size_t i = 0; json_member(object, i, &key, &value); i++) {
+        if (json_is_object(value) || json_is_array(value)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static Status put_table(const Json *rows, CliStyle style, Buffer *out) {
+    Table table;
+
+    table_init(&table);
+    table_rows(&table, rows, NULL, false);
+    const Status status = table_text(&table, style, out);
+    table_reset(&table);
+    return status;
+}
+
+/* NOLINTNEXTLINE(misc-no-recursion): depth of what results report */
+static Status put_object(const Json *object, size_t indent, CliStyle style, Buffer *out) {
+    const size_t width = key_width(object);
+    const char  *key = NULL;
+    Json        *value = NULL;
+
+    for (size_t i = 0; json_member(object, i, &key, &value); i++) {
+        char words[KEY_BYTES];
+        key_words(key, words);
+        if (json_is_null(value)) {
+            continue;
+        }
+        buffer_printf(out, "%*s%s:", (int)indent, "", words);
+        if (is_table(value)) {
+            buffer_puts(out, "\n");
+            TRY(put_table(value, style, out));
+        } else if (json_is_object(value) && !is_flat(value)) {
+            buffer_puts(out, "\n");
+            TRY(put_object(value, indent + INDENT, style, out));
+        } else {
+            const size_t length = strlen(words);
+            buffer_printf(out, "%*s", (int)(length < width ? width - length + 1 : 1), "");
+            table_value(value, false, out);
+            buffer_puts(out, "\n");
+        }
+    }
+    return buffer_status(out);
+}
+
+Status view_object(const Json *object, CliStyle style, Buffer *out) {
+    return put_object(object, 0, style, out);
+}
+
+/* ---- YAML -------------------------------------------------------------------------------------
+ */
+
+/* A plain word that no YAML reader takes for anything but a string. */
+static bool is_plain_word(const char *text) {
+    static const char *const taken[] = {"true", "false", "null", "yes", "no", "on",
+                                        "off",  "y",     "n",    "~",   NULL};
+    double                   number = 0.0;
+
+    if (isalpha((unsigned char)text[0]) == 0 || number_parse(text, &number)) {
+        return false;
+    }
+    for (size_t i = 0; taken[i] != NULL; i++) {
+        if (strcasecmp(text, taken[i]) == 0) {
+            return false;
+        }
+    }
+    for (; *text != '\0'; text++) {
+        if (isalnum((unsigned char)*text) == 0 && strchr("_-./", *text) == NULL) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void yaml_scalar(const Json *json, Buffer *out) {
+    if (json_is_string(json) && is_plain_word(json_string(json))) {
+        buffer_puts(out, json_string(json));
+    } else if (json_is_number(json) && !json_is_integer(json) && !isfinite(json_number(json))) {
+        const double value = json_number(json);
+        buffer_puts(out, isnan(value) ? ".nan" : value > 0.0 ? ".inf" : "-.inf");
+    } else {
+        json_write(json, false, out); /* a double-quoted JSON string is one of YAML too */
+    }
+}
+
+static void yaml_value(const Json *json, size_t indent, bool in_list, Buffer *out);
+
+/* NOLINTNEXTLINE(misc-no-recursion): depth of what results report */
+static void yaml_members(const Json *object, size_t indent, bool in_list, Buffer *out) {
+    const char *key = NULL;
+    Json       *value = NULL;
+
+    for (size_t i = 0; json_member(object, i, &key, &value); i++) {
+        Json *name = json_new_string(key);
+        /* the first member of a list's element stands behind its dash */
+        buffer_printf(out, "%*s", in_list && i == 0 ? 0 : (int)indent, "");
+        yaml_scalar(name, out);
+        json_release(name);
+        buffer_puts(out, ":");
+        yaml_value(value, indent + INDENT, false, out);
+    }
+}
+
+static void yaml_value(const Json *json, size_t indent, bool in_list, Buffer *out) {
+    const bool object = json_is_object(json);
+    const bool array = json_is_array(json);
+
+    if ((object || array) && json_count(json) == 0) {
+        buffer_printf(out, "%s%s\n", in_list ? "" : " ", object ? "{}" : "[]");
+    } else if (object) {
+        buffer_puts(out, in_list ? "" : "\n");
+        yaml_members(json, indent, in_list, out);
+    } else if (array) {
+        buffer_puts(out, "\n");
+        for (size_t i = 0; i < json_count(json); i++) {
+            buffer_printf(out, "%*s- ", (int)indent, "");
+            yaml_value(json_at(json, i), indent + INDENT, true, out);
+        }
+    } else {
+        buffer_puts(out, in_list ? "" : " ");
+        yaml_scalar(json, out);
+        buffer_puts(out, "\n");
+    }
+}
+
+Status view_yaml(const Json *json, Buffer *out) {
+    if (json_is_object(json) && json_count(json) > 0) {
+        yaml_members(json, 0, false, out);
+    } else {
+        yaml_value(json, 0, true, out);
+    }
+    return buffer_status(out);
+}

@@ -1,0 +1,23 @@
+/** @file study_view.h  What the commands that look at a study share. */
+#ifndef TUNER_STUDY_VIEW_H
+#define TUNER_STUDY_VIEW_H
+
+#include "core/buffer.h"
+#include "core/json.h"
+#include "core/status.h"
+#include "results/results.h"
+#include "tuner/cli.h"
+
+typedef enum ViewFormat { VIEW_TABLE, VIEW_JSON, VIEW_CSV } ViewFormat;
+
+/** Opens the database of study folder `folder` for reading; a live study goes on meanwhile.
+ * @return STATUS_OK; STATUS_ERR_IO if it is no study folder; what results_open() fails with */
+Status view_open(const char *folder, Results **out) MUST_USE;
+/** Appends "key: value" lines of an object, keys aligned, nested objects below their key. */
+Status view_object(const Json *object, CliStyle style, Buffer *out) MUST_USE;
+/** Appends JSON over several lines with a final newline. */
+Status view_json(const Json *json, Buffer *out) MUST_USE;
+/** Appends JSON as block-style YAML. */
+Status view_yaml(const Json *json, Buffer *out) MUST_USE;
+
+#endif
