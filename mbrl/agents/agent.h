@@ -17,7 +17,8 @@ typedef enum AgentUnit { AGENT_UNIT_EPISODE, AGENT_UNIT_ENV_STEP } AgentUnit;
 typedef struct MetricSink {
     void *context;
     void (*metric)(void *context, int64_t step, int64_t index, const char *name, double value);
-    /* called at least every few control steps, so that the trainer can say it is alive; may be NULL */
+    /* called at least every few control steps, so that the trainer can say it is alive; may be NULL
+     */
     void (*alive)(void *context);
 } MetricSink;
 

@@ -1,0 +1,154 @@
+/* PETS: probabilistic ensembles with trajectory sampling (Chua et al. 2018), arranged as mbrl-lib
+ * does: a first part of random steps, then at every control step train if it is time to, plan with
+ * the cross-entropy method in the learned model, act, store.
+ */
+#include "mbrl/agents/builtin.h"
+#include "mbrl/agents/pets_internal.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+void pets__destroy(void *self) {
+    Pets *pets = self;
+    if (pets == NULL) {
+        return;
+    }
+    if (pets->simulator != NULL) {
+        pets->environment->destroy(pets->simulator);
+    }
+    if (pets->model != NULL) {
+        pets->model_ops->destroy(pets->model);
+    }
+    if (pets->planner != NULL) {
+        pets->planner_ops->destroy(pets->planner);
+    }
+    if (pets->home >= 0) {
+        (void)close(pets->home);
+    }
+    dataset_destroy(pets->data);
+    free(pets->options);
+    free(pets->rows);
+    free(pets->row);
+    free(pets->blocks);
+    free(pets);
+}
+
+/* The parts that can fail; what exists is given back by pets__destroy(). */
+static Status build(Pets *pets, const double *options, uint64_t seed) {
+    const EnvironmentOps    *environment = pets->environment;
+    const size_t             input_dim = pets__input_dim(environment);
+    const size_t             option_rows = option_count(pets__options());
+    const size_t             score_rows = environment->episode_length > PETS_SCORE_ROWS
+                                              ? (size_t)environment->episode_length
+                                              : PETS_SCORE_ROWS;
+    const DynamicsModelSetup setup = {.input_dim = input_dim,
+                                      .output_dim = environment->state_dim,
+                                      .target_scale = environment->target_scale,
+                                      .seed = seed};
+
+    pets->options = calloc(option_rows, sizeof *pets->options);
+    pets->rows = calloc(score_rows, sizeof *pets->rows);
+    pets->row = calloc(input_dim + environment->state_dim, sizeof *pets->row);
+    if (pets->options == NULL || pets->rows == NULL || pets->row == NULL) {
+        FAIL(STATUS_ERR_NOMEM, "no memory for an agent");
+    }
+    memcpy(pets->options, options, option_rows * sizeof *options);
+    TRY(environment->create(&pets->simulator));
+    TRY(pets->model_ops->create(&setup, pets__model_options(options), &pets->model));
+    TRY(pets->planner_ops->create(environment, pets__planner_options(options), &pets->planner));
+    return dataset_create(input_dim, environment->state_dim, pets->model_ops->members(pets->model),
+                          &pets->data);
+}
+
+Status pets__create(const EnvironmentOps *environment, AgentUnit unit, const double *options,
+                    uint64_t seed, Pets **out) {
+    *out = NULL;
+    TRY(pets__options_check(options));
+    Pets *pets = calloc(1, sizeof *pets);
+    if (pets == NULL) {
+        FAIL(STATUS_ERR_NOMEM, "no memory for an agent");
+    }
+    pets->environment = environment;
+    pets->model_ops = &model_ensemble_ops;
+    pets->planner_ops = &planner_cem_ops;
+    pets->unit = unit;
+    pets->home = -1;
+    const Status status = build(pets, options, seed);
+    if (status != STATUS_OK) {
+        pets__destroy(pets);
+        return status;
+    }
+    Rng rng = rng_stream(seed, 0, RNG_VALIDATION);
+    pets->at = (PetsState){
+        .seed = seed, .validation_offset = rng_uniform(&rng), .model_loss = (double)NAN};
+    *out = pets;
+    return STATUS_OK;
+}
+
+static Status pets_create(const EnvironmentOps *environment, AgentUnit unit,
+                          const double *option_values, uint64_t seed, void **self) {
+    Pets        *pets = NULL;
+    const Status status = pets__create(environment, unit, option_values, seed, &pets);
+    *self = pets;
+    return status;
+}
+
+static Status pets_set(void *self, const double *option_values, uint64_t seed) {
+    Pets             *pets = self;
+    const OptionSpec *specs = pets__options();
+
+    TRY(pets__options_check(option_values));
+    for (size_t i = 0; specs[i].name != NULL; i++) {
+        if (!specs[i].dynamic && option_values[i] != pets->options[i]) {
+            FAIL(STATUS_ERR_STATE, "'%s' is static: an agent with %g cannot continue with %g",
+                 specs[i].name, pets->options[i], option_values[i]);
+        }
+    }
+    TRY(pets->model_ops->set(pets->model, pets__model_options(option_values)));
+    TRY(pets->planner_ops->set(pets->planner, pets__planner_options(option_values)));
+    memcpy(pets->options, option_values, option_count(specs) * sizeof *option_values);
+    pets->at.seed = seed;
+    return STATUS_OK;
+}
+
+/* Of one episode: as many training calls as fit into it, each on `rows` transitions; a checkpoint
+ * holds the model, the bootstrap indices of all rows, and the experience of one episode. */
+static void pets_cost(const EnvironmentOps *environment, const double *option_values, double rows,
+                      AgentCost *out) {
+    const double *model = pets__model_options(option_values);
+    const size_t  input_dim = pets__input_dim(environment);
+    const size_t  output_dim = environment->state_dim;
+    const double  steps = (double)environment->episode_length;
+    const double  calls = ceil(steps / pets__option(option_values, PETS_TRAIN_EVERY));
+    const double  trained_rows =
+        fmax(1.0, rows * (1.0 - pets__option(option_values, PETS_VALIDATION_RATIO)));
+    const size_t members_option = option_find(pets__options(), "ensemble_size");
+    const double row_bytes = 4.0 * (double)(input_dim + output_dim) + 5.0;
+
+    out->plan_flop = planner_cem_rows(pets__planner_options(option_values)) *
+                     model_ensemble_predict_flop(input_dim, output_dim, model);
+    out->train_flop =
+        calls * model_ensemble_fit_flop(input_dim, output_dim, (size_t)trained_rows, model);
+    out->checkpoint_bytes = model_ensemble_bytes(input_dim, output_dim, model) +
+                            4.0 * trained_rows * option_values[members_option] + steps * row_bytes;
+    out->env_steps = steps;
+}
+
+const AgentOps agent_pets_ops = {
+    .name = "pets",
+    .source = "Chua et al. (2018), arXiv 1805.12114; loop as in mbrl-lib",
+    .help = "probabilistic ensemble, cross-entropy planning over sampled trajectories",
+    .metrics = pets__metrics,
+    .options = pets__options,
+    .create = pets_create,
+    .destroy = pets__destroy,
+    .set = pets_set,
+    .train = pets__train,
+    .evaluate = pets__evaluate,
+    .position = pets__position,
+    .save = pets__save,
+    .load = pets__load,
+    .cost = pets_cost,
+};

@@ -1,0 +1,131 @@
+/** @file pets_internal.h  The PETS agent's parts, shared by its files only (and its tests).
+ *
+ * pets_options.c  hyperparameters: the model's rows, the planner's, its own
+ * pets.c          making, changing, destroying; cost; the table of functions
+ * pets_loop.c     the loop: random steps, then train, plan, act, store
+ * pets_score.c    what the row of an episode says
+ * pets_evaluate.c episodes without learning
+ * pets_checkpoint.c, pets_restore.c  the checkpoint folder
+ */
+#ifndef MBRL_AGENTS_PETS_INTERNAL_H
+#define MBRL_AGENTS_PETS_INTERNAL_H
+
+#include "mbrl/agents/agent.h"
+#include "mbrl/models/dataset.h"
+#include "mbrl/models/dynamics_model.h"
+#include "mbrl/planners/planner.h"
+
+/* own option rows, which follow the model's and the planner's */
+typedef enum PetsOption {
+    PETS_TRAIN_EVERY,
+    PETS_VALIDATION_RATIO,
+    PETS_INITIAL_STEPS,
+    PETS_EXPLORATION_NOISE,
+    PETS_OPTION_COUNT,
+} PetsOption;
+
+/* Most rows scored for model_nll_train and model_nll_validation of one episode, evenly spaced. */
+enum { PETS_SCORE_ROWS = 1000 };
+
+/** Where the agent stands: 8-byte fields only, so that it is written to a checkpoint as it is (no
+ * padding, no times: equal runs write equal bytes). */
+typedef struct PetsState {
+    uint64_t seed;              /* of the line that is being trained */
+    double   validation_offset; /* [0, 1), from the seed of the root */
+    int64_t  env_steps;         /* environment steps from the root, random ones included */
+    int64_t  control_steps;     /* of these, planned */
+    int64_t  started;           /* episodes begun, random ones included */
+    int64_t  episodes;          /* controlled episodes finished */
+    int64_t  trained;           /* 1 once a model was fitted */
+    int64_t  fit_train_count;   /* training rows that the last fit saw */
+    double   model_loss;        /* of the last fit */
+    /* the episode under way */
+    int64_t in_episode;
+    int64_t held_out; /* its rows belong to validation */
+    int64_t steps;
+    double  reward;
+    double  plan_flop;   /* sum */
+    double  train_flop;  /* sum */
+    int64_t scored_rows; /* dataset rows below this have on-policy scores, or need none */
+    int64_t scored;      /* rows in the sums below */
+    double  nll;
+    double  nll_member;
+    double  mse;
+} PetsState;
+
+/** A file of experience that a checkpoint has written already. */
+typedef struct PetsBlock {
+    uint64_t first;
+    uint64_t count;
+    uint64_t length; /* bytes of the payload */
+    uint64_t checksum;
+} PetsBlock;
+
+typedef struct Pets {
+    const EnvironmentOps   *environment;
+    const DynamicsModelOps *model_ops;
+    const PlannerOps       *planner_ops;
+    AgentUnit               unit;
+    double                 *options; /* all rows */
+    void                   *simulator;
+    void                   *model;
+    void                   *planner;
+    Dataset                *data;
+    PetsState               at;
+    double                  observed[ENV_MAX_STATE];
+    double                  plan_seconds;  /* of the episode under way, in this process */
+    double                  train_seconds; /* likewise */
+    uint32_t               *rows;          /* scratch: row numbers to score */
+    float                  *row;           /* scratch: one input and one target */
+    /* checkpoints */
+    int home;          /* descriptor of the folder last written or read, -1 = none: it stays valid
+                          when the folder is renamed */
+    PetsBlock *blocks; /* experience that stands there */
+    size_t     block_count;
+} Pets;
+
+/* pets_options.c */
+const OptionSpec *pets__options(void);
+const double     *pets__model_options(const double *options);
+const double     *pets__planner_options(const double *options);
+double            pets__option(const double *options, PetsOption option);
+/* checks every value; STATUS_ERR_RANGE names the option */
+Status pets__options_check(const double *options) MUST_USE;
+size_t pets__input_dim(const EnvironmentOps *environment);
+
+/* pets.c */
+Status pets__create(const EnvironmentOps *environment, AgentUnit unit, const double *options,
+                    uint64_t seed, Pets **out) MUST_USE;
+void   pets__destroy(void *self);
+
+/* pets_loop.c */
+Status  pets__train(void *self, int64_t end, const MetricSink *sink, const atomic_bool *yield,
+                    AgentResult *result) MUST_USE;
+int64_t pets__position(const void *self);
+/* Appends the transition (state, action) -> next to `data`; *finite is false, and nothing is
+ * appended, where a number does not fit float32. `row` has room for one input and one target. */
+Status pets__append(const EnvironmentOps *environment, Dataset *data, const double *state,
+                    const double *action, const double *next, int64_t episode, bool held_out,
+                    float *row, bool *finite) MUST_USE;
+
+/* pets_score.c */
+/* scores the rows that the present model acted for and was not trained on yet */
+Status pets__score_pending(Pets *pets) MUST_USE;
+/* writes the row of the episode that just ended; `diverged`: the environment broke */
+Status                   pets__report(Pets *pets, const MetricSink *sink) MUST_USE;
+extern const AgentMetric pets__metrics[];
+
+/* pets_evaluate.c */
+Status pets__evaluate(void *self, int64_t episodes, uint64_t seed, const MetricSink *sink,
+                      AgentResult *result) MUST_USE;
+
+/* pets_checkpoint.c */
+Status pets__save(void *self, const char *path) MUST_USE;
+/* what must be the same to continue: one line per fact; the caller frees it */
+Status pets__identity(const Pets *pets, Buffer *out) MUST_USE;
+
+/* pets_restore.c */
+Status pets__load(const EnvironmentOps *environment, AgentUnit unit, const double *options,
+                  const char *path, void **self) MUST_USE;
+
+#endif

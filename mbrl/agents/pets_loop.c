@@ -1,0 +1,235 @@
+/* One tick is one environment step, and everything that happens at that step happens inside it: a
+ * training call, the plan, the noise, the transition, the end of an episode. So the only place
+ * where training can be cut is between two ticks, and what a checkpoint holds there is complete.
+ */
+#include "mbrl/agents/pets_internal.h"
+
+#include "core/clock.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+int64_t pets__position(const void *self) {
+    const Pets *pets = self;
+    return pets->unit == AGENT_UNIT_EPISODE ? pets->at.episodes : pets->at.env_steps;
+}
+
+static bool in_random_part(const Pets *pets) {
+    return (double)pets->at.env_steps < pets__option(pets->options, PETS_INITIAL_STEPS);
+}
+
+static void diverged(AgentResult *result, const char *reason) {
+    result->outcome = AGENT_DIVERGED;
+    (void)snprintf(result->reason, sizeof result->reason, "diverged: %s", reason);
+}
+
+/* Systematic sampling: episode k is held out where k x ratio + offset passes a whole number, so the
+ * share is right at any time within one episode. Episode 0 always trains. */
+static bool is_held_out(const PetsState *at, double ratio) {
+    const double k = (double)at->started;
+    return at->started > 0 && floor(k * ratio + at->validation_offset) >
+                                  floor((k - 1.0) * ratio + at->validation_offset);
+}
+
+static Status begin_episode(Pets *pets) {
+    PetsState *at = &pets->at;
+    Rng        rng = rng_stream(at->seed, (uint64_t)at->started, RNG_ENVIRONMENT);
+
+    TRY(pets->environment->reset(pets->simulator, &rng, pets->observed));
+    pets->planner_ops->reset(pets->planner);
+    at->held_out = is_held_out(at, pets__option(pets->options, PETS_VALIDATION_RATIO));
+    at->in_episode = 1;
+    at->started++;
+    at->steps = 0;
+    at->reward = 0.0;
+    at->plan_flop = 0.0;
+    at->train_flop = 0.0;
+    at->scored_rows = (int64_t)pets->data->n;
+    at->scored = 0;
+    at->nll = 0.0;
+    at->nll_member = 0.0;
+    at->mse = 0.0;
+    pets->plan_seconds = 0.0;
+    pets->train_seconds = 0.0;
+    return STATUS_OK;
+}
+
+static Status train_model(Pets *pets, AgentResult *result) {
+    PetsState   *at = &pets->at;
+    const double begin = clock_monotonic();
+    FitReport    report = {.loss = (double)NAN};
+
+    if (pets->data->train_count == 0) {
+        diverged(result, "no usable transition in the random steps");
+        return STATUS_OK;
+    }
+    TRY(pets__score_pending(pets));
+    TRY(dataset_bootstrap(pets->data, at->seed, (uint64_t)at->env_steps));
+    TRY(pets->model_ops->fit(pets->model, pets->data, at->seed, (uint64_t)at->env_steps, &report));
+    at->trained = 1;
+    at->fit_train_count = (int64_t)pets->data->train_count;
+    at->model_loss = report.loss;
+    at->train_flop += report.flop;
+    pets->train_seconds += clock_monotonic() - begin;
+    if (report.diverged || !isfinite(report.loss)) {
+        diverged(result, "NaN in the dynamics model");
+    }
+    return STATUS_OK;
+}
+
+static void random_action(Pets *pets, double *action) {
+    const EnvironmentOps *environment = pets->environment;
+    Rng rng = rng_stream(pets->at.seed, (uint64_t)pets->at.env_steps, RNG_EXPLORE);
+    for (size_t i = 0; i < environment->action_dim; i++) {
+        const double width = environment->action_high[i] - environment->action_low[i];
+        action[i] = environment->action_low[i] + width * rng_uniform(&rng);
+    }
+}
+
+/* Adds the exploration noise and clips, so that what is stored is what was done. */
+static void perturb_action(Pets *pets, double *action) {
+    const EnvironmentOps *environment = pets->environment;
+    const double          noise = pets__option(pets->options, PETS_EXPLORATION_NOISE);
+    Rng rng = rng_stream(pets->at.seed, (uint64_t)pets->at.env_steps, RNG_EXPLORE);
+    for (size_t i = 0; i < environment->action_dim; i++) {
+        const double low = environment->action_low[i];
+        const double high = environment->action_high[i];
+        if (noise > 0.0) {
+            action[i] += noise * (high - low) * rng_normal(&rng);
+        }
+        action[i] = fmin(fmax(action[i], low), high);
+    }
+}
+
+static Status planned_action(Pets *pets, double *action, AgentResult *result) {
+    PetsState   *at = &pets->at;
+    PlanReport   report = {0};
+    const double every = pets__option(pets->options, PETS_TRAIN_EVERY);
+
+    if (!at->trained || fmod((double)at->control_steps, every) == 0.0) {
+        TRY(train_model(pets, result));
+        if (result->outcome == AGENT_DIVERGED) {
+            return STATUS_OK;
+        }
+    }
+    const double begin = clock_monotonic();
+    TRY(pets->planner_ops->plan(pets->planner, pets->model_ops, pets->model, pets->observed,
+                                at->seed, (uint64_t)at->env_steps, action, &report));
+    pets->plan_seconds += clock_monotonic() - begin;
+    at->plan_flop += report.flop;
+    at->control_steps++;
+    for (size_t i = 0; i < pets->environment->action_dim; i++) {
+        if (!isfinite(action[i])) {
+            diverged(result, "the planner's action is not a number");
+            return STATUS_OK;
+        }
+    }
+    perturb_action(pets, action);
+    return STATUS_OK;
+}
+
+Status pets__append(const EnvironmentOps *environment, Dataset *data, const double *state,
+                    const double *action, const double *next, int64_t episode, bool held_out,
+                    float *row, bool *finite) {
+    const size_t s = environment->state_dim;
+    float        narrow[ENV_MAX_STATE];
+    float       *input = row;
+    float       *target = row + data->input_dim;
+
+    for (size_t i = 0; i < s; i++) {
+        const bool absolute =
+            environment->target_absolute != NULL && environment->target_absolute[i];
+        narrow[i] = (float)state[i];
+        target[i] = (float)(absolute ? next[i] : next[i] - state[i]);
+    }
+    environment->features(narrow, 1, input, environment->feature_dim);
+    for (size_t i = 0; i < environment->action_dim; i++) {
+        input[environment->feature_dim + i] = (float)action[i];
+    }
+    *finite = true;
+    for (size_t i = 0; i < data->input_dim + s; i++) {
+        *finite = *finite && isfinite(row[i]);
+    }
+    return *finite ? dataset_append(data, input, target, (int32_t)episode, held_out) : STATUS_OK;
+}
+
+static Status end_episode(Pets *pets, bool random, const MetricSink *sink) {
+    pets->at.in_episode = 0;
+    if (random) {
+        return STATUS_OK;
+    }
+    pets->at.episodes++;
+    TRY(pets__score_pending(pets));
+    return pets__report(pets, sink);
+}
+
+/* One environment step. */
+static Status tick(Pets *pets, const MetricSink *sink, AgentResult *result) {
+    const EnvironmentOps *environment = pets->environment;
+    PetsState            *at = &pets->at;
+    const bool            random = in_random_part(pets);
+    double                action[ENV_MAX_ACTION];
+    double                before[ENV_MAX_STATE];
+    EnvironmentStep       step = {0};
+    bool                  finite = false;
+
+    if (!at->in_episode) {
+        TRY(begin_episode(pets));
+    }
+    if (random) {
+        random_action(pets, action);
+    } else {
+        TRY(planned_action(pets, action, result));
+        if (result->outcome == AGENT_DIVERGED) {
+            return STATUS_OK;
+        }
+    }
+    memcpy(before, pets->observed, sizeof before);
+    TRY(environment->step(pets->simulator, action, pets->observed, &step));
+    at->env_steps++;
+    at->steps++;
+    at->reward += step.reward;
+    if (!step.diverged) {
+        TRY(pets__append(environment, pets->data, before, action, pets->observed, at->started - 1,
+                         at->held_out != 0, pets->row, &finite));
+    }
+    if (!finite) {
+        at->reward = environment->worst_return;
+    }
+    /* the random part ends at its step count, in the middle of an episode if need be */
+    const bool random_part_over = random && !in_random_part(pets);
+    if (step.terminated || !finite || at->steps >= environment->episode_length ||
+        random_part_over) {
+        TRY(end_episode(pets, random, sink));
+    }
+    return STATUS_OK;
+}
+
+static bool is_set(const atomic_bool *yield) {
+    return yield != NULL && atomic_load(yield);
+}
+
+Status pets__train(void *self, int64_t end, const MetricSink *sink, const atomic_bool *yield,
+                   AgentResult *result) {
+    Pets   *pets = self;
+    int64_t unit_begin = pets__position(pets);
+
+    *result = (AgentResult){.outcome = AGENT_DONE, .reached = unit_begin};
+    while (pets__position(pets) < end) {
+        TRY(tick(pets, sink, result));
+        if (sink->alive != NULL) {
+            sink->alive(sink->context);
+        }
+        result->reached = pets__position(pets);
+        if (result->outcome == AGENT_DIVERGED) {
+            return STATUS_OK;
+        }
+        if (result->reached > unit_begin && result->reached < end && is_set(yield)) {
+            result->outcome = AGENT_YIELDED;
+            return STATUS_OK;
+        }
+        unit_begin = result->reached;
+    }
+    return STATUS_OK;
+}
