@@ -19,31 +19,32 @@ typedef struct Results Results;
 
 /** What is stored once, at creation. Strings are copied. */
 typedef struct ResultsStudy {
-    const char   *name;
-    const char   *agent;       /* built-in agent, or "external" */
-    const char   *environment; /* "" for an external trainer without one */
-    const char   *unit;
-    const char   *scheduler;   /* name */
-    const char   *study_hash;  /* 16 hex digits of the frozen study.yaml */
-    const char   *definition;  /* the whole study file as JSON, options and defaults filled in */
-    const char   *numerics;    /* as recorded at the first start */
-    const char   *irreproducible; /* why results may differ from run to run; "" = reproducible */
-    uint64_t      seed;
-    const Space  *space;
-    size_t        objective_count;
-    const char   *objective_metric[SCHEDULER_MAX_OBJECTIVES];
-    const char   *objective_reduce[SCHEDULER_MAX_OBJECTIVES]; /* "mean_last" ... */
-    int64_t       objective_window[SCHEDULER_MAX_OBJECTIVES];
-    bool          objective_maximize[SCHEDULER_MAX_OBJECTIVES];
-    size_t        constraint_count;
-    const char   *constraint_metric[SCHEDULER_MAX_CONSTRAINTS];
-    double        constraint_lower[SCHEDULER_MAX_CONSTRAINTS];
-    double        constraint_upper[SCHEDULER_MAX_CONSTRAINTS];
-    size_t        timing_metric_count; /* metrics that depend on the clock */
+    const char  *name;
+    const char  *agent;       /* built-in agent, or "external" */
+    const char  *environment; /* "" for an external trainer without one */
+    const char  *unit;
+    const char  *scheduler;      /* name */
+    const char  *study_hash;     /* 16 hex digits of the frozen study.yaml */
+    const char  *definition;     /* the whole study file as JSON, options and defaults filled in */
+    const char  *numerics;       /* as recorded at the first start */
+    const char  *irreproducible; /* why results may differ from run to run; "" = reproducible */
+    uint64_t     seed;
+    const Space *space;
+    size_t       objective_count;
+    const char  *objective_metric[SCHEDULER_MAX_OBJECTIVES];
+    const char  *objective_reduce[SCHEDULER_MAX_OBJECTIVES]; /* "mean_last" ... */
+    int64_t      objective_window[SCHEDULER_MAX_OBJECTIVES];
+    bool         objective_maximize[SCHEDULER_MAX_OBJECTIVES];
+    size_t       constraint_count;
+    const char  *constraint_metric[SCHEDULER_MAX_CONSTRAINTS];
+    double       constraint_lower[SCHEDULER_MAX_CONSTRAINTS];
+    double       constraint_upper[SCHEDULER_MAX_CONSTRAINTS];
+    size_t       timing_metric_count; /* metrics that depend on the clock */
     const char *const *timing_metrics;
 } ResultsStudy;
 
-/** Creates the database. @return STATUS_OK; STATUS_ERR_STATE if the file exists; STATUS_ERR_DATABASE */
+/** Creates the database. @return STATUS_OK; STATUS_ERR_STATE if the file exists;
+ * STATUS_ERR_DATABASE */
 Status results_create(const char *path, const ResultsStudy *study, Results **out) MUST_USE;
 typedef enum ResultsMode { RESULTS_READ, RESULTS_WRITE } ResultsMode;
 /** Opens one. Writing migrates an older schema. @return STATUS_ERR_IO if there is none,
@@ -78,34 +79,35 @@ typedef enum SegmentState {
     SEGMENT_FAILED,
 } SegmentState;
 
-/** A row of work, as decided. `point` is only written, and only read where the caller gave memory. */
+/** A row of work, as decided. `point` is only written, and only read where the caller gave memory.
+ */
 typedef struct ResultsSegment {
-    int64_t      id;
-    int64_t      parent; /* 0 = fresh */
-    int64_t      trial;
-    int64_t      decision; /* number in the log; -1 for confirmation */
-    int64_t      begin;
-    int64_t      end;
-    uint64_t     seed;
-    char         reason[64];
-    char         note[160];
-    double      *point; /* (space_count) */
+    int64_t  id;
+    int64_t  parent; /* 0 = fresh */
+    int64_t  trial;
+    int64_t  decision; /* number in the log; -1 for confirmation */
+    int64_t  begin;
+    int64_t  end;
+    uint64_t seed;
+    char     reason[64];
+    char     note[160];
+    double  *point; /* (space_count) */
     /* state, filled by results_segment_read() */
     SegmentState state;
     Outcome      outcome;
-    int64_t      attempt;      /* the attempt that counts (finished), or the last one tried; 0 none */
-    bool         kept;         /* its checkpoint is on disk */
+    int64_t      attempt; /* the attempt that counts (finished), or the last one tried; 0 none */
+    bool         kept;    /* its checkpoint is on disk */
     uint64_t     checkpoint_bytes;
     uint64_t     checkpoint_checksum;
     double       objective[SCHEDULER_MAX_OBJECTIVES]; /* NaN unless finished */
-    int64_t      partial_end;  /* > begin: yielded there; the next attempt continues from
-                                  "id.a<partial_attempt>"; else 0 */
-    int64_t      partial_attempt;
+    int64_t      partial_end; /* > begin: yielded there; the next attempt continues from
+                                 "id.a<partial_attempt>"; else 0 */
+    int64_t partial_attempt;
 } ResultsSegment;
 
 Status results_segment_insert(Results *results, const ResultsSegment *segment) MUST_USE;
-/** queued -> running; inserts the attempt row. Metric rows of an earlier attempt go, except those up
- * to partial_end. */
+/** queued -> running; inserts the attempt row. Metric rows of an earlier attempt go, except those
+ * up to partial_end. */
 Status results_attempt_start(Results *results, int64_t segment, int64_t attempt, int worker,
                              const char *host) MUST_USE;
 /** Ends an attempt that did not finish its segment: running -> queued (retry) or -> failed. */
@@ -114,7 +116,8 @@ Status results_attempt_fail(Results *results, int64_t segment, int64_t attempt, 
 /** Ends an attempt that yielded at `end`: running -> queued with a partial checkpoint. */
 Status results_attempt_yield(Results *results, int64_t segment, int64_t attempt, int64_t end,
                              uint64_t checkpoint_bytes, uint64_t checkpoint_checksum) MUST_USE;
-/** Forgets the partial checkpoint of a queued segment (it was damaged): it starts over from its parent. */
+/** Forgets the partial checkpoint of a queued segment (it was damaged): it starts over from its
+ * parent. */
 Status results_partial_drop(Results *results, int64_t segment) MUST_USE;
 /** running -> finished with outcome done. objectives, spreads (objective_count), constraints
  * (constraint_count); checkpoint_bytes 0 = none kept. */
@@ -151,8 +154,9 @@ Status results_evaluation_finish(Results *results, int64_t evaluation, int64_t a
 Status results_metric_insert(Results *results, bool evaluation, int64_t id, int64_t step,
                              int64_t index, const char *name, double value) MUST_USE;
 
-/** Appends to the log: event->decision (decided), id and outcome (finished, evaluated), point, total.
- * The content of decided rows is in segment / evaluation; here go number, kind, reason, memo. */
+/** Appends to the log: event->decision (decided), id and outcome (finished, evaluated), point,
+ * total. The content of decided rows is in segment / evaluation; here go number, kind, reason,
+ * memo. */
 Status results_event_append(Results *results, const Event *event) MUST_USE;
 
 /** State of the study: running, done, failed, interrupted; with the reason as a sentence. */
@@ -180,12 +184,11 @@ Status results_evaluations_visit(Results *results,
                                  void *context) MUST_USE;
 /** The finished events that the log does not hold yet: finished or failed tuning segments without a
  * `finished` entry (a barrier was open when the coordinator ended), in order of id. */
-Status results_unlogged_visit(Results *results,
-                              Status (*visit)(void *context, const Event *event),
-                              void *context) MUST_USE;
+Status results_unlogged_visit(Results *results, Status (*visit)(void *context, const Event *event),
+                              void    *context) MUST_USE;
 /**
- * The last `k` values (index 0) of a metric along the lineage of `segment`, newest first: its own, then
- * its ancestors' (each up to where the child begins).
+ * The last `k` values (index 0) of a metric along the lineage of `segment`, newest first: its own,
+ * then its ancestors' (each up to where the child begins).
  * @param values  out  (k); @param found out how many; @param own out how many of them are its own
  */
 Status results_lineage_window(Results *results, int64_t segment, const char *metric, size_t k,
@@ -197,7 +200,8 @@ Status results_metric_read(Results *results, bool evaluation, int64_t id, const 
 Status results_next_ids(Results *results, int64_t *trial, int64_t *segment,
                         int64_t *evaluation) MUST_USE;
 
-/** Column of the study row as text ("name", "state", "study_hash", "numerics", "definition", ...). */
+/** Column of the study row as text ("name", "state", "study_hash", "numerics", "definition", ...).
+ */
 Status results_study_text(Results *results, const char *column, Buffer *out) MUST_USE;
 
 #endif

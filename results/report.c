@@ -1,0 +1,267 @@
+/* Rows for people and scripts: segments and trials. */
+#include "results/report_internal.h"
+
+#include <sqlite3.h>
+#include <string.h>
+
+Json *results__column_json(sqlite3_stmt *statement, int column) {
+    switch (sqlite3_column_type(statement, column)) {
+    case SQLITE_INTEGER:
+        return json_new_integer(sqlite3_column_int64(statement, column));
+    case SQLITE_FLOAT:
+        return json_new_number(sqlite3_column_double(statement, column));
+    case SQLITE_TEXT:
+        return json_new_string((const char *)sqlite3_column_text(statement, column));
+    default:
+        return json_new_null();
+    }
+}
+
+static Status row_fill(sqlite3_stmt *statement, Json *object) {
+    for (int i = 0; i < sqlite3_column_count(statement); i++) {
+        TRY(json_set(object, sqlite3_column_name(statement, i),
+                     results__column_json(statement, i)));
+    }
+    return STATUS_OK;
+}
+
+/* hands over `json` if status is fine, releases it if not */
+static Status hand_over(Status status, Json *json, Json **out) {
+    if (status != STATUS_OK) {
+        json_release(json);
+        return status;
+    }
+    *out = json;
+    return STATUS_OK;
+}
+
+Status results__row_json(Results *results, const char *sql, int64_t id, Json **out) {
+    sqlite3_stmt *statement = NULL;
+    bool          row = false;
+    TRY(results__query(results, sql, &statement, "i", id));
+    TRY(results__step(results, statement, &row));
+    Json  *json = row ? json_new_object() : json_new_null();
+    Status status = row ? row_fill(statement, json) : STATUS_OK;
+    (void)sqlite3_reset(statement);
+    return hand_over(status, json, out);
+}
+
+/* ---- objectives ----------------------------------------------------------------------------- */
+
+static Status objectives_fill(Results *results, int64_t segment, Json *object, Json **only) {
+    sqlite3_stmt *statement = NULL;
+    TRY(results__query(results,
+                       "SELECT o.metric, r.value FROM segment_result AS r"
+                       " JOIN objective AS o ON o.id = r.number"
+                       " WHERE r.segment = ? AND r.kind = 'objective' ORDER BY r.number",
+                       &statement, "i", segment));
+    for (;;) {
+        bool row = false;
+        TRY(results__step(results, statement, &row));
+        if (!row) {
+            return STATUS_OK;
+        }
+        Json *value = json_new_number(results__column_double(statement, 1));
+        if (results->objective_count == 1) {
+            json_release(*only);
+            *only = value;
+            continue;
+        }
+        const Status status =
+            json_set(object, (const char *)sqlite3_column_text(statement, 0), value);
+        if (status != STATUS_OK) {
+            (void)sqlite3_reset(statement);
+            return status;
+        }
+    }
+}
+
+Status results__objective_json(Results *results, int64_t segment, Json **out) {
+    Json        *object = json_new_object();
+    Json        *only = json_new_null();
+    const Status status = objectives_fill(results, segment, object, &only);
+    if (status != STATUS_OK || results->objective_count == 1 || json_count(object) == 0) {
+        json_release(object);
+        return hand_over(status, only, out);
+    }
+    json_release(only);
+    return hand_over(STATUS_OK, object, out);
+}
+
+static Status objective_rows(Results *results, Json *array) {
+    for (size_t i = 0; i < results->objective_count; i++) {
+        Json *row = NULL;
+        TRY(results__row_json(results,
+                              "SELECT metric, direction, reduce, \"window\" FROM objective"
+                              " WHERE id = ?",
+                              (int64_t)i, &row));
+        TRY(json_push(array, row));
+    }
+    return STATUS_OK;
+}
+
+Status results__objectives_json(Results *results, Json **out) {
+    if (results->objective_count == 1) {
+        return results__row_json(results,
+                                 "SELECT metric, direction, reduce, \"window\" FROM objective"
+                                 " WHERE id = ?",
+                                 0, out);
+    }
+    Json *array = json_new_array();
+    return hand_over(objective_rows(results, array), array, out);
+}
+
+Status results__first_objective(Results *results, char *metric, size_t size, bool *maximize,
+                                int64_t *window) {
+    sqlite3_stmt *statement = NULL;
+    bool          row = false;
+    TRY(results__query(results,
+                       "SELECT metric, direction = 'maximize', \"window\" FROM objective"
+                       " WHERE id = 0",
+                       &statement, ""));
+    TRY(results__step(results, statement, &row));
+    if (!row) {
+        FAIL(STATUS_ERR_CORRUPT, "%s: the study has no objective", results->path);
+    }
+    results__column_text(statement, 0, metric, size);
+    *maximize = results__column_integer(statement, 1, 1) != 0;
+    *window = results__column_integer(statement, 2, 1);
+    (void)sqlite3_reset(statement);
+    return STATUS_OK;
+}
+
+/* ---- segments ------------------------------------------------------------------------------- */
+
+/* Columns bear the names that scripts rely on; two of them are read from other tables. The attempt
+ * shown is the last that a worker made. */
+static const char segments_sql[] =
+    "SELECT s.id, s.parent, s.trial, s.state, s.outcome, s.reason, NULL AS hyperparameters,"
+    " s.\"begin\" AS \"begin\", s.\"end\" AS \"end\", s.seed, NULL AS objective, a.worker,"
+    " (SELECT count(*) FROM attempt WHERE segment = s.id AND worker IS NOT NULL) AS attempts,"
+    " strftime('%Y-%m-%dT%H:%M:%fZ', a.started_at, 'unixepoch') AS started_at,"
+    " CASE WHEN s.state IN ('finished', 'failed')"
+    "      THEN strftime('%Y-%m-%dT%H:%M:%fZ', a.finished_at, 'unixepoch') END AS finished_at,"
+    " CASE WHEN s.state <> 'finished' AND a.outcome NOT IN ('done', 'preempted')"
+    "      THEN coalesce(nullif(a.reason, ''), a.outcome)"
+    "      WHEN s.state = 'failed' THEN s.outcome END AS failure,"
+    " t.kind, s.note, s.kept, s.checkpoint_bytes, a.host, a.busy_seconds"
+    " FROM segment AS s JOIN trial AS t ON t.id = s.trial"
+    " LEFT JOIN attempt AS a ON a.segment = s.id AND a.number ="
+    "  (SELECT max(number) FROM attempt WHERE segment = s.id AND worker IS NOT NULL)"
+    " ORDER BY s.id";
+
+static Status segment_column(Results *results, sqlite3_stmt *statement, int column, Json *row) {
+    const char *name = sqlite3_column_name(statement, column);
+    Json       *value = NULL;
+    if (strcmp(name, "hyperparameters") == 0) {
+        TRY(results__values_json(results, sqlite3_column_int64(statement, 0), &value));
+    } else if (strcmp(name, "objective") == 0) {
+        TRY(results__objective_json(results, sqlite3_column_int64(statement, 0), &value));
+    } else if (strcmp(name, "kept") == 0) {
+        value = json_new_bool(sqlite3_column_int64(statement, column) != 0);
+    } else {
+        value = results__column_json(statement, column);
+    }
+    return json_set(row, name, value);
+}
+
+static Status segment_fill(Results *results, sqlite3_stmt *statement, Json *row) {
+    for (int i = 0; i < sqlite3_column_count(statement); i++) {
+        TRY(segment_column(results, statement, i, row));
+    }
+    return STATUS_OK;
+}
+
+/* what a row adds beyond its columns */
+typedef Status (*RowFill)(Results *results, sqlite3_stmt *statement, Json *row);
+
+static Status rows_fill(Results *results, sqlite3_stmt *statement, RowFill fill, Json *array) {
+    for (;;) {
+        bool row = false;
+        TRY(results__step(results, statement, &row));
+        if (!row) {
+            return STATUS_OK;
+        }
+        Json  *object = json_new_object();
+        Status status = (object == NULL) ? FAILURE(STATUS_ERR_NOMEM, "no memory for a row")
+                                         : fill(results, statement, object);
+        if (status == STATUS_OK) {
+            status = json_push(array, object);
+        } else {
+            json_release(object);
+        }
+        if (status != STATUS_OK) {
+            (void)sqlite3_reset(statement);
+            return status;
+        }
+    }
+}
+
+Status report_segments(Results *results, Json **out) {
+    sqlite3_stmt *statement = NULL;
+    Json         *array = json_new_array();
+    Status        status = results__snapshot_begin(results);
+    if (status != STATUS_OK) {
+        return hand_over(status, array, out);
+    }
+    status = results__query(results, segments_sql, &statement, "");
+    if (status == STATUS_OK) {
+        status = rows_fill(results, statement, segment_fill, array);
+    }
+    results__snapshot_end(results);
+    return hand_over(status, array, out);
+}
+
+/* ---- trials --------------------------------------------------------------------------------- */
+
+/* ?1 turns the first objective so that larger is better */
+static const char trials_sql[] =
+    "SELECT t.id, t.kind, t.number, t.\"repeat\" AS \"repeat\", t.source,"
+    " (SELECT count(*) FROM segment WHERE trial = t.id) AS segments,"
+    " (SELECT coalesce(max(\"end\"), 0) FROM segment"
+    "   WHERE trial = t.id AND state = 'finished') AS depth,"
+    " CASE WHEN EXISTS (SELECT 1 FROM segment WHERE trial = t.id AND state = 'running')"
+    "      THEN 'running'"
+    "      WHEN EXISTS (SELECT 1 FROM segment WHERE trial = t.id AND state = 'queued')"
+    "      THEN 'queued'"
+    "      ELSE (SELECT state FROM segment WHERE trial = t.id ORDER BY id DESC LIMIT 1)"
+    "      END AS state,"
+    " (SELECT s.id FROM segment AS s JOIN segment_result AS r ON r.segment = s.id"
+    "   AND r.kind = 'objective' AND r.number = 0 WHERE s.trial = t.id AND s.state = 'finished'"
+    "   ORDER BY r.value * ?1 DESC, s.id LIMIT 1) AS best_segment,"
+    " (SELECT id FROM segment WHERE trial = t.id AND state = 'finished'"
+    "   ORDER BY id DESC LIMIT 1) AS last_segment"
+    " FROM trial AS t ORDER BY t.id";
+
+static Status trial_objective(Results *results, sqlite3_stmt *statement, int column,
+                              const char *name, Json *row) {
+    Json *value = NULL;
+    TRY(results__objective_json(results, results__column_integer(statement, column, 0), &value));
+    return json_set(row, name, value);
+}
+
+static Status trial_fill(Results *results, sqlite3_stmt *statement, Json *row) {
+    TRY(row_fill(statement, row));
+    TRY(trial_objective(results, statement, 8, "best_objective", row));
+    return trial_objective(results, statement, 9, "last_objective", row);
+}
+
+static Status trials(Results *results, Json *array) {
+    sqlite3_stmt *statement = NULL;
+    char          metric[256];
+    bool          maximize = true;
+    int64_t       window = 0;
+    TRY(results__first_objective(results, metric, sizeof metric, &maximize, &window));
+    TRY(results__query(results, trials_sql, &statement, "d", maximize ? 1.0 : -1.0));
+    return rows_fill(results, statement, trial_fill, array);
+}
+
+Status report_trials(Results *results, Json **out) {
+    Json  *array = json_new_array();
+    Status status = results__snapshot_begin(results);
+    if (status == STATUS_OK) {
+        status = trials(results, array);
+        results__snapshot_end(results);
+    }
+    return hand_over(status, array, out);
+}

@@ -1,0 +1,272 @@
+/* The best schedule: which segment it ends with, and what one reads walking from the root to it. */
+#include "results/report_internal.h"
+
+#include <math.h>
+#include <sqlite3.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- steps of a schedule ----------------------------------------------------------------------
+ */
+
+typedef struct Step {
+    int64_t begin;
+    int64_t end;
+    int64_t seed;
+    Json   *values;
+} Step;
+
+static Status step_read(Results *results, int64_t segment, Step *out) {
+    sqlite3_stmt *statement = NULL;
+    bool          row = false;
+    TRY(results__query(results, "SELECT \"begin\", \"end\", seed FROM segment WHERE id = ?",
+                       &statement, "i", segment));
+    TRY(results__step(results, statement, &row));
+    Step step = {.begin = results__column_integer(statement, 0, 0),
+                 .end = results__column_integer(statement, 1, 0),
+                 .seed = results__column_integer(statement, 2, 0)};
+    (void)sqlite3_reset(statement);
+    TRY(results__values_json(results, segment, &step.values));
+    *out = step;
+    return STATUS_OK;
+}
+
+static bool same_values(const Json *a, const Json *b) {
+    Buffer x;
+    Buffer y;
+    buffer_init(&x, 16 * 1024 * 1024);
+    buffer_init(&y, 16 * 1024 * 1024);
+    json_write(a, false, &x);
+    json_write(b, false, &y);
+    const bool same = buffer_status(&x) == STATUS_OK && buffer_status(&y) == STATUS_OK &&
+                      strcmp(buffer_text(&x), buffer_text(&y)) == 0;
+    buffer_reset(&x);
+    buffer_reset(&y);
+    return same;
+}
+
+static Status step_fill(Json *object, Step *step) {
+    TRY(json_set(object, "begin", json_new_integer(step->begin)));
+    TRY(json_set(object, "end", json_new_integer(step->end)));
+    TRY(json_set(object, "seed", json_new_integer(step->seed)));
+    Json *values = step->values;
+    step->values = NULL; /* from here on the object's */
+    return json_set(object, "hyperparameters", values);
+}
+
+/* empties the step */
+static Status step_push(Json *array, Step *step) {
+    Status status = STATUS_OK;
+    if (step->values != NULL) {
+        Json *object = json_new_object();
+        status = step_fill(object, step);
+        if (status == STATUS_OK) {
+            status = json_push(array, object);
+        } else {
+            json_release(object);
+        }
+    }
+    json_release(step->values);
+    *step = (Step){.values = NULL};
+    return status;
+}
+
+static Status steps_fill(Results *results, const int64_t *ids, size_t count, Step *open,
+                         Json *array) {
+    for (size_t i = 0; i < count; i++) {
+        Step next = {.values = NULL};
+        TRY(step_read(results, ids[i], &next));
+        if (open->values != NULL && open->seed == next.seed &&
+            same_values(open->values, next.values)) {
+            open->end = next.end;
+            json_release(next.values);
+            continue;
+        }
+        const Status status = step_push(array, open);
+        *open = next;
+        TRY(status);
+    }
+    return step_push(array, open);
+}
+
+Status results__steps_json(Results *results, int64_t segment, Json **out) {
+    int64_t *ids = NULL;
+    size_t   count = 0;
+    Step     open = {.values = NULL};
+    TRY(report_lineage(results, segment, &ids, &count));
+    Json  *array = json_new_array();
+    Status status = steps_fill(results, ids, count, &open, array);
+    json_release(open.values);
+    free(ids);
+    if (status != STATUS_OK) {
+        json_release(array);
+        return status;
+    }
+    *out = array;
+    return STATUS_OK;
+}
+
+/* ---- one schedule -----------------------------------------------------------------------------
+ */
+
+static Status provenance_fill(Results *results, int64_t segment, Json *provenance) {
+    int64_t *ids = NULL;
+    size_t   count = 0;
+    Json    *objective = NULL;
+    TRY(results__objective_json(results, segment, &objective));
+    TRY(json_set(provenance, "objective", objective));
+    Json *lineage = json_new_array();
+    TRY(json_set(provenance, "lineage", lineage));
+    TRY(report_lineage(results, segment, &ids, &count));
+    Status status = STATUS_OK;
+    for (size_t i = 0; status == STATUS_OK && i < count; i++) {
+        status = json_push(lineage, json_new_integer(ids[i]));
+    }
+    free(ids);
+    return status;
+}
+
+static Status schedule_fill(Results *results, int64_t segment, Json *schedule) {
+    Json *objectives = NULL;
+    Json *provenance = NULL;
+    Json *steps = NULL;
+    TRY(results__objectives_json(results, &objectives));
+    TRY(json_set(schedule, "objective", objectives));
+    TRY(results__row_json(results,
+                          "SELECT study.study_hash, study.seed AS study_seed, study.scheduler,"
+                          " study.numerics, segment.id AS segment, segment.trial"
+                          " FROM study, segment WHERE segment.id = ?",
+                          segment, &provenance));
+    const Status status = provenance_fill(results, segment, provenance);
+    if (status != STATUS_OK) {
+        json_release(provenance);
+        return status;
+    }
+    TRY(json_set(schedule, "provenance", provenance));
+    TRY(results__steps_json(results, segment, &steps));
+    return json_set(schedule, "steps", steps);
+}
+
+static Status schedule_make(Results *results, int64_t segment, Json **out) {
+    Json *schedule = NULL;
+    TRY(results__row_json(results,
+                          "SELECT study.name AS study, agent, environment, unit FROM study"
+                          " WHERE EXISTS (SELECT 1 FROM segment WHERE id = ?)",
+                          segment, &schedule));
+    Status status = json_is_null(schedule)
+                        ? FAILURE(STATUS_ERR_UNKNOWN_NAME, "%s: there is no segment %lld",
+                                  results->path, (long long)segment)
+                        : schedule_fill(results, segment, schedule);
+    if (status != STATUS_OK) {
+        json_release(schedule);
+        return status;
+    }
+    *out = schedule;
+    return STATUS_OK;
+}
+
+Status report_schedule(Results *results, int64_t segment, Json **out) {
+    TRY(results__snapshot_begin(results));
+    const Status status = schedule_make(results, segment, out);
+    results__snapshot_end(results);
+    return status;
+}
+
+/* ---- the best ---------------------------------------------------------------------------------
+ */
+
+/* of several confirmed schedules the one with the best mean; else the best by objective */
+static const TreeNode *choose(const Tree *tree, const Confirmation *confirmation) {
+    const TreeNode *best = NULL;
+    const TreeNode *confirmed = NULL;
+    double          best_mean = (double)NAN;
+    size_t          candidates = 0;
+    for (size_t i = 0; i < confirmation->arm_count; i++) {
+        const ConfirmArm *arm = &confirmation->arms[i];
+        size_t            n = 0;
+        const double      mean = results__confirmation_mean(arm, &n);
+        const TreeNode   *node = arm->defaults ? NULL : results__tree_find(tree, arm->source);
+        if (n == 0 || node == NULL || isnan(mean)) {
+            continue;
+        }
+        candidates++;
+        if (confirmed == NULL || (confirmation->maximize ? mean > best_mean : mean < best_mean)) {
+            confirmed = node;
+            best_mean = mean;
+        }
+    }
+    if (candidates > 1) {
+        return confirmed;
+    }
+    for (size_t i = 0; i < tree->count; i++) {
+        const TreeNode *node = &tree->nodes[i];
+        if (node->eligible && (best == NULL || results__tree_compare(node, best) < 0)) {
+            best = node;
+        }
+    }
+    return best;
+}
+
+static Status best_fill(Results *results, const TreeNode *node, const Confirmation *confirmation,
+                        Json *best) {
+    Json *value = NULL;
+    TRY(json_set(best, "segment", json_new_integer(node->id)));
+    TRY(json_set(best, "trial", json_new_integer(node->trial)));
+    TRY(results__objective_json(results, node->id, &value));
+    TRY(json_set(best, "objective", value));
+    TRY(results__values_json(results, node->id, &value));
+    TRY(json_set(best, "hyperparameters", value));
+    TRY(results__steps_json(results, node->id, &value));
+    TRY(json_set(best, "schedule", value));
+    TRY(results__row_json(results,
+                          "SELECT count(*) AS evaluations, sum(e.episodes) AS episodes,"
+                          " sum(r.value * e.episodes) / sum(iif(r.value IS NULL, 0, e.episodes))"
+                          " AS objective"
+                          " FROM evaluation AS e JOIN evaluation_result AS r"
+                          " ON r.evaluation = e.id AND r.number = 0"
+                          " WHERE e.segment = ? AND e.state = 'finished' HAVING count(*) > 0",
+                          node->id, &value));
+    TRY(json_set(best, "evaluated", value));
+    TRY(results__confirmed_json(confirmation, node->id, &value));
+    const bool confirmed = !json_is_null(value);
+    TRY(json_set(best, "confirmed", value));
+    if (!node->feasible) {
+        return json_set(best, "note", json_new_string("no finished segment keeps the constraints"));
+    }
+    return json_set(best, "note",
+                    confirmed ? json_new_null()
+                              : json_new_string("selected on noise: not confirmed"));
+}
+
+static Status best_make(Results *results, const Tree *tree, Json **out) {
+    Confirmation confirmation;
+    TRY(results__confirmation_load(results, &confirmation));
+    const TreeNode *node = choose(tree, &confirmation);
+    Status          status = STATUS_OK;
+    Json           *best = NULL;
+    if (node == NULL) {
+        status = FAILURE(STATUS_ERR_STATE, "%s: no segment is finished yet", results->path);
+    } else {
+        best = json_new_object();
+        status = best_fill(results, node, &confirmation, best);
+    }
+    results__confirmation_reset(&confirmation);
+    if (status != STATUS_OK) {
+        json_release(best);
+        return status;
+    }
+    *out = best;
+    return STATUS_OK;
+}
+
+Status report_best(Results *results, Json **out) {
+    Tree tree;
+    TRY(results__snapshot_begin(results));
+    Status status = results__tree_load(results, &tree);
+    if (status == STATUS_OK) {
+        status = best_make(results, &tree, out);
+        results__tree_reset(&tree);
+    }
+    results__snapshot_end(results);
+    return status;
+}

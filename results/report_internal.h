@@ -1,0 +1,91 @@
+/** @file report_internal.h  What the report_*.c files share. */
+#ifndef RESULTS_REPORT_INTERNAL_H
+#define RESULTS_REPORT_INTERNAL_H
+
+#include "results/report.h"
+#include "results/store.h"
+
+/* One segment of the tree in memory, ordered by id. */
+typedef struct TreeNode {
+    int64_t id;
+    int64_t parent;
+    int64_t trial;
+    int64_t end;
+    bool    eligible; /* finished, and of a tuning trial */
+    bool    feasible; /* every constraint is known and holds */
+    double  fitness;  /* first objective, turned so that larger is better; NaN if there is none */
+} TreeNode;
+
+typedef struct Tree {
+    TreeNode *nodes;
+    size_t    count;
+} Tree;
+
+Status          results__tree_load(Results *results, Tree *out) MUST_USE;
+void            results__tree_reset(Tree *tree);
+const TreeNode *results__tree_find(const Tree *tree, int64_t id);
+/** a stands on the walk from b to its root, b included. */
+bool results__tree_is_ancestor(const Tree *tree, int64_t a, int64_t b);
+/** Feasible first, then fitness, then the earlier one: < 0 if a is the better one. */
+int results__tree_compare(const TreeNode *a, const TreeNode *b);
+
+/** Column as JSON by its type; NULL is null. */
+Json *results__column_json(sqlite3_stmt *statement, int column);
+/** The objective of a segment as scripts see it: number, object by name, or null. */
+Status results__objective_json(Results *results, int64_t segment, Json **out) MUST_USE;
+/** {"metric","direction","reduce","window"}, or an array of these where there are several. */
+Status results__objectives_json(Results *results, Json **out) MUST_USE;
+/** One query, one object: column i goes under its own name. null where there is no row. */
+Status results__row_json(Results *results, const char *sql, int64_t id, Json **out) MUST_USE;
+/** Name of the first objective's metric, its direction and window. */
+Status results__first_objective(Results *results, char *metric, size_t size, bool *maximize,
+                                int64_t *window) MUST_USE;
+/** [{"begin","end","seed","hyperparameters"}] of a leaf, equal neighbours merged. */
+Status results__steps_json(Results *results, int64_t segment, Json **out) MUST_USE;
+
+/* One seed of a confirmation. Curves are newest last. */
+typedef struct ConfirmRun {
+    int64_t trial;
+    int64_t repeat;
+    int64_t leaf; /* its last finished segment; 0 none */
+    int64_t seed;
+    bool    complete; /* trained as deep as the schedule goes */
+    bool    failed;   /* ended before that */
+    double  last;     /* mean of the last window of the curve; NaN unless complete */
+    double  area;     /* mean of the whole curve; NaN unless complete */
+    double *curve;
+    double *steps;
+    size_t  curve_count;
+} ConfirmRun;
+
+/* The defaults, or one schedule. */
+typedef struct ConfirmArm {
+    bool        defaults;
+    int64_t     number;
+    int64_t     source; /* leaf segment of the schedule; 0 for the defaults */
+    int64_t     depth;
+    ConfirmRun *runs;
+    size_t      run_count;
+} ConfirmArm;
+
+typedef struct Confirmation {
+    char        metric[256];
+    bool        maximize;
+    int64_t     window;
+    ConfirmArm *arms; /* schedules by number, then the defaults */
+    size_t      arm_count;
+} Confirmation;
+
+Status results__confirmation_load(Results *results, Confirmation *out) MUST_USE;
+void   results__confirmation_reset(Confirmation *confirmation);
+/** Mean of the last windows of the complete runs; NaN if there are none. */
+double results__confirmation_mean(const ConfirmArm *arm, size_t *n);
+/** {"mean","interval","n","defaults_mean","probability",...} of the arm of a segment; null without
+ * one. */
+Status results__confirmed_json(const Confirmation *confirmation, int64_t segment,
+                               Json **out) MUST_USE;
+/** The whole, with or without curves. */
+Status results__confirmation_json(const Confirmation *confirmation, bool curves,
+                                  Json **out) MUST_USE;
+
+#endif
