@@ -140,7 +140,7 @@ static void finish_study(const Random *random, Decision *decision) {
     } else if (trials > 0 && random->tree.finished == 0) {
         scheduler__done(decision, true, "all %" PRId64 " chains failed", trials);
     } else if (random->setup.total - random->tree.units < 1) {
-        scheduler__out_of_budget(decision, random->setup.total, 0);
+        scheduler__out_of_budget(decision, false, random->setup.total, 0);
     } else {
         scheduler__done(decision, false, "all %" PRId64 " configurations have run",
                         trials / random->setup.repeats);

@@ -284,12 +284,13 @@ void scheduler__done(Decision *decision, bool failed, const char *format, ...) {
     va_end(arguments);
 }
 
-void scheduler__out_of_budget(Decision *decision, int64_t total, size_t open) {
+void scheduler__out_of_budget(Decision *decision, bool failed, int64_t total, size_t open) {
     if (open > 0) {
         scheduler__wait(decision);
         return;
     }
-    scheduler__done(decision, false, "budget of %" PRId64 " units used", total);
+    scheduler__done(decision, failed, "budget of %" PRId64 " units used%s", total,
+                    failed ? ", nothing finished" : "");
 }
 
 Status scheduler_decide(Scheduler *scheduler, Decision *decision) {

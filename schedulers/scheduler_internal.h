@@ -30,8 +30,8 @@ Status scheduler__check_setup(const SchedulerSetup *setup) MUST_USE;
 /** Writes a decision that is not work: WAIT, or DONE with a sentence. */
 void scheduler__wait(Decision *decision);
 void scheduler__done(Decision *decision, bool failed, const char *format, ...) PRINTF_LIKE(3, 4);
-/** DONE when nothing is outstanding, else WAIT: the units are used up. */
-void scheduler__out_of_budget(Decision *decision, int64_t total, size_t open);
+/** WAIT while work is outstanding, then DONE: the units are used up. */
+void scheduler__out_of_budget(Decision *decision, bool failed, int64_t total, size_t open);
 
 /** Lets scheduler_find() know one more (tests only; at most 8; `ops` is borrowed for good). It is
  * not counted by scheduler_count(). @return STATUS_ERR_ARG for a name that exists */

@@ -1,0 +1,350 @@
+/* Population based training with backtracking (Zhang et al., 2021): every few segments a member
+ * that has fallen behind the best that the population ever had goes back to one of those, and tries
+ * a direction from it that was not tried before.
+ *
+ * Differences to the published code, all on purpose: the archive is sorted, so its worst is its
+ * worst; "behind" is measured in the spread of the archive (or, as published, relative to its worst
+ * member, but without the division, so that a score of 0 works); moves are sums in the unit cube,
+ * so that a lower bound does not hold them; the sign vectors already tried are a position in a
+ * keyed permutation instead of a list of 2^d entries.
+ *
+ * Source: Zhang et al. (2021), On the importance of hyperparameter optimization for model-based
+ * reinforcement learning, arXiv 2102.13651. */
+#include "schedulers/builtin.h"
+#include "schedulers/population.h"
+#include "schedulers/scheduler_internal.h"
+#include "schedulers/tabu.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    OPTION_BACKTRACK_EVERY = POPULATION_OPTION_COUNT,
+    OPTION_ELITES,
+    OPTION_TOLERANCE,
+    OPTION_TOLERANCE_KIND,
+    OPTION_COUNT,
+};
+
+typedef enum ToleranceKind { TOLERANCE_SPREAD, TOLERANCE_RELATIVE } ToleranceKind;
+
+static const char *const tolerance_kinds[] = {"spread", "relative", NULL};
+
+static const OptionSpec pbt_bt_options[OPTION_COUNT + 1] = {
+    POPULATION_OPTION_ROWS,
+    [OPTION_BACKTRACK_EVERY] = {.name = "backtrack_every",
+                                .type = OPTION_INT,
+                                .lower = 1,
+                                .upper = 1e9,
+                                .default_value = (double)NAN,
+                                .help = "segments of a member from one look at the archive to the "
+                                        "next (count; default max(2, round(0.2 x per_trial / "
+                                        "segment)))"},
+    [OPTION_ELITES] = {.name = "elites",
+                       .type = OPTION_INT,
+                       .lower = 1,
+                       .upper = POPULATION_MOST,
+                       .default_value = (double)NAN,
+                       .help = "members of the archive (count, at most the population; default "
+                               "max(2, round(0.25 x population)))"},
+    [OPTION_TOLERANCE] = {.name = "tolerance",
+                          .type = OPTION_FLOAT,
+                          .lower = 0.0,
+                          .upper = 1e6,
+                          .default_value = 0.2,
+                          .help = "how far behind the worst elite a member may fall (in units of "
+                                  "tolerance_kind)",
+                          .source = "Zhang et al. (2021)"},
+    [OPTION_TOLERANCE_KIND] = {.name = "tolerance_kind",
+                               .type = OPTION_CHOICE,
+                               .choices = tolerance_kinds,
+                               .default_value = TOLERANCE_SPREAD,
+                               .help = "spread: interquartile range of the archive, at least the "
+                                       "standard deviation inside segments; relative: |worst "
+                                       "elite|, as published"},
+};
+
+typedef struct Backtracking {
+    Population    population;
+    int64_t       backtrack_every;
+    double        tolerance;
+    ToleranceKind tolerance_kind;
+    size_t        elites;  /* the archive has at most */
+    size_t        count;   /* and has now */
+    int64_t      *archive; /* (elites) segments, best first */
+    double        scale;   /* of the archive's fitness: its interquartile range */
+    double        spread;  /* sum of the squared standard deviations inside its segments */
+    size_t        spreads; /* of how many */
+    double       *fitness; /* (elites) scratch */
+    signed char  *signs;   /* (space_count) scratch for decide() */
+} Backtracking;
+
+/* ---- making one ---------------------------------------------------------------------------- */
+
+static void pbt_bt_destroy(void *self) {
+    Backtracking *bt = self;
+    if (bt != NULL) {
+        population_reset(&bt->population);
+        free(bt->archive);
+        free(bt->fitness);
+        free(bt->signs);
+        free(bt);
+    }
+}
+
+static double or_default(double value, double derived) {
+    return isnan(value) ? fmax(2.0, round(derived)) : value;
+}
+
+static Status pbt_bt_create(const SchedulerSetup *setup, const double *values, void **self) {
+    const double population = values[OPTION_POPULATION];
+    const double elites = or_default(values[OPTION_ELITES], 0.25 * population);
+    *self = NULL;
+    if (elites > population) {
+        FAIL(STATUS_ERR_RANGE, "elites is %g; expected at most the population, %g", elites,
+             population);
+    }
+    Backtracking *bt = calloc(1, sizeof *bt);
+    if (bt == NULL) {
+        FAIL(STATUS_ERR_NOMEM, "no memory for a population");
+    }
+    const Status status = population_init(&bt->population, setup, values);
+    if (status != STATUS_OK) {
+        free(bt);
+        return status;
+    }
+    bt->elites = (size_t)elites;
+    bt->backtrack_every = (int64_t)or_default(
+        values[OPTION_BACKTRACK_EVERY], 0.2 * (double)setup->per_trial / (double)setup->segment);
+    bt->tolerance = values[OPTION_TOLERANCE];
+    bt->tolerance_kind = (ToleranceKind)values[OPTION_TOLERANCE_KIND];
+    bt->archive = calloc(bt->elites, sizeof *bt->archive);
+    bt->fitness = calloc(bt->elites, sizeof *bt->fitness);
+    bt->signs = calloc(space_count(setup->space) + 1, sizeof *bt->signs);
+    if (bt->archive == NULL || bt->fitness == NULL || bt->signs == NULL) {
+        pbt_bt_destroy(bt);
+        FAIL(STATUS_ERR_NOMEM, "no memory for an archive of %g", elites);
+    }
+    *self = bt;
+    return STATUS_OK;
+}
+
+static SchedulerOrder pbt_bt_order(const void *self) {
+    return population_order(&((const Backtracking *)self)->population);
+}
+
+/* ---- the archive --------------------------------------------------------------------------- */
+
+static const SegmentNode *elite(const Backtracking *bt, size_t index) {
+    return segment_tree_at(&bt->population.tree, bt->archive[index]);
+}
+
+/* better first, the earlier of equals first */
+static int better_first(const void *a, const void *b) {
+    const SegmentNode *x = *(const SegmentNode *const *)a;
+    const SegmentNode *y = *(const SegmentNode *const *)b;
+    const int          order = segment_node_compare(y, x);
+    return (order != 0) ? order : (x->id > y->id) - (x->id < y->id);
+}
+
+static int ascending(const void *a, const void *b) {
+    const double x = *(const double *)a;
+    const double y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* quantile of sorted values, linear between them */
+static double quantile(const double *sorted, size_t n, double q) {
+    const double place = q * (double)(n - 1);
+    const size_t below = (size_t)place;
+    const size_t above = (below + 1 < n) ? below + 1 : below;
+    return sorted[below] + (place - (double)below) * (sorted[above] - sorted[below]);
+}
+
+static void measure_archive(Backtracking *bt) {
+    double *fitness = bt->fitness;
+    bt->spread = 0.0;
+    bt->spreads = 0;
+    for (size_t i = 0; i < bt->count; i++) {
+        const SegmentNode *node = elite(bt, i);
+        fitness[i] = node->fitness;
+        if (isfinite(node->spread)) {
+            bt->spread += node->spread * node->spread;
+            bt->spreads++;
+        }
+    }
+    /* not by rank: with constraints the archive is not in the order of fitness */
+    qsort(fitness, bt->count, sizeof *fitness, ascending);
+    bt->scale = (bt->count == 0)
+                    ? 0.0
+                    : quantile(fitness, bt->count, 0.75) - quantile(fitness, bt->count, 0.25);
+}
+
+static void update_archive(Backtracking *bt) {
+    const Population   *population = &bt->population;
+    const SegmentNode **best = population->ranked;
+    size_t              n = 0;
+    for (size_t i = 0; i < population->size; i++) {
+        const int64_t id = segment_tree_best(&population->tree, (int64_t)i);
+        if (id != 0) {
+            best[n++] = segment_tree_at(&population->tree, id);
+        }
+    }
+    qsort((void *)best, n, sizeof *best, better_first);
+    bt->count = (n < bt->elites) ? n : bt->elites;
+    for (size_t i = 0; i < bt->count; i++) {
+        bt->archive[i] = best[i]->id;
+    }
+    measure_archive(bt);
+}
+
+static Status pbt_bt_observe(void *self, const Event *event) {
+    Backtracking *bt = self;
+    const int64_t round = bt->population.round;
+    TRY(population_observe(&bt->population, event));
+    const bool synchronous = bt->population.mode == POPULATION_SYNCHRONOUS;
+    /* a round is decided from one archive, that of the rounds before it */
+    if (event->kind == EVENT_FINISHED && (!synchronous || bt->population.round != round)) {
+        update_archive(bt);
+    }
+    return STATUS_OK;
+}
+
+/* ---- going back ---------------------------------------------------------------------------- */
+
+/* the larger of the archive's range and what one segment's values vary by themselves, pooled over
+ * the archive and the member's own segment */
+static double scale_of(const Backtracking *bt, const SegmentNode *last) {
+    double squares = bt->spread;
+    size_t n = bt->spreads;
+    if (bt->tolerance_kind == TOLERANCE_RELATIVE) {
+        return fabs(elite(bt, bt->count - 1)->fitness);
+    }
+    if (isfinite(last->spread)) {
+        squares += last->spread * last->spread;
+        n++;
+    }
+    return fmax(bt->scale, (n == 0) ? 0.0 : sqrt(squares / (double)n));
+}
+
+/* an elite that can be continued, drawn uniformly; NULL if all stand at the full depth */
+static const SegmentNode *draw_elite(const Backtracking *bt, int64_t number) {
+    const SegmentNode **open = bt->population.ranked;
+    size_t              n = 0;
+    for (size_t i = 0; i < bt->count; i++) {
+        if (elite(bt, i)->end < bt->population.setup.per_trial) {
+            open[n++] = elite(bt, i);
+        }
+    }
+    if (n == 0) {
+        return NULL;
+    }
+    Rng rng = scheduler_rng(&bt->population.setup, number, LANE_PICK);
+    return open[rng_below(&rng, n)];
+}
+
+/* Moves in the next direction of the elite's permutation, or anywhere when those are exhausted and,
+ * with probability `resample`, before. */
+static Status explore(const Backtracking *bt, int64_t number, const SegmentNode *from,
+                      Decision *decision) {
+    const SchedulerSetup *setup = &bt->population.setup;
+    Rng                   rng = scheduler_rng(setup, number, LANE_EXPLORE);
+    const size_t          d = space_sign_count(setup->space, decision->point, true);
+    const unsigned        bits = (d < TABU_MAX_BITS) ? (unsigned)d : TABU_MAX_BITS;
+    const uint64_t        tried = (uint64_t)from->backtracks;
+    const bool            exhausted = tried >> bits != 0;
+    const size_t          used = strlen(decision->note);
+    if (rng_uniform(&rng) < bt->population.resample || exhausted) {
+        (void)snprintf(decision->note + used, sizeof decision->note - used, ", resampled");
+        return population_redraw(&bt->population, &rng, decision->point);
+    }
+    const uint64_t vector = tabu_element(setup->seed, (uint64_t)from->id, bits, tried);
+    for (size_t i = 0; i < d; i++) {
+        const uint64_t bit = (i < bits) ? vector >> i : rng_u32(&rng);
+        bt->signs[i] = ((bit & 1) != 0) ? 1 : -1;
+    }
+    const SpacePerturbation how = {
+        .step = bt->population.perturb_step, .dynamic_only = true, .signs = bt->signs};
+    (void)snprintf(decision->note + used, sizeof decision->note - used,
+                   ", direction %" PRIu64 " of 2^%zu", tried + 1, d);
+    return space_perturb(setup->space, &rng, &how, decision->point);
+}
+
+static bool has_fallen_behind(const SegmentNode *last, const SegmentNode *worst, double margin) {
+    if (last->violation < worst->violation || last->violation > worst->violation) {
+        return last->violation > worst->violation;
+    }
+    return last->fitness < worst->fitness - margin;
+}
+
+static Status backtrack_step(const Backtracking *bt, int64_t number, const SegmentNode *last,
+                             Decision *decision) {
+    const Population  *population = &bt->population;
+    const SegmentNode *worst = elite(bt, bt->count - 1);
+    const double       margin = bt->tolerance * scale_of(bt, last);
+    const bool         behind = has_fallen_behind(last, worst, margin);
+    const SegmentNode *to = behind ? draw_elite(bt, number) : NULL;
+    population_run(population, last->trial, (to == NULL) ? last : to,
+                   (to == NULL) ? "continue" : "backtrack", decision);
+    (void)snprintf(decision->note, sizeof decision->note,
+                   "fitness %.4g, worst of %zu elites %.4g, margin %.3g", last->fitness, bt->count,
+                   worst->fitness, margin);
+    if (to == NULL) {
+        return STATUS_OK;
+    }
+    decision->branch = true;
+    const size_t used = strlen(decision->note);
+    (void)snprintf(decision->note + used, sizeof decision->note - used, "; elite of trial %" PRId64,
+                   to->trial);
+    return explore(bt, number, to, decision);
+}
+
+static Status pbt_bt_decide(const void *self, int64_t number, Decision *decision) {
+    const Backtracking *bt = self;
+    const SegmentNode  *step = NULL;
+    TRY(population_next(&bt->population, number, decision, &step));
+    if (step == NULL) {
+        return STATUS_OK;
+    }
+    const int64_t finished = bt->population.members[step->trial].finished;
+    if (finished % bt->backtrack_every == 0 && step->end >= bt->population.warmup &&
+        bt->count > 0) {
+        return backtrack_step(bt, number, step, decision);
+    }
+    return population_step(&bt->population, number, step, decision);
+}
+
+static Keeps pbt_bt_keeps(const void *self, int64_t segment) {
+    const Backtracking *bt = self;
+    int64_t             floor = INT64_MAX;
+    for (size_t i = 0; i < bt->count; i++) {
+        if (bt->archive[i] == segment) {
+            return KEEPS_YES;
+        }
+        /* whoever goes back there will compare results again from the next depth on */
+        if (elite(bt, i)->end < bt->population.setup.per_trial && elite(bt, i)->end + 1 < floor) {
+            floor = elite(bt, i)->end + 1;
+        }
+    }
+    return population_keeps(&bt->population, segment, floor);
+}
+
+const SchedulerOps scheduler_pbt_bt_ops = {
+    .name = "pbt-bt",
+    .source = "Zhang et al. (2021), arXiv 2102.13651",
+    .help = "Population based training that can go back: members that fall behind the best the "
+            "population ever had restore it. For agents whose training can collapse; needs the "
+            "disk for the archive's checkpoints.",
+    .options = pbt_bt_options,
+    .population = true,
+    .branches = true,
+    .create = pbt_bt_create,
+    .order = pbt_bt_order,
+    .decide = pbt_bt_decide,
+    .observe = pbt_bt_observe,
+    .keeps = pbt_bt_keeps,
+    .destroy = pbt_bt_destroy,
+};
