@@ -17,12 +17,12 @@
 
 /** What every worker is told at the start. All strings are copied. */
 typedef struct CrewConfig {
-    const char *study_folder;  /* absolute */
-    const char *command;       /* JSON array of strings: argv of the trainer; "mbtune" stands for
-                                  the running binary */
-    const char *hello;         /* the complete hello line for trainers, without newline */
-    int64_t     cores;         /* per trainer */
-    double      memory_bytes;  /* limit of a trainer's process group; 0 = none */
+    const char *study_folder;    /* absolute */
+    const char *command;         /* JSON array of strings: argv of the trainer; "mbtune" stands for
+                                    the running binary */
+    const char *hello;           /* the complete hello line for trainers, without newline */
+    int64_t     cores;           /* per trainer */
+    double      memory_bytes;    /* limit of a trainer's process group; 0 = none */
     double      start_seconds;   /* until a trainer's hello */
     double      silence_seconds; /* without metric, alive, log or done */
     double      segment_seconds; /* of one order; 0 = none */
@@ -31,19 +31,19 @@ typedef struct CrewConfig {
 
 /** One piece of work for a slot. Strings are copied. */
 typedef struct Order {
-    bool        evaluate; /* else train */
-    int64_t     id;       /* segment, or evaluation */
-    int64_t     attempt;  /* 1, 2, ... */
-    const char *line;     /* complete protocol line without newline */
-    const char *resume_from;   /* checkpoint name in checkpoints/ ("16.a1") to verify, or "" */
-    uint64_t    resume_bytes;  /* expected length and checksum of it */
+    bool        evaluate;     /* else train */
+    int64_t     id;           /* segment, or evaluation */
+    int64_t     attempt;      /* 1, 2, ... */
+    const char *line;         /* complete protocol line without newline */
+    const char *resume_from;  /* checkpoint name in checkpoints/ ("16.a1") to verify, or "" */
+    uint64_t    resume_bytes; /* expected length and checksum of it */
     uint64_t    resume_checksum;
     const char *checkpoint; /* name to rename the new checkpoint to ("17.a2"), or "" */
 } Order;
 
 typedef enum NewsKind {
-    NEWS_WORKER,   /* a worker said hello: its slots may be used */
-    NEWS_STARTED,  /* the order is with its trainer (the train line was written) */
+    NEWS_WORKER,  /* a worker said hello: its slots may be used */
+    NEWS_STARTED, /* the order is with its trainer (the train line was written) */
     NEWS_METRIC,
     NEWS_FINISHED, /* the order is over, one way or the other; the slot is free */
     NEWS_LOG,
@@ -76,12 +76,12 @@ typedef struct News {
     bool        checkpoint_kept; /* a checkpoint was written, synced, renamed */
     bool        damaged;         /* resume_from was missing or failed its checksum: not the trial's
                                     fault; text says which */
-    bool        holds;           /* the trainer still holds segment `id` in memory */
-    uint64_t    checkpoint_bytes;
-    uint64_t    checkpoint_checksum;
-    double      busy_seconds; /* from the train line to done */
-    bool        deterministic; /* what the trainer said in its hello */
-    bool        can_checkpoint;
+    bool     holds;              /* the trainer still holds segment `id` in memory */
+    uint64_t checkpoint_bytes;
+    uint64_t checkpoint_checksum;
+    double   busy_seconds;  /* from the train line to done */
+    bool     deterministic; /* what the trainer said in its hello */
+    bool     can_checkpoint;
 } News;
 
 typedef struct Crew Crew;
@@ -106,7 +106,7 @@ Status crew_stop(Crew *crew, double grace, bool *clean) MUST_USE;
 
 /** The life of a worker rank. Returns when the coordinator ends it. */
 typedef struct WorkerSetup {
-    size_t slots; /* trainers at a time */
+    size_t      slots;  /* trainers at a time */
     const char *binary; /* absolute path of mbtune, for `supervise` and built-in trainers */
 } WorkerSetup;
 Status worker_main(MPI_Comm comm, const WorkerSetup *setup) MUST_USE;

@@ -2,6 +2,7 @@
 
 #include "workers/process_tree.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -227,6 +228,25 @@ static void become_trainer(const Supervise *s, pid_t supervisor, int failure_pip
     _exit(STATUS_NO_START);
 }
 
+/* whatever the worker's libraries left open (sockets, shared memory) is not the trainer's */
+static void close_inherited(int report) {
+    DIR *folder = opendir("/proc/self/fd");
+    if (folder == NULL) {
+        return;
+    }
+    for (;;) {
+        const struct dirent *entry = readdir(folder); // NOLINT(concurrency-mt-unsafe): own DIR
+        if (entry == NULL) {
+            break;
+        }
+        const long fd = strtol(entry->d_name, NULL, 10);
+        if (fd > STDERR_FILENO && fd != report && fd != dirfd(folder)) {
+            (void)close((int)fd);
+        }
+    }
+    (void)closedir(folder);
+}
+
 /* @return 0, or the errno that kept the command from starting */
 static int start_trainer(Supervise *s) {
     int         failure[2];
@@ -340,18 +360,19 @@ int supervise_main(int argc, char **argv) {
     }
     (void)setsid();
     (void)prctl(PR_SET_CHILD_SUBREAPER, 1);
+    close_inherited(s.report);
     if (s.report >= 0) {
         (void)fcntl(s.report, F_SETFD, FD_CLOEXEC);
     }
     if (s.bind && sched_setaffinity(0, sizeof s.cores, &s.cores) != 0) {
-        return complain("--cores: cannot bind: %s", strerrordesc_np(errno));
+        return complain("--cores: cannot bind: %s", strerror(errno));
     }
     remove_mpi_variables();
     set_threads(s.threads);
 
     const int reason = start_trainer(&s);
     if (reason != 0) {
-        (void)complain("cannot start '%.128s': %s", s.command[0], strerrordesc_np(reason));
+        (void)complain("cannot start '%.128s': %s", s.command[0], strerror(reason));
         report(&s, "start", reason);
         return STATUS_NO_START;
     }

@@ -1,0 +1,142 @@
+#include "tests/support/test_support.h"
+
+#include "core/file.h"
+#include "workers/checkpoint.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { PATH_BYTES = 512 };
+
+static void write_text(const char *folder, const char *name, const char *text) {
+    char path[PATH_BYTES];
+    (void)snprintf(path, sizeof path, "%s/checkpoints/%s", folder, name);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    assert_true(fputs(text, file) >= 0);
+    assert_int_equal(fclose(file), 0);
+}
+
+static bool there(const char *folder, const char *name) {
+    char path[PATH_BYTES];
+    (void)snprintf(path, sizeof path, "%s/checkpoints/%s", folder, name);
+    return file_exists(path) || file_is_folder(path);
+}
+
+static void what_was_finished_can_be_verified(void **state) {
+    (void)state;
+    char       *folder = test_folder_make();
+    Checkpoints here;
+    Checkpoints elsewhere; /* another worker on the same folder */
+    uint64_t    bytes = 0;
+    uint64_t    checksum = 0;
+    assert_ok(checkpoints_init(&here, folder));
+    assert_ok(checkpoints_init(&elsewhere, folder));
+    write_text(folder, "17.a2.tmp", "weights");
+    assert_ok(checkpoint_finish(&here, "17.a2", &bytes, &checksum));
+    assert_true(bytes >= 7);
+    assert_true(there(folder, "17.a2"));
+    assert_false(there(folder, "17.a2.tmp"));
+    assert_ok(checkpoint_verify(&here, "17.a2", bytes, checksum));
+    assert_ok(checkpoint_verify(&elsewhere, "17.a2", bytes, checksum));
+    assert_fails(checkpoint_verify(&here, "17.a2", bytes + 1, checksum), STATUS_ERR_CORRUPT,
+                 "bytes");
+    assert_fails(checkpoint_verify(&here, "17.a2", bytes, checksum ^ 1), STATUS_ERR_CORRUPT,
+                 "checksum");
+    assert_fails(checkpoint_verify(&here, "18.a1", bytes, checksum), STATUS_ERR_CORRUPT,
+                 "18.a1 is missing");
+    checkpoints_reset(&here);
+    checkpoints_reset(&elsewhere);
+    test_folder_remove(folder);
+}
+
+static void damage_is_found_also_in_what_was_known(void **state) {
+    (void)state;
+    char       *folder = test_folder_make();
+    Checkpoints checkpoints;
+    uint64_t    bytes = 0;
+    uint64_t    checksum = 0;
+    assert_ok(checkpoints_init(&checkpoints, folder));
+    write_text(folder, "1.a1.tmp", "weights");
+    assert_ok(checkpoint_finish(&checkpoints, "1.a1", &bytes, &checksum));
+    usleep(20000); /* time stamps of files are as coarse as the kernel's tick */
+    write_text(folder, "1.a1", "wejghts");
+    assert_fails(checkpoint_verify(&checkpoints, "1.a1", bytes, checksum), STATUS_ERR_CORRUPT,
+                 "checksum");
+    write_text(folder, "1.a1", "weigh");
+    assert_fails(checkpoint_verify(&checkpoints, "1.a1", bytes, checksum), STATUS_ERR_CORRUPT,
+                 "bytes");
+    checkpoints_reset(&checkpoints);
+    test_folder_remove(folder);
+}
+
+static void a_folder_is_a_checkpoint_too(void **state) {
+    (void)state;
+    char       *folder = test_folder_make();
+    Checkpoints checkpoints;
+    uint64_t    bytes = 0;
+    uint64_t    checksum = 0;
+    char        path[PATH_BYTES];
+    assert_ok(checkpoints_init(&checkpoints, folder));
+    for (int i = 0; i < 2; i++) { /* the second replaces what an unrecorded try left */
+        (void)snprintf(path, sizeof path, "%s/checkpoints/2.a1.tmp/deep", folder);
+        assert_ok(file_make_folder(path));
+        write_text(folder, "2.a1.tmp/weights", i == 0 ? "a" : "b");
+        write_text(folder, "2.a1.tmp/deep/more", "c");
+        assert_ok(checkpoint_finish(&checkpoints, "2.a1", &bytes, &checksum));
+    }
+    assert_ok(checkpoint_verify(&checkpoints, "2.a1", bytes, checksum));
+    assert_false(there(folder, "2.a1.tmp"));
+    checkpoints_reset(&checkpoints);
+    test_folder_remove(folder);
+}
+
+static void leftovers_go_and_a_missing_one_is_told(void **state) {
+    (void)state;
+    char       *folder = test_folder_make();
+    Checkpoints checkpoints;
+    uint64_t    bytes = 77;
+    uint64_t    checksum = 78;
+    assert_ok(checkpoints_init(&checkpoints, folder));
+    write_text(folder, "3.a1.tmp", "half");
+    assert_ok(checkpoint_prepare(&checkpoints, "3.a1"));
+    assert_ok(checkpoint_prepare(&checkpoints, "3.a1"));
+    assert_false(there(folder, "3.a1.tmp"));
+    assert_fails(checkpoint_finish(&checkpoints, "3.a1", &bytes, &checksum), STATUS_ERR_PROTOCOL,
+                 "was not written");
+    assert_true(bytes == 77 && checksum == 78);
+    checkpoints_reset(&checkpoints);
+    test_folder_remove(folder);
+}
+
+static void names_cannot_lead_out_of_the_folder(void **state) {
+    (void)state;
+    static const char *const bad[] = {
+        "",    "..",          "../x",
+        "a/b", "/etc/passwd", "1234567890123456789012345678901234567890123456789012345678901234"};
+    char       *folder = test_folder_make();
+    Checkpoints checkpoints;
+    uint64_t    out = 0;
+    assert_ok(checkpoints_init(&checkpoints, folder));
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        assert_fails(checkpoint_verify(&checkpoints, bad[i], 0, 0), STATUS_ERR_ARG, "no name");
+        assert_fails(checkpoint_prepare(&checkpoints, bad[i]), STATUS_ERR_ARG, "no name");
+        assert_fails(checkpoint_finish(&checkpoints, bad[i], &out, &out), STATUS_ERR_ARG,
+                     "no name");
+    }
+    checkpoints_reset(&checkpoints);
+    test_folder_remove(folder);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_was_finished_can_be_verified),
+        cmocka_unit_test(damage_is_found_also_in_what_was_known),
+        cmocka_unit_test(a_folder_is_a_checkpoint_too),
+        cmocka_unit_test(leftovers_go_and_a_missing_one_is_told),
+        cmocka_unit_test(names_cannot_lead_out_of_the_folder),
+    };
+    return cmocka_run_group_tests_name("workers/checkpoint", tests, NULL, NULL);
+}
