@@ -145,7 +145,8 @@ static bool take_line(TrainerProcess *t, const char **line, size_t *length) {
 static bool take_lines(TrainerProcess *t, double now, TrainerEvent *event) {
     const char *line = NULL;
     size_t      length = 0;
-    while (t->phase != PHASE_ENDING && take_line(t, &line, &length)) {
+    /* a hello sends the waiting order: that is told before any answer to it */
+    while (t->phase != PHASE_ENDING && !t->tell_started && take_line(t, &line, &length)) {
         reply_reset(&t->reply);
         if (length == 0) {
             continue;
@@ -269,6 +270,7 @@ bool trainer_next(TrainerProcess *trainer, double now, TrainerEvent *event) {
     }
     if (trainer->tell_started) {
         trainer->tell_started = false;
+        trainer->is_told = true;
         *event = (TrainerEvent){.kind = TRAINER_STARTED};
         return true;
     }

@@ -41,9 +41,10 @@ struct TrainerProcess {
     /* the order */
     bool    has_order;
     bool    is_sent;
-    bool    is_answered; /* something was heard since it was sent */
-    bool    tell_started;
-    Request order; /* ids and bounds only; its JSON is released */
+    bool    is_answered;  /* something was heard since it was sent */
+    bool    tell_started; /* an event is due */
+    bool    is_told;      /* once per order, also if a new process got it */
+    Request order;        /* ids and bounds only; its JSON is released */
     int64_t id;
     Buffer  line; /* until the hello has come */
     double  order_at;

@@ -133,7 +133,7 @@ void trainer__send_order(TrainerProcess *t, double now) {
     buffer_append(&t->outgoing, t->line.data, t->line.length);
     t->is_sent = true;
     t->is_answered = false;
-    t->tell_started = true;
+    t->tell_started = !t->is_told;
     t->order_at = now;
     t->heard_at = now;
     (void)trainer_pump(t);
@@ -161,6 +161,7 @@ Status trainer_order(TrainerProcess *trainer, const char *line, int64_t id) {
     trainer->has_order = true;
     trainer->is_sent = false;
     trainer->tell_started = false;
+    trainer->is_told = false;
     trainer->order = request;
     trainer->id = id;
     trainer->order_at = 0.0;
