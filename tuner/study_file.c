@@ -282,12 +282,7 @@ static Status read_option(const Node *node, const OptionSpec *spec, double *valu
     if (text == NULL) {
         return node_fail(node, "'%s' must be one value, found a list or a mapping", spec->name);
     }
-    const Status status = option_parse(spec, text, value);
-    if (status == STATUS_ERR_PARSE || status == STATUS_ERR_RANGE) {
-        const ErrorInfo error = *status_last();
-        return node_fail(node, "%s", error.text);
-    }
-    return status;
+    return option_parse(spec, text, value) == STATUS_OK ? STATUS_OK : node_locate(node);
 }
 
 Status study__options(const Node *mapping, const char *where, const OptionSpec *specs,

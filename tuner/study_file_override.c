@@ -168,16 +168,40 @@ static bool find_value(Walk *walk, struct fy_event *event, size_t level, Place *
                                                : skip_value(walk, event, place);
 }
 
+/* Without it the parser prints errors itself. */
+static void swallow(struct fy_diag *diag, void *user, const char *text, size_t length) {
+    (void)diag;
+    (void)user;
+    (void)text;
+    (void)length;
+}
+
+static struct fy_diag *silent_diag(void) {
+    struct fy_diag_cfg config;
+
+    fy_diag_cfg_default(&config);
+    config.fp = NULL;
+    config.output_fn = swallow;
+    return fy_diag_create(&config);
+}
+
 /* Finds the value of the first `depth` keys; found = false where there is none. */
 static Status find_place(const char *text, const char *const *keys, size_t depth, Place *place) {
-    const struct fy_parse_cfg config = {.flags = FYPCF_QUIET};
+    struct fy_diag *diag = silent_diag();
+    if (diag == NULL) {
+        FAIL(STATUS_ERR_NOMEM, "no memory for a YAML parser");
+    }
+    const struct fy_parse_cfg config = {.flags = FYPCF_DEFAULT_PARSE, .diag = diag};
     Walk                      walk = {.text = text, .length = strlen(text), .depth = depth};
 
     memset(place, 0, sizeof *place);
-    memcpy(walk.keys, keys, depth * sizeof *keys);
+    if (depth > 0) {
+        memcpy(walk.keys, keys, depth * sizeof *keys);
+    }
     walk.parser = fy_parser_create(&config);
     if (walk.parser == NULL || fy_parser_set_string(walk.parser, text, walk.length) != 0) {
         fy_parser_destroy(walk.parser);
+        fy_diag_destroy(diag);
         FAIL(STATUS_ERR_NOMEM, "no memory for a YAML parser");
     }
     /* stream start, document start, root */
@@ -191,6 +215,7 @@ static Status find_place(const char *text, const char *const *keys, size_t depth
         (void)find_value(&walk, event, 0, place);
     }
     fy_parser_destroy(walk.parser);
+    fy_diag_destroy(diag);
     return STATUS_OK;
 }
 
@@ -240,7 +265,7 @@ static Status split_path(const StudyOverride *set, char *memory, const char **ke
         if (dot != NULL) {
             *dot++ = '\0';
         }
-        if (*word == '\0' || strspn(word, " \t'\"{}[]:,#&*") > 0) {
+        if (*word == '\0' || strpbrk(word, " \t'\"{}[]:,#&*") != NULL) {
             FAIL(STATUS_ERR_USAGE, "--set %s: expected a key such as scheduler.eta", set->path);
         }
         keys[n] = word;

@@ -71,12 +71,13 @@ static Status read_objective(const Node *node, Study *study) {
     return STATUS_OK;
 }
 
-static Status read_constraint(const char *name, const Node *node, Study *study) {
+static Status read_constraint(const Node *key, const Node *node, Study *study) {
     static const char *const keys[] = {"lower", "upper", NULL};
     StudyConstraint         *constraint = &study->constraints[study->constraint_count];
     const Node              *lower = NULL;
     const Node              *upper = NULL;
     const char              *names[STUDY_NAMES_MAX];
+    const char              *name = node_text(key);
     size_t                   n = 0;
 
     TRY(study__mapping(node, name, "{upper: 2.0e9}"));
@@ -109,7 +110,7 @@ static Status read_constraint(const char *name, const Node *node, Study *study) 
     }
     if (n > 0) {
         const char *near = option_nearest(name, names, n);
-        return node_fail(node, "agent '%s' reports no metric '%s'%s%s%s", study->agent->name, name,
+        return node_fail(key, "agent '%s' reports no metric '%s'%s%s%s", study->agent->name, name,
                          near == NULL ? "" : "; did you mean '", near == NULL ? "" : near,
                          near == NULL ? "" : "'?");
     }
@@ -128,9 +129,7 @@ static Status read_constraints(const Node *node, Study *study) {
                          (int)SCHEDULER_MAX_CONSTRAINTS, node_count(node));
     }
     for (size_t i = 0; i < node_count(node); i++) {
-        const char *name = NULL;
-        const Node *member = node_member(node, i, &name);
-        TRY(read_constraint(name, member, study));
+        TRY(read_constraint(node_key(node, i), node_member(node, i, NULL), study));
     }
     return STATUS_OK;
 }

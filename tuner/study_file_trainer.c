@@ -134,23 +134,15 @@ Status study__read_trainer(const Node *root, Study *study) {
 /* ---- fixed values -----------------------------------------------------------------------------
  */
 
-/* Members of `fixed` into study->fixed; those that the space tunes are refused, or (from a preset)
- * left out. */
-static Status add_fixed(const Node *fixed, bool from_preset, Study *study) {
+/* Members of `fixed` into study->fixed. What the space tunes can only come from a preset (the
+ * reader of the space refuses it in the study's own) and is left out. */
+static Status add_fixed(const Node *fixed, Study *study) {
     for (size_t i = 0; i < node_count(fixed); i++) {
         const char *key = NULL;
         const Node *node = node_member(fixed, i, &key);
         Json       *value = NULL;
         if (space_find(study->space, key) < space_count(study->space)) {
-            if (from_preset) {
-                continue;
-            }
-            return node_fail(node,
-                             "'%s' is both in 'fixed' and in the search space%s%s%s; remove it "
-                             "from one of them",
-                             key, study->preset == NULL ? "" : " (preset '",
-                             study->preset == NULL ? "" : study->preset,
-                             study->preset == NULL ? "" : "' and 'hyperparameters')");
+            continue;
         }
         TRY(node_to_json(node, &value));
         TRY(json_set(study->fixed, key, value));
@@ -179,7 +171,7 @@ static Status read_preset_fixed(Study *study) {
     if (fixed != NULL) {
         status = apply_fixed(fixed, "fixed", study);
         if (status == STATUS_OK) {
-            status = add_fixed(fixed, true, study);
+            status = add_fixed(fixed, study);
         }
     }
     document_close(document);
@@ -207,7 +199,7 @@ static Status read_fixed(const Node *node, Study *study) {
     if (study->agent != NULL) {
         TRY(apply_fixed(node, "fixed", study));
     }
-    return add_fixed(node, false, study);
+    return add_fixed(node, study);
 }
 
 /* ---- search space -----------------------------------------------------------------------------
@@ -248,8 +240,14 @@ Status study__read_space(const Node *root, Study *study) {
         TRY(study__mapping(hyperparameters, "hyperparameters",
                            "{learning_rate: {type: float, lower: 1e-5, upper: 1e-1}}"));
     }
-    TRY(space_read(hyperparameters, forbid, study->preset,
-                   study->agent == NULL ? NULL : study->agent->options(), &study->space));
+    const SpaceSource source = {
+        .hyperparameters = hyperparameters,
+        .forbid = forbid,
+        .fixed = node_get(root, "fixed"),
+        .preset = study->preset,
+        .options = study->agent == NULL ? NULL : study->agent->options(),
+    };
+    TRY(space_read_source(&source, &study->space));
     if (space_count(study->space) == 0) {
         return node_fail(root, "the search space is empty; expected at least one hyperparameter");
     }

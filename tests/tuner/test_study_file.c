@@ -1,0 +1,600 @@
+/* Study files: what a good one says, what each kind of bad one is told, overrides, definitions. */
+#include "tests/support/test_support.h"
+
+#include "core/file.h"
+#include "tuner/study_file.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { TEXT_BYTES = 8192 };
+
+/* line numbers of this text are part of the tests below */
+static const char external[] =
+    "name: small\n"                                                                     /* 1 */
+    "trainer: {command: [python3, train.py]}\n"                                         /* 2 */
+    "objective: {metric: loss, direction: minimize, reduce: last}\n"                    /* 3 */
+    "budget: {unit: epoch, per_trial: 10, segment: 5, trials: 4}\n"                     /* 4 */
+    "scheduler: {name: random}\n"                                                       /* 5 */
+    "hyperparameters:\n"                                                                /* 6 */
+    "  rate: {type: float, lower: 1.0e-5, upper: 1.0e-1, log: true, default: 1.0e-3}\n" /* 7 */
+    "  layers: {type: int, lower: 1, upper: 4, default: 2, dynamic: true}\n"            /* 8 */
+    "  kind: {type: categorical, choices: [a, b], default: a}\n"                        /* 9 */
+    "fixed: {width: 64, note: 'x y'}\n"                                                 /* 10 */
+    "seed: 7\n";                                                                        /* 11 */
+
+static const char built_in[] =
+    "name: balance\n"                                                 /* 1 */
+    "agent: pets\n"                                                   /* 2 */
+    "environment: cartpole\n"                                         /* 3 */
+    "objective: {metric: episode_reward, direction: maximize}\n"      /* 4 */
+    "constraints: {plan_flop: {upper: 2.0e9}}\n"                      /* 5 */
+    "budget: {unit: episode, per_trial: 10, segment: 2, total: 80}\n" /* 6 */
+    "scheduler: {name: random}\n"                                     /* 7 */
+    "confirm: {top: 1, seeds: 5}\n"                                   /* 8 */
+    "resources: {cores: 1, memory: 2GiB}\n"                           /* 9 */
+    "hyperparameters:\n"                                              /* 10 */
+    "  model_learning_rate: {type: float, lower: 1.0e-5, upper: 1.0e-2, log: true, default: "
+    "1.0e-3, "
+    "dynamic: true}\n"             /* 11 */
+    "fixed: {ensemble_size: 3}\n"; /* 12 */
+
+/* `text` with the first `from` replaced by `to`. */
+static void change(const char *text, const char *from, const char *to, char out[TEXT_BYTES]) {
+    const char *at = strstr(text, from);
+
+    assert_non_null(at);
+    (void)snprintf(out, TEXT_BYTES, "%.*s%s%s", (int)(at - text), text, to, at + strlen(from));
+}
+
+static Study *read_good(const char *text) {
+    Study *study = NULL;
+    assert_ok(study_parse("study.yaml", text, NULL, 0, &study));
+    return study;
+}
+
+/* ---- good files -------------------------------------------------------------------------------
+ */
+
+static void a_short_file_gets_every_default(void **state) {
+    Study *study = read_good(external);
+    (void)state;
+
+    assert_string_equal(study->name, "small");
+    assert_null(study->agent);
+    assert_int_equal(study->command_count, 2);
+    assert_string_equal(study->command[1], "train.py");
+    assert_null(study->command[2]);
+    assert_true(study->can_branch);
+    assert_string_equal(study->environment_name, "");
+    assert_int_equal(study->objective_count, 1);
+    assert_string_equal(study->objectives[0].metric, "loss");
+    assert_false(study->objectives[0].maximize);
+    assert_int_equal(study->objectives[0].reduce, STUDY_REDUCE_LAST);
+    assert_int_equal(study->objectives[0].window, 1);
+    assert_string_equal(study->budget.unit, "epoch");
+    assert_int_equal(study->budget.per_trial, 10);
+    assert_int_equal(study->budget.segment, 5);
+    assert_int_equal(study->budget.trials, 4);
+    assert_int_equal(study->budget.total, 40);
+    assert_int_equal(study->repeats, 1);
+    assert_true(study->baseline);
+    assert_int_equal(study->confirm.seeds, 0);
+    assert_int_equal(study->evaluate.episodes, 0);
+    assert_int_equal(study->resources.cores, 1);
+    assert_int_equal(study->limits.retries, 2);
+    assert_close(study->limits.silence_seconds, 300.0, 0.0, 0.0);
+    assert_int_equal(study->seed, 7);
+    assert_int_equal(study->workers, 0);
+    assert_int_equal(space_count(study->space), 3);
+    assert_string_equal(study->text, external);
+    assert_int_equal(strlen(study->hash), 16);
+    study_destroy(study);
+}
+
+static void a_built_in_agent_takes_its_rows_and_fixed_values(void **state) {
+    Study *study = read_good(built_in);
+    (void)state;
+
+    assert_non_null(study->agent);
+    assert_non_null(study->environment);
+    assert_string_equal(study->environment_name, "cartpole");
+    assert_int_equal(study->objectives[0].reduce, STUDY_REDUCE_MEAN_LAST);
+    assert_int_equal(study->objectives[0].window, 3);
+    assert_string_equal(study->constraints[0].metric, "plan_flop");
+    assert_close(study->constraints[0].upper, 2.0e9, 0.0, 0.0);
+    assert_true(isinf(study->constraints[0].lower));
+    assert_int_equal(study->budget.trials, 8);
+    assert_int_equal(study->confirm.per_trial, 10);
+    assert_close(study->resources.memory, 2147483648.0, 0.0, 0.0);
+
+    const OptionSpec *specs = study->agent->options();
+    const size_t      n = option_count(specs);
+    double           *values = calloc(n, sizeof *values);
+    const double      point[] = {0.005};
+    assert_non_null(values);
+    assert_ok(study_agent_options(study, NULL, values));
+    const size_t rate = option_find(specs, "model_learning_rate");
+    assert_close(values[option_find(specs, "ensemble_size")], 3.0, 0.0, 0.0);
+    assert_close(values[rate], specs[rate].default_value, 0.0, 0.0);
+    assert_ok(study_agent_options(study, point, values));
+    assert_close(values[rate], 0.005, 0.0, 0.0);
+    free(values);
+    study_destroy(study);
+}
+
+static void lists_of_objectives_keep_their_order(void **state) {
+    char   text[TEXT_BYTES];
+    Study *study = NULL;
+    (void)state;
+
+    change(external, "objective: {metric: loss, direction: minimize, reduce: last}",
+           "objective:\n  - {metric: b, direction: maximize, window: 4}\n"
+           "  - {metric: a, direction: minimize, reduce: max}",
+           text);
+    study = read_good(text);
+    assert_int_equal(study->objective_count, 2);
+    assert_string_equal(study->objectives[0].metric, "b");
+    assert_int_equal(study->objectives[0].window, 4);
+    assert_int_equal(study->objectives[1].reduce, STUDY_REDUCE_MAX);
+    SchedulerSetup setup;
+    study_setup(study, &setup);
+    assert_int_equal(setup.objective_count, 2);
+    assert_true(setup.maximize[0]);
+    assert_false(setup.maximize[1]);
+    assert_ptr_equal(setup.space, study->space);
+    study_destroy(study);
+}
+
+/* ---- bad files --------------------------------------------------------------------------------
+ */
+
+typedef struct BadCase {
+    const char *from;
+    const char *to;
+    const char *where; /* "study.yaml:LINE:COLUMN: " */
+    const char *part;  /* of the sentence */
+} BadCase;
+
+static void refuses(const char *text, const BadCase *bad) {
+    Study       *study = NULL;
+    char         changed[TEXT_BYTES];
+    const Status expected[] = {STATUS_ERR_PARSE, STATUS_ERR_RANGE, STATUS_ERR_UNKNOWN_NAME,
+                               STATUS_ERR_ARG};
+    bool         one = false;
+
+    change(text, bad->from, bad->to, changed);
+    const Status status = study_parse("study.yaml", changed, NULL, 0, &study);
+    const char  *message = status_last()->text;
+    for (size_t i = 0; i < sizeof expected / sizeof expected[0]; i++) {
+        one = one || status == expected[i];
+    }
+    if (!one || strncmp(message, bad->where, strlen(bad->where)) != 0 ||
+        strstr(message, bad->part) == NULL) {
+        print_error("'%s' -> '%s'\n  expected %s...%s\n  found    %s (%s)\n", bad->from, bad->to,
+                    bad->where, bad->part, message, status_name(status));
+        fail();
+    }
+    assert_null(study);
+}
+
+static void what_is_wrong_is_said_with_line_and_column(void **state) {
+    static const BadCase cases[] = {
+        /* syntax */
+        {"{name: random}", "{name: random", "study.yaml:", ""},
+        {"seed: 7", "seed: 7\nname: again", "study.yaml:12:1: ", "name"},
+        /* keys */
+        {"seed: 7", "sead: 7", "study.yaml:11:1: ", "seed"},
+        {"per_trial: 10", "per_trail: 10", "study.yaml:4:23: ", "per_trial"},
+        {"name: small\n", "\n", "study.yaml:2:1: ", "'name' is missing"},
+        {"unit: epoch, ", "", "study.yaml:4:9: ", "'unit' is missing"},
+        {"per_trial: 10, ", "", "study.yaml:4:9: ", "'per_trial' is missing"},
+        {"name: small", "name: [a]", "study.yaml:1:7: ", "'name'"},
+        {"name: small", "name: a/b", "study.yaml:1:7: ", "found 'a/b'"},
+        {"name: small", "name: .a", "study.yaml:1:7: ", "found '.a'"},
+        /* trainer */
+        {"command: [python3, train.py]", "command: []", "study.yaml:2:20: ", "list of words"},
+        {"trainer: {command: [python3, train.py]}", "trainer: python3",
+         "study.yaml:2:10: ", "must be a mapping"},
+        {"trainer: {command: [python3, train.py]}", "agent: petz",
+         "study.yaml:2:8: ", "did you mean 'pets'"},
+        {"seed: 7", "agent: pets", "study.yaml:2:10: ", "exclude each other"},
+        /* objective */
+        {"direction: minimize", "direction: down",
+         "study.yaml:3:38: ", "must be one of maximize, minimize; found 'down'"},
+        {", direction: minimize", "", "study.yaml:3:12: ", "'direction' is missing"},
+        {"reduce: last", "reduce: lats", "study.yaml:3:56: ", "did you mean 'last'"},
+        {"reduce: last", "reduce: last, window: 3", "study.yaml:3:70: ", "mean_last"},
+        {"reduce: last", "window: 0", "study.yaml:3:56: ", "found 0"},
+        /* budget */
+        {"per_trial: 10", "per_trial: 0", "study.yaml:4:34: ", "found 0"},
+        {"per_trial: 10", "per_trial: ten", "study.yaml:4:34: ", "'ten'"},
+        {"per_trial: 10", "per_trial: 4",
+         "study.yaml:4:34: ", "must be at least 'segment', found per_trial 4 and segment 5"},
+        {", trials: 4", "", "study.yaml:4:9: ", "'trials' or 'total' is missing"},
+        {"trials: 4", "total: 3", "study.yaml:4:57: ", "at least one segment"},
+        {"trials: 4", "trials: 4000000000000000", "study.yaml:4:9: ", "too large"},
+        {"trials: 4", "trials: 4, wall_clock: soon", "study.yaml:4:73: ", "'soon'"},
+        {"trials: 4", "trials: 4, wall_clock: 0", "study.yaml:4:73: ", "above 0"},
+        /* scheduler */
+        {"name: random", "name: randon", "study.yaml:5:19: ", "did you mean 'random'"},
+        {"{name: random}", "{name: random, eta: 3}", "study.yaml:5:27: ", "eta"},
+        {"{name: random}", "{}", "study.yaml:5:12: ", "'name' is missing"},
+        {"scheduler: {name: random}\n", "", "study.yaml:1:1: ", "'scheduler' is missing"},
+        /* search space */
+        {"lower: 1.0e-5, upper: 1.0e-1", "lower: 1.0e-1, upper: 1.0e-5", "study.yaml:7:", "rate"},
+        {"lower: 1.0e-5", "lower: 0", "study.yaml:7:", "log"},
+        {"default: 2", "default: 9", "study.yaml:8:", "layers"},
+        {"default: a}", "default: c}", "study.yaml:9:", "c"},
+        {"default: a}", "default: a, when: {layer: [2]}}", "study.yaml:9:", "layers"},
+        {"default: a}", "default: a, when: {kind: [a]}}", "study.yaml:9:", "kind"},
+        {"type: int", "type: integer", "study.yaml:8:18: ", "int"},
+        {"hyperparameters:\n", "hyperparameters: []\nx:\n", "study.yaml:7:1: ", "x"},
+        /* fixed and the rest */
+        {"width: 64", "rate: 0.1", "study.yaml:7:3: ", "'rate' is both tuned here and fixed"},
+        {"seed: 7", "seed: -1", "study.yaml:11:7: ", "found -1"},
+        {"seed: 7", "seed: 9007199254740993", "study.yaml:11:7: ", "seed"},
+        {"seed: 7", "confirm: {per_trial: 11}", "study.yaml:11:22: ", "from 1 to 10, found 11"},
+        {"seed: 7", "limits: {silence: 0}", "study.yaml:11:19: ", "at least 0.1 s"},
+        {"seed: 7", "resources: {memory: lots}", "study.yaml:11:21: ", "'lots'"},
+        {"seed: 7", "baseline: maybe", "study.yaml:11:11: ", "'maybe'"},
+        {"seed: 7", "evaluate: 3", "study.yaml:11:11: ", "must be a mapping"},
+        {"seed: 7", "search_space: pets", "study.yaml:11:15: ", "built-in agent"},
+        {"seed: 7", "constraints: {loss: {}}", "study.yaml:11:21: ", "needs 'lower' or 'upper'"},
+        {"seed: 7", "constraints: {loss: {lower: 2, upper: 1}}",
+         "study.yaml:11:21: ", "lower 2 is above upper 1"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        refuses(external, &cases[i]);
+    }
+}
+
+static void built_in_agents_know_their_words(void **state) {
+    static const BadCase cases[] = {
+        {"environment: cartpole\n", "", "study.yaml:1:1: ", "'environment' is missing"},
+        {"environment: cartpole", "environment: cartpool",
+         "study.yaml:3:14: ", "did you mean 'cartpole'"},
+        {"metric: episode_reward", "metric: episode_rewards",
+         "study.yaml:4:21: ", "did you mean 'episode_reward'"},
+        {"{plan_flop:", "{plan_flops:", "study.yaml:5:15: ", "did you mean 'plan_flop'"},
+        {"unit: episode", "unit: epoch", "study.yaml:6:16: ", "episode, env_step"},
+        {"  model_learning_rate:", "  learning_rat:", "study.yaml:11:", "learning_rat"},
+        {"upper: 1.0e-2", "upper: 1.0e+9", "study.yaml:11:", "model_learning_rate"},
+        {"ensemble_size: 3", "ensemble_sise: 3", "study.yaml:12:9: ", "ensemble_size"},
+        {"ensemble_size: 3", "ensemble_size: 2.5", "study.yaml:12:24: ", "ensemble_size"},
+        {"ensemble_size: 3", "ensemble_size: [3]", "study.yaml:12:24: ", "one value"},
+        {"ensemble_size: 3", "model_learning_rate: 0.1",
+         "study.yaml:11:3: ", "is both tuned here and fixed"},
+        {"fixed: {ensemble_size: 3}", "search_space: petz",
+         "study.yaml:12:15: ", "did you mean 'pets'"},
+        {"fixed: {ensemble_size: 3}", "metrics: [model_nl]", "study.yaml:12:11: ", "'metrics'"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        refuses(built_in, &cases[i]);
+    }
+}
+
+static void populations_refuse_trials_and_multiply_their_depth(void **state) {
+    static const BadCase bad = {"total: 80", "trials: 8",
+                                "study.yaml:6:60: ", "'trials' is for samplers"};
+    char                 text[TEXT_BYTES];
+    char                 without[TEXT_BYTES];
+    (void)state;
+
+    change(built_in, "{name: random}", "{name: pbt, population: 6}", text);
+    refuses(text, &bad);
+    change(text, ", total: 80", "", without);
+    Study *study = read_good(without);
+    assert_int_equal(study->budget.total, 60);
+    assert_int_equal(study->budget.trials, 0);
+    study_destroy(study);
+    const BadCase shallow = {", segment: 2", "", "study.yaml:6:9: ", "'segment' is missing"};
+    refuses(text, &shallow);
+    const BadCase mute = {"agent: pets\nenvironment: cartpole\n",
+                          "trainer: {command: [a], checkpoint: false}\n",
+                          "study.yaml:6:19: ", "trainer.checkpoint is false"};
+    char          other[TEXT_BYTES];
+    change(text, "fixed: {ensemble_size: 3}", "", other);
+    refuses(other, &mute);
+}
+
+static void files_that_are_none_say_so(void **state) {
+    Study *study = NULL;
+    (void)state;
+
+    assert_fails(study_read("/no/such/study.yaml", NULL, 0, &study), STATUS_ERR_IO,
+                 "/no/such/study.yaml");
+    assert_fails(study_parse("study.yaml", "", NULL, 0, &study), STATUS_ERR_PARSE,
+                 "study.yaml:1:1: the file is empty");
+    assert_fails(study_parse("study.yaml", "[1, 2]", NULL, 0, &study), STATUS_ERR_PARSE,
+                 "study.yaml:1:1: 'study file' must be a mapping");
+    assert_null(study);
+}
+
+/* ---- overrides --------------------------------------------------------------------------------
+ */
+
+static Status with_set(const char *text, const char *set, Study **out) {
+    char          key[128];
+    StudyOverride override;
+
+    *out = NULL;
+    const Status status = study_override_parse(set, key, sizeof key, &override);
+    return status != STATUS_OK ? status : study_parse("study.yaml", text, &override, 1, out);
+}
+
+static void overrides_change_the_text_where_the_value_stands(void **state) {
+    static const struct {
+        const char *set;
+        const char *part; /* of the new text */
+    } cases[] = {
+        {"seed=3", "\nseed: 3\n"},
+        {"budget.trials=9", "segment: 5, trials: 9}\n"},
+        {"budget.total=35", "budget: {total: 35, unit: epoch"},
+        {"hyperparameters.layers.upper=8", "layers: {type: int, lower: 1, upper: 8, default: 2"},
+        {"confirm.seeds=4", "\nseed: 7\nconfirm: {seeds: 4}"},
+        {"fixed={width: 3}", "\nfixed: {width: 3}\nseed: 7\n"},
+        {"fixed.depth=2", "\nfixed: {depth: 2, width: 64, note: 'x y'}\n"},
+        {"name='quoted'", "name: 'quoted'\n"},
+        {"trainer.command=[a, b, c]", "trainer: {command: [a, b, c]}\n"},
+        {"hyperparameters.rate={type: float, lower: 1, upper: 2}",
+         "\n  rate: {type: float, lower: 1, upper: 2}\n  layers"},
+        {"hyperparameters.new={type: bool}", "default: a}\n  new: {type: bool}\nfixed:"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        Study *study = NULL;
+        assert_ok(with_set(external, cases[i].set, &study));
+        assert_contains(study->text, cases[i].part);
+        study_destroy(study);
+    }
+}
+
+static void overrides_reach_the_study(void **state) {
+    const StudyOverride sets[] = {{"budget.trials", "6"}, {"seed", "11"}, {"budget.trials", "7"}};
+    Study              *study = NULL;
+    Study              *plain = read_good(external);
+    (void)state;
+
+    assert_ok(study_parse("study.yaml", external, sets, 3, &study));
+    assert_int_equal(study->budget.total, 70);
+    assert_int_equal(study->seed, 11);
+    assert_string_not_equal(study->hash, plain->hash);
+    study_destroy(plain);
+    study_destroy(study);
+}
+
+static void comments_and_block_style_survive_overrides(void **state) {
+    char   text[TEXT_BYTES];
+    Study *study = NULL;
+    (void)state;
+
+    change(external, "budget: {unit: epoch, per_trial: 10, segment: 5, trials: 4}",
+           "budget: # spend\n  unit: epoch\n  per_trial: 10 # deep\n  trials: 4 # wide\n# next",
+           text);
+    assert_ok(with_set(text, "budget.per_trial=12", &study));
+    assert_contains(study->text, "budget: # spend\n  unit: epoch\n  per_trial: 12 # deep\n");
+    study_destroy(study);
+    assert_ok(with_set(text, "budget.segment=2", &study));
+    assert_contains(study->text, "  trials: 4 # wide\n  segment: 2\n# next\n");
+    assert_int_equal(study->budget.segment, 2);
+    study_destroy(study);
+}
+
+static void bad_overrides_are_usage_errors(void **state) {
+    static const struct {
+        const char *set;
+        const char *part;
+    } cases[] = {
+        {"seed", "KEY=VALUE"},
+        {"=3", "KEY=VALUE"},
+        {"seed=", "KEY=VALUE"},
+        {"a..b=3", "expected a key"},
+        {"a b=3", "expected a key"},
+        {"seed=3, x: 4", "one YAML value"},
+        {"seed=3 # no", "one YAML value"},
+        {"seed={a", "one YAML value"},
+        {"seed=3}", "one YAML value"},
+        {"seed=a\nb", "one YAML value"},
+        {"seed.x=3", "'seed' is no mapping"},
+    };
+    Study *study = NULL;
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        assert_fails(with_set(external, cases[i].set, &study), STATUS_ERR_USAGE, cases[i].part);
+        assert_null(study);
+    }
+}
+
+static void an_override_that_spoils_a_good_file_is_blamed(void **state) {
+    Study *study = NULL;
+    char   text[TEXT_BYTES];
+    (void)state;
+
+    assert_fails(with_set(external, "seed=-4", &study), STATUS_ERR_PARSE,
+                 "with --set seed=-4: study.yaml:11:7: 'seed' must be");
+    assert_fails(with_set(external, "budget.per_trail=4", &study), STATUS_ERR_UNKNOWN_NAME,
+                 "with --set budget.per_trail=4: study.yaml:4:10: ");
+    change(external, "seed: 7", "seed: x", text);
+    assert_fails(with_set(text, "budget.trials=5", &study), STATUS_ERR_PARSE, "study.yaml:11:7: ");
+    assert_null(strstr(status_last()->text, "--set"));
+    assert_null(study);
+}
+
+/* ---- what others are given --------------------------------------------------------------------
+ */
+
+static Json *definition(const char *text) {
+    Study *study = read_good(text);
+    Json  *json = NULL;
+
+    assert_ok(study_to_json(study, &json));
+    study_destroy(study);
+    return json;
+}
+
+static void differences(const char *a, const char *b, const char *expected) {
+    Json *old = definition(a);
+    Json *new = definition(b);
+    Buffer names;
+
+    buffer_init(&names, 4096);
+    assert_ok(study_diff(old, new, &names));
+    assert_string_equal(buffer_text(&names), expected);
+    buffer_reset(&names);
+    json_release(old);
+    json_release(new);
+}
+
+static void differences_name_their_keys_and_spare_what_may_change(void **state) {
+    char text[TEXT_BYTES];
+    (void)state;
+
+    differences(external, external, "");
+    change(external, "budget: {unit: epoch", "# a comment\nbudget: {unit: 'epoch'", text);
+    differences(external, text, "");
+    change(external, "trials: 4", "trials: 8, wall_clock: 2h", text);
+    differences(external, text, "");
+    change(external, "seed: 7", "seed: 7\nresources: {cores: 2}\nlimits: {retries: 5}\nworkers: 3",
+           text);
+    differences(external, text, "");
+    change(external, "seed: 7", "seed: 8", text);
+    differences(external, text, "seed");
+    change(external, "upper: 4, default: 2", "upper: 5, default: 3", text);
+    differences(external, text, "hyperparameters.layers.upper, hyperparameters.layers.default");
+    change(external, "segment: 5", "segment: 2", text);
+    differences(external, text, "budget.segment");
+    change(external, "width: 64", "depth: 64", text);
+    differences(external, text, "fixed.width, fixed.depth");
+    change(external, "reduce: last", "reduce: mean", text);
+    differences(external, text, "objective");
+}
+
+static void definitions_hold_every_default(void **state) {
+    Json  *json = definition(built_in);
+    Buffer text;
+    (void)state;
+
+    buffer_init(&text, 1 << 16);
+    json_write(json, false, &text);
+    assert_ok(buffer_status(&text));
+    const Json *space = json_get(json_get(json, "hyperparameters"), "model_learning_rate");
+    assert_close(json_number(json_get(space, "upper")), 1e-2, 0.0, 0.0);
+    assert_true(json_bool(json_get(space, "dynamic")));
+    assert_int_equal(json_integer(json_get(json_get(json, "fixed"), "ensemble_size")), 3);
+    assert_int_equal(json_integer(json_get(json_get(json, "agent_options"), "ensemble_size")), 3);
+    assert_true(json_count(json_get(json, "agent_options")) > 5);
+    assert_int_equal(json_integer(json_get(json_get(json, "limits"), "retries")), 2);
+    assert_true(json_bool(json_get(json, "baseline")));
+    buffer_reset(&text);
+    json_release(json);
+}
+
+static void hellos_carry_what_trainers_need(void **state) {
+    Study *study = read_good(external);
+    Buffer line;
+    (void)state;
+
+    buffer_init(&line, 4096);
+    assert_ok(study_trainer_hello(study, &line));
+    assert_null(strchr(buffer_text(&line), '\n'));
+    Json *json = NULL;
+    assert_ok(json_parse(line.data, line.length, &json));
+    assert_string_equal(json_string(json_get(json, "op")), "hello");
+    assert_int_equal(json_integer(json_get(json, "protocol")), 1);
+    assert_string_equal(json_string(json_get(json, "study")), "small");
+    assert_string_equal(json_string(json_get(json, "unit")), "epoch");
+    assert_int_equal(json_integer(json_get(json_get(json, "fixed"), "width")), 64);
+    assert_string_equal(json_string(json_get(json_get(json, "fixed"), "note")), "x y");
+    json_release(json);
+    buffer_reset(&line);
+    study_destroy(study);
+}
+
+static void trainer_words_that_name_files_beside_the_study_become_absolute(void **state) {
+    char  *folder = test_folder_make();
+    char  *script = file_join(folder, "train.py");
+    char  *path = file_join(folder, "study.yaml");
+    Study *study = NULL;
+    Buffer command;
+    Buffer expected;
+    (void)state;
+
+    assert_ok(file_write_atomic(script, "x", 1));
+    assert_ok(file_write_atomic(path, external, strlen(external)));
+    assert_ok(study_read(path, NULL, 0, &study));
+    buffer_init(&command, 4096);
+    buffer_init(&expected, 4096);
+    assert_ok(study_trainer_command(study, &command));
+    buffer_printf(&expected, "[\"python3\",\"%s\"]", script);
+    Json *json = NULL;
+    assert_ok(json_parse(command.data, command.length, &json));
+    assert_string_equal(json_string(json_at(json, 0)), "python3");
+    assert_string_equal(json_string(json_at(json, 1)), script);
+    json_release(json);
+    study_destroy(study);
+    buffer_clear(&command);
+    study = read_good(built_in);
+    assert_ok(study_trainer_command(study, &command));
+    assert_string_equal(buffer_text(&command), "[\"mbtune\",\"train\"]");
+    study_destroy(study);
+    buffer_reset(&command);
+    buffer_reset(&expected);
+    free(script);
+    free(path);
+    test_folder_remove(folder);
+}
+
+static void reasons_for_irreproducible_results_are_named(void **state) {
+    char text[TEXT_BYTES];
+    (void)state;
+
+    change(built_in, "total: 80", "total: 80, wall_clock: 1h", text);
+    Study *study = read_good(text);
+    assert_contains(study->irreproducible, "wall_clock");
+    study_destroy(study);
+    change(built_in, "metric: episode_reward, direction: maximize",
+           "metric: plan_seconds, direction: minimize", text);
+    study = read_good(text);
+    assert_contains(study->irreproducible, "the objective is a time: plan_seconds");
+    study_destroy(study);
+    change(built_in, "{plan_flop:", "{train_seconds:", text);
+    study = read_good(text);
+    assert_contains(study->irreproducible, "a constraint is on a time: train_seconds");
+    const char  *timing[STUDY_MAX_TIMING];
+    ResultsStudy row;
+    study_results(study, timing, &row);
+    assert_int_equal(row.timing_metric_count, 2);
+    assert_string_equal(row.agent, "pets");
+    assert_string_equal(row.objective_reduce[0], "mean_last");
+    study_destroy(study);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_short_file_gets_every_default),
+        cmocka_unit_test(a_built_in_agent_takes_its_rows_and_fixed_values),
+        cmocka_unit_test(lists_of_objectives_keep_their_order),
+        cmocka_unit_test(what_is_wrong_is_said_with_line_and_column),
+        cmocka_unit_test(built_in_agents_know_their_words),
+        cmocka_unit_test(populations_refuse_trials_and_multiply_their_depth),
+        cmocka_unit_test(files_that_are_none_say_so),
+        cmocka_unit_test(overrides_change_the_text_where_the_value_stands),
+        cmocka_unit_test(overrides_reach_the_study),
+        cmocka_unit_test(comments_and_block_style_survive_overrides),
+        cmocka_unit_test(bad_overrides_are_usage_errors),
+        cmocka_unit_test(an_override_that_spoils_a_good_file_is_blamed),
+        cmocka_unit_test(differences_name_their_keys_and_spare_what_may_change),
+        cmocka_unit_test(definitions_hold_every_default),
+        cmocka_unit_test(hellos_carry_what_trainers_need),
+        cmocka_unit_test(trainer_words_that_name_files_beside_the_study_become_absolute),
+        cmocka_unit_test(reasons_for_irreproducible_results_are_named),
+    };
+    return cmocka_run_group_tests_name("tuner/study_file", tests, NULL, NULL);
+}
