@@ -29,7 +29,8 @@ static const CliCommand run_command = {
     .name = "run",
     .arguments = "STUDY.yaml",
     .help = "run a study, or go on with it where it stopped",
-    .details = "Exit status: 0 done, 1 failed, 2 wrong usage, 75 interrupted: run it again to go on.",
+    .details =
+        "Exit status: 0 done, 1 failed, 2 wrong usage, 75 interrupted: run it again to go on.",
     .options = run_options,
     .least = 1,
     .most = 1,
@@ -132,7 +133,8 @@ static Status read_job(const CliCommand *command, int argc, char **argv, Job *jo
     return STATUS_OK;
 }
 
-/* ---- ranks -------------------------------------------------------------------------------------- */
+/* ---- ranks --------------------------------------------------------------------------------------
+ */
 
 static int run_rank(Job *job, int rank, int size, bool *finalize) {
     int exit_status = CLI_EXIT_FAILED;

@@ -18,7 +18,8 @@
 #define YIELD_SECONDS 8.0
 /* Then trainers get this long to end (s); together below the 10 s that users are promised. */
 #define STOP_SECONDS 1.0
-/* How long an idle turn of the loop may sleep: signals and the live line are served this often (s). */
+/* How long an idle turn of the loop may sleep: signals and the live line are served this often (s).
+ */
 #define IDLE_SECONDS 0.05
 
 enum { NEWS_PER_TURN = 4096, LOG_BYTES = 1024 };
@@ -74,7 +75,8 @@ static Status commit_if_due(Coordinator *c) {
     return STATUS_OK;
 }
 
-/* ---- progress ----------------------------------------------------------------------------------- */
+/* ---- progress -----------------------------------------------------------------------------------
+ */
 
 typedef struct Tally {
     const Coordinator *c;
@@ -146,7 +148,8 @@ static void show(Coordinator *c, bool now) {
     progress_show(&c->progress, &state);
 }
 
-/* ---- stopping ----------------------------------------------------------------------------------- */
+/* ---- stopping -----------------------------------------------------------------------------------
+ */
 
 static Status stop_running(Coordinator *c, bool at_once) {
     for (size_t i = 0; i < c->slot_count; i++) {
@@ -180,10 +183,11 @@ static Status serve_signals(Coordinator *c) {
         c->stopping = true;
         if (first) {
             c->stop_deadline = clock_monotonic() + YIELD_SECONDS;
-            coordinator__log(c, "info",
-                             "stopping: what runs ends its unit, at most %.0f s; once more stops at "
-                             "once",
-                             YIELD_SECONDS);
+            coordinator__log(
+                c, "info",
+                "stopping: what runs ends its unit, at most %.0f s; once more stops at "
+                "once",
+                YIELD_SECONDS);
             return stop_running(c, false);
         }
         c->stop_deadline = 0.0;
@@ -195,7 +199,8 @@ static Status serve_signals(Coordinator *c) {
     return STATUS_OK;
 }
 
-/* ---- phases ------------------------------------------------------------------------------------- */
+/* ---- phases -------------------------------------------------------------------------------------
+ */
 
 static bool phase_is_over(const Coordinator *c) {
     return c->decided_all && c->undecided == 0 && c->event_count == 0 && c->queue.count == 0 &&
@@ -223,7 +228,8 @@ static Status next_phase(Coordinator *c) {
     return STATUS_OK;
 }
 
-/* ---- the loop ----------------------------------------------------------------------------------- */
+/* ---- the loop -----------------------------------------------------------------------------------
+ */
 
 static Status take_news(Coordinator *c, bool *any) {
     *any = false;
@@ -349,7 +355,8 @@ static void say_goodbye(Coordinator *c, int exit_status) {
     progress_end(&c->progress);
     const double busy = utilization(c);
     if (!isnan(busy)) {
-        coordinator__log(c, "info", "utilization %.1f %% of %zu slots", 100.0 * busy, c->slot_count);
+        coordinator__log(c, "info", "utilization %.1f %% of %zu slots", 100.0 * busy,
+                         c->slot_count);
     }
     if (exit_status == CLI_EXIT_RESUMABLE && !c->setup->quiet) {
         (void)printf("interrupted; resume with: mbtune run %s --dir %s\n", c->folder->study_file,
@@ -387,7 +394,7 @@ Status coordinator_run(const CoordinatorSetup *setup, MPI_Comm comm, int *exit_s
     *finalize = true;
     progress_init(&c.progress, setup->quiet, setup->columns, setup->colour);
     catch_signals();
-    Status status = coordinator__open(&c);
+    Status    status = coordinator__open(&c);
     ErrorInfo first_error = *status_last();
     /* the workers wait for the configuration whatever happened here, and then for the end */
     const Status crew_status = make_crew(&c, comm);

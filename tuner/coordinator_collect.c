@@ -1,7 +1,7 @@
-/* Which checkpoints may go. Kept are: what queued or running work starts from, live leaves, the best,
- * and what the scheduler says it may still branch from. A row stops naming its checkpoint in a
- * transaction; the file goes after the commit, so a crash leaves at most an orphan file, which the
- * next start sweeps. What was removed and is asked for again is computed again. */
+/* Which checkpoints may go. Kept are: what queued or running work starts from, live leaves, the
+ * best, and what the scheduler says it may still branch from. A row stops naming its checkpoint in
+ * a transaction; the file goes after the commit, so a crash leaves at most an orphan file, which
+ * the next start sweeps. What was removed and is asked for again is computed again. */
 #include "core/file.h"
 #include "tuner/coordinator_state.h"
 
@@ -154,9 +154,9 @@ static Status is_named(Coordinator *c, const char *name, bool *named) {
     if (status == STATUS_ERR_UNKNOWN_NAME) {
         return STATUS_OK;
     }
-    *named = status == STATUS_OK &&
-             ((row.kept && row.attempt == attempt) ||
-              (row.state == SEGMENT_QUEUED && row.partial_attempt == attempt));
+    *named =
+        status == STATUS_OK && ((row.kept && row.attempt == attempt) ||
+                                (row.state == SEGMENT_QUEUED && row.partial_attempt == attempt));
     return status;
 }
 

@@ -5,7 +5,6 @@
  */
 #include "core/clock.h"
 #include "core/file.h"
-#include "core/statistics.h"
 #include "tuner/coordinator_state.h"
 
 #include <inttypes.h>
@@ -170,7 +169,7 @@ static Status take_damaged(Coordinator *c, const Work *work, const News *news) {
         /* the yielded part is lost: start the segment over from its parent */
         ResultsSegment row = {.point = NULL};
         TRY(results_segment_read(c->results, NULL, work->id, &row));
-        TRY(results_attempt_yield(c->results, work->id, work->attempt, 0, 0, 0));
+        TRY(results_partial_drop(c->results, work->id));
         next.partial = false;
         next.needs = row.parent;
     } else {

@@ -2,6 +2,7 @@
  *
  * coordinator.c         the loop, phases, signals
  * coordinator_open.c    creating, checking and resuming a study
+ * coordinator_phases.c  confirmation and evaluation
  * coordinator_news.c    what workers say: metrics, finished work, failures
  * coordinator_decide.c  events to the scheduler, decisions into rows
  * coordinator_send.c    which work goes to which slot
@@ -132,6 +133,11 @@ void coordinator__log(Coordinator *c, const char *level, const char *format, ...
 
 /* coordinator_open.c */
 Status coordinator__open(Coordinator *c) MUST_USE;
+/* visitors: queue what of the present phase has not ended */
+Status coordinator__restore_segment(void *context, const ResultsSegment *row) MUST_USE;
+Status coordinator__restore_evaluation(void *context, const ResultsEvaluation *row) MUST_USE;
+
+/* coordinator_phases.c */
 Status coordinator__enter_confirm(Coordinator *c) MUST_USE;
 Status coordinator__enter_evaluate(Coordinator *c) MUST_USE;
 

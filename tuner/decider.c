@@ -7,7 +7,8 @@
 #include <string.h>
 #include <time.h>
 
-/* `mutex` guards scheduler, decision, result, error, ended; `busy` belongs to the caller's thread. */
+/* `mutex` guards scheduler, decision, result, error, ended; `busy` belongs to the caller's thread.
+ */
 struct Decider {
     pthread_t       thread;
     pthread_mutex_t mutex;

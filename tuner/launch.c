@@ -44,7 +44,8 @@ char *launch_binary(void) {
 /* ---- the coordinator's side ---------------------------------------------------------------------
  */
 
-static void report(const char *format, long value) {
+/* replaces the content of the report file by "<key> <value>" */
+static void report(const char *key, long value) {
     const char *path = getenv(LAUNCH_VARIABLE);
     if (path == NULL) {
         return;
@@ -54,7 +55,7 @@ static void report(const char *format, long value) {
         return; /* the launcher is gone: nobody listens */
     }
     char      text[REPORT_BYTES];
-    const int length = snprintf(text, sizeof text, format, value);
+    const int length = snprintf(text, sizeof text, "%s %ld\n", key, value);
     if (write(file, text, (size_t)length) != length) {
         (void)fprintf(stderr, "mbtune: cannot tell the launcher: %s\n", strerror(errno));
     }
@@ -62,11 +63,11 @@ static void report(const char *format, long value) {
 }
 
 void launch_report_start(void) {
-    report("pid %ld\n", (long)getpid());
+    report("pid", (long)getpid());
 }
 
 void launch_report_exit(int status) {
-    report("exit %ld\n", (long)status);
+    report("exit", (long)status);
 }
 
 int launch_columns(void) {

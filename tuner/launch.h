@@ -18,8 +18,8 @@ size_t launch_cores(void);
 /** Absolute path of the running binary; the caller frees it; NULL if it cannot be found. */
 char *launch_binary(void);
 /**
- * Runs this binary with `argv` (from the command's name on, ends at NULL) again as 1 + `workers` ranks under mpiexec and waits.
- * SIGINT, SIGTERM and SIGHUP are passed to the coordinator.
+ * Runs this binary with `argv` (from the command's name on, ends at NULL) again as 1 + `workers`
+ * ranks under mpiexec and waits. SIGINT, SIGTERM and SIGHUP are passed to the coordinator.
  * @return exit status of the coordinator; CLI_EXIT_RESUMABLE if it died without a word
  */
 int launch_self(size_t workers, char **argv);

@@ -1,13 +1,20 @@
 #include "tuner/cli.h"
+#include "tuner/command_run.h"
 #include "tuner/commands.h"
+#include "tuner/train.h"
+#include "workers/supervise.h"
 
 /* one line per command; in the order of a study's life */
 static const Command commands[] = {
     {"validate", "check a study file and estimate what it costs", command_validate, NULL},
+    {"run", "run a study, or go on with it where it stopped", NULL, command_run},
     {"show", "show the state, segments or trials of a study", command_show, NULL},
     {"best", "show the best agent of a study and its schedule", command_best, NULL},
     {"export", "write the best schedule to a file", command_export, NULL},
+    {"evaluate", "evaluate an agent without training it", NULL, command_evaluate},
     {"list", "list schedulers, environments, agents and presets", command_list, NULL},
+    {"train", "train built-in agents for a worker, or by hand (JSON lines)", NULL, train_main},
+    {"supervise", "run a trainer so that nothing outlives its worker", NULL, supervise_main},
     {"version", "print the version", command_version, NULL},
     {NULL, NULL, NULL, NULL},
 };

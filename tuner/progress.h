@@ -34,8 +34,8 @@ typedef struct ProgressState {
 } ProgressState;
 
 void progress_init(Progress *progress, bool quiet, int columns, bool colour);
-/** True when the state should be shown again: on a terminal four times a second, else every 10 s, or
- * `now`. */
+/** True when the state should be shown again: on a terminal four times a second, else every 10 s,
+ * or `now`. */
 bool progress_due(const Progress *progress, bool now);
 /** Shows the state. */
 void progress_show(Progress *progress, const ProgressState *state);

@@ -103,8 +103,7 @@ static Status write_holder(int descriptor) {
     char host[128] = "";
     (void)gethostname(host, sizeof host - 1);
     char      text[LOCK_TEXT_BYTES];
-    const int length =
-        snprintf(text, sizeof text, "host %s, process %ld\n", host, (long)getpid());
+    const int length = snprintf(text, sizeof text, "host %s, process %ld\n", host, (long)getpid());
     if (ftruncate(descriptor, 0) != 0 || pwrite(descriptor, text, (size_t)length, 0) != length) {
         FAIL_NATIVE(STATUS_ERR_IO, errno, "cannot write the study's lock: %s", strerror(errno));
     }

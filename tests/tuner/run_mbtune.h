@@ -1,0 +1,45 @@
+/** @file run_mbtune.h  Running the real program in tests: start, wait, kill parts of it, compare what it left. */
+#ifndef TESTS_TUNER_RUN_MBTUNE_H
+#define TESTS_TUNER_RUN_MBTUNE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+enum { RUN_OUTPUT_BYTES = 1 << 16, RUN_MAX_ARGUMENTS = 32 };
+
+/** A started mbtune. */
+typedef struct Run {
+    pid_t pid;
+    int   output; /* reading end of its stdout and stderr */
+    char  text[RUN_OUTPUT_BYTES];
+    size_t length;
+} Run;
+
+/** Starts `mbtune ARGUMENTS...` (ends at NULL) without standard input. */
+void run_start(Run *run, const char *const *arguments);
+/** Waits for its end, collecting output. @return exit status, 128 + signal */
+int run_wait(Run *run);
+/** Waits up to `seconds`; false if it still runs. */
+bool run_wait_for(Run *run, double seconds, int *exit_status);
+/** run_start() and run_wait(); the output is in run->text. */
+int run_mbtune(Run *run, const char *const *arguments);
+
+/** What to kill of a running study. */
+typedef enum Victim { VICTIM_TRAINER, VICTIM_WORKER, VICTIM_COORDINATOR } Victim;
+/**
+ * Sends SIGKILL to one process of the study that `run` started: found by walking its descendants (the
+ * coordinator is rank 0, a worker another rank, a trainer what a worker's supervisor started).
+ * @return false if there is none at this moment
+ */
+bool run_kill(const Run *run, Victim victim, unsigned choice);
+/** Number of processes whose command line contains `needle`. */
+size_t run_count_processes(const char *needle);
+
+/** Text of everything that must be equal between two runs of a study in `folder` (report_canonical), and
+ * the checksums of the checkpoints; the caller frees it. */
+char *run_canonical(const char *folder);
+/** Number that the SQL query gives on the study's database. */
+long run_query(const char *folder, const char *sql);
+
+#endif
