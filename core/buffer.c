@@ -1,14 +1,17 @@
 #include "core/buffer.h"
 
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { FIRST_CAPACITY = 256 };
 
+#define CAP_LIMIT (SIZE_MAX / 4) /* so that no sum or doubling of sizes overflows */
+
 void buffer_init(Buffer *buffer, size_t cap) {
     memset(buffer, 0, sizeof *buffer);
-    buffer->cap = cap;
+    buffer->cap = (cap < CAP_LIMIT) ? cap : CAP_LIMIT;
 }
 
 void buffer_reset(Buffer *buffer) {
@@ -85,6 +88,9 @@ void buffer_printf(Buffer *buffer, const char *format, ...) {
 }
 
 void buffer_consume(Buffer *buffer, size_t length) {
+    if (length == 0) {
+        return; /* there may be no memory yet */
+    }
     memmove(buffer->data, buffer->data + length, buffer->length - length);
     buffer->length -= length;
     buffer->data[buffer->length] = '\0';
