@@ -164,7 +164,8 @@ static Status refuse_parsed(const char *text, size_t length, const json_error_t 
     if (json__allocation_failed()) {
         FAIL(STATUS_ERR_NOMEM, "no memory for %zu bytes of JSON", length);
     }
-    const size_t position = (error->position > 0) ? (size_t)error->position : 0;
+    /* jansson points behind what it found */
+    const size_t position = (error->position > 0) ? (size_t)error->position - 1 : 0;
     return refuse(&scanner, original_position(text, length, position), error->text);
 }
 
