@@ -180,6 +180,9 @@ Status results__step(Results *results, sqlite3_stmt *statement, bool *row) {
     const Status status =
         (code == SQLITE_DONE) ? STATUS_OK : results__error(results, code, sqlite3_sql(statement));
     (void)sqlite3_reset(statement);
+    if ((code & 0xff) == SQLITE_FULL && !sqlite3_get_autocommit(results->db)) {
+        (void)sqlite3_exec(results->db, "ROLLBACK", NULL, NULL, NULL);
+    }
     return status;
 }
 
