@@ -50,13 +50,12 @@ Status value__read(const SpaceParameter *p, const Node *node, const char *what, 
 }
 
 /* a list of values, or one value; `values` has room for all of them */
-static Status read_list(const SpaceParameter *p, const Node *node, const char *what,
-                        double *values) {
+static Status read_list(const SpaceParameter *p, const Node *node, double *values) {
     const bool   list = node_is_sequence(node);
     const size_t count = list ? node_count(node) : 1;
     for (size_t i = 0; i < count; i++) {
         const Node *value = list ? node_at(node, i) : node;
-        TRY(value__read(p, value, what, &values[i]));
+        TRY(value__read(p, value, p->name, &values[i]));
         if (space__check_value(p, values[i]) != STATUS_OK) {
             (void)status_prefix("the condition can never hold");
             return node_locate(value);
@@ -106,7 +105,7 @@ static Status read_test(const Space *space, const Node *node, size_t parameter, 
     if (test.values == NULL) {
         FAIL(STATUS_ERR_NOMEM, "no memory for %s", what);
     }
-    Status status = read_list(p, node, what, test.values);
+    Status status = read_list(p, node, test.values);
     if (status == STATUS_OK) {
         status = space__condition_push(condition, &test);
     }
