@@ -1,0 +1,108 @@
+/** @file planner_stub.h  A model and an environment whose futures are known in closed form.
+ *
+ * State (x, k): x moves by the action plus the member's drift plus noise, k counts steps. The stub
+ * model is `struct StubModel`; the environment's reward and termination are set through pointers.
+ */
+#ifndef TESTS_MBRL_PLANNER_STUB_H
+#define TESTS_MBRL_PLANNER_STUB_H
+
+#include "core/arena.h"
+#include "mbrl/environments/environment.h"
+#include "mbrl/models/dynamics_model.h"
+
+#include <math.h>
+
+enum { STUB_STATE = 2, STUB_MEMBERS = 8 };
+
+typedef struct StubModel {
+    size_t members;
+    double drift[STUB_MEMBERS];
+    double sd;
+    double gain;               /* of the action */
+    size_t rows[STUB_MEMBERS]; /* predicted so far */
+    int    fails_after;        /* calls; negative = never */
+} StubModel;
+
+static size_t stub_members(const void *self) {
+    const StubModel *model = self;
+    return model->members;
+}
+
+static Status stub_predict(const void *self, size_t member, const float *x, size_t stride, size_t n,
+                           float *mean, float *sd, Arena *scratch) {
+    StubModel *model = (StubModel *)(uintptr_t)self; /* counts its calls */
+    (void)scratch;
+    if (model->fails_after == 0) {
+        FAIL(STATUS_ERR_NUMERIC, "the stub fails");
+    }
+    model->fails_after--;
+    model->rows[member] += n;
+    for (size_t j = 0; j < n; j++) {
+        mean[STUB_STATE * j] =
+            (float)(model->drift[member] + model->gain * (double)x[j * stride + STUB_STATE]);
+        mean[STUB_STATE * j + 1] = 1.0f;
+        sd[STUB_STATE * j] = (float)model->sd;
+        sd[STUB_STATE * j + 1] = 0.0f;
+    }
+    return STATUS_OK;
+}
+
+static size_t stub_predict_scratch(const void *self, size_t n) {
+    (void)self;
+    return n;
+}
+
+static double stub_predict_flop(const void *self) {
+    (void)self;
+    return 10.0;
+}
+
+static const DynamicsModelOps stub_model_ops = {
+    .name = "stub",
+    .members = stub_members,
+    .predict = stub_predict,
+    .predict_scratch = stub_predict_scratch,
+    .predict_flop = stub_predict_flop,
+};
+
+static void stub_features(const float *state, size_t n, float *features, size_t stride) {
+    for (size_t j = 0; j < n; j++) {
+        features[j * stride] = state[STUB_STATE * j];
+        features[j * stride + 1] = state[STUB_STATE * j + 1];
+    }
+}
+
+/* reward of one row; k = step number of `next`, 1 at the first */
+static float (*stub_reward)(float x, float action, float next, float k);
+
+static void stub_rewards(const float *state, const float *action, const float *next, size_t n,
+                         float *reward) {
+    for (size_t j = 0; j < n; j++) {
+        reward[j] = stub_reward(state[STUB_STATE * j], action[j], next[STUB_STATE * j],
+                                next[STUB_STATE * j + 1]);
+    }
+}
+
+static void stub_terminated(const float *next, size_t n, unsigned char *terminated) {
+    for (size_t j = 0; j < n; j++) {
+        terminated[j] = next[STUB_STATE * j] > 1.0f;
+    }
+}
+
+static const double stub_low[1] = {-1.0};
+static const double stub_high[1] = {1.0};
+static const double stub_scale[STUB_STATE] = {1.0, 0.0};
+
+static const EnvironmentOps stub_environment = {
+    .name = "stub",
+    .state_dim = STUB_STATE,
+    .action_dim = 1,
+    .feature_dim = STUB_STATE,
+    .action_low = stub_low,
+    .action_high = stub_high,
+    .target_scale = stub_scale,
+    .features = stub_features,
+    .rewards = stub_rewards,
+};
+
+#endif

@@ -1,0 +1,346 @@
+#include "tests/support/test_support.h"
+
+#include "core/rng.h"
+#include "mbrl/planners/planner.h"
+#include "tests/mbrl/planner_stub.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { HORIZON = 4, OPTIONS = 7, HEADER = 24 };
+enum {
+    OPTION_HORIZON,
+    OPTION_CANDIDATES,
+    OPTION_ITERATIONS,
+    OPTION_ELITE_RATIO,
+    OPTION_ALPHA,
+    OPTION_PARTICLES,
+    OPTION_PROPAGATION
+};
+
+static const PlannerOps *const ops = &planner_cem_ops;
+static const double            origin[STUB_STATE] = {0.0, 0.0};
+
+static void small_options(double *values) {
+    option_defaults(ops->options, values);
+    values[OPTION_HORIZON] = HORIZON;
+    values[OPTION_CANDIDATES] = 200;
+    values[OPTION_ITERATIONS] = 10;
+    values[OPTION_PARTICLES] = 2;
+}
+
+static void *make(const EnvironmentOps *environment, const double *values) {
+    void *self = NULL;
+    assert_ok(ops->create(environment, values, &self));
+    return self;
+}
+
+static double plan(void *self, const StubModel *model, uint64_t step, PlanReport *report) {
+    double action = (double)NAN;
+    assert_ok(ops->plan(self, &stub_model_ops, model, origin, 21, step, &action, report));
+    return action;
+}
+
+/* the warm start as doubles; @return its rows */
+static size_t warm_start(const void *self, double *mean) {
+    Buffer saved;
+    buffer_init(&saved, 1 << 16);
+    assert_ok(ops->save(self, &saved));
+    const size_t rows = (saved.length - HEADER) / sizeof *mean;
+    memcpy(mean, saved.data + HEADER, rows * sizeof *mean);
+    buffer_reset(&saved);
+    return rows;
+}
+
+/* a different best action at every step: 0.8, 0.4, 0, -0.4 */
+static float best_action(float k) {
+    return 0.8f - 0.4f * (k - 1.0f);
+}
+
+static float near_best_action(float x, float action, float next, float k) {
+    (void)x;
+    (void)next;
+    return -(action - best_action(k)) * (action - best_action(k));
+}
+
+static float near_target(float x, float action, float next, float k) {
+    (void)x;
+    (void)action;
+    (void)k;
+    return -(next - 0.6f) * (next - 0.6f);
+}
+
+static StubModel linear_model(void) {
+    return (StubModel){.members = 2, .gain = 1.0, .fails_after = -1};
+}
+
+/* s' = s + a, reward -(s' - 0.6)^2: go there at once, then stay */
+static void finds_the_optimum_of_a_linear_model(void **state) {
+    (void)state;
+    double     values[OPTIONS];
+    PlanReport report;
+    StubModel  model = linear_model();
+    double     mean[HORIZON];
+    small_options(values);
+    values[OPTION_ITERATIONS] = 30;
+    stub_reward = near_target;
+    void *self = make(&stub_environment, values);
+    assert_close(plan(self, &model, 1, &report), 0.6, 0.03, 0.0);
+    assert_close(report.expected_return, 0.0, 0.01, 0.0);
+    assert_int_equal(warm_start(self, mean), HORIZON);
+    assert_close(mean[0], 0.0, 0.05, 0.0);
+    /* it stops early: the variance is below 1e-3 of the squared half-range */
+    assert_true(report.iterations > 3 && report.iterations < 30);
+    assert_close(report.flop, 10.0 * 200 * 2 * HORIZON * (double)report.iterations, 0.0, 0.0);
+    assert_int_equal(model.rows[0] + model.rows[1], 200 * 2 * HORIZON * report.iterations);
+    ops->destroy(self);
+}
+
+static void warm_start_is_the_plan_shifted_by_one_step(void **state) {
+    (void)state;
+    double     values[OPTIONS];
+    PlanReport report;
+    StubModel  model = linear_model();
+    double     mean[HORIZON];
+    small_options(values);
+    stub_reward = near_best_action;
+    void *self = make(&stub_environment, values);
+    assert_close(plan(self, &model, 1, &report), 0.8, 0.05, 0.0);
+    assert_int_equal(warm_start(self, mean), HORIZON);
+    for (size_t h = 0; h + 1 < HORIZON; h++) {
+        assert_close(mean[h], (double)best_action((float)h + 2.0f), 0.05, 0.0);
+    }
+    assert_close(mean[HORIZON - 1], 0.0, 0.0, 0.0);
+
+    /* another horizon: cut, or continued with the middle of the bounds */
+    double longer[HORIZON + 2];
+    values[OPTION_HORIZON] = HORIZON + 2;
+    assert_ok(ops->set(self, values));
+    assert_int_equal(warm_start(self, longer), HORIZON + 2);
+    assert_memory_equal(longer, mean, sizeof mean);
+    assert_true(longer[HORIZON] == 0.0 && longer[HORIZON + 1] == 0.0);
+    values[OPTION_HORIZON] = 2;
+    assert_ok(ops->set(self, values));
+    assert_int_equal(warm_start(self, longer), 2);
+    assert_memory_equal(longer, mean, 2 * sizeof *mean);
+    values[OPTION_HORIZON] = HORIZON;
+    assert_ok(ops->set(self, values));
+    assert_int_equal(warm_start(self, longer), HORIZON);
+    assert_true(longer[1] == mean[1] && longer[2] == 0.0);
+
+    ops->reset(self);
+    assert_int_equal(warm_start(self, mean), HORIZON);
+    assert_true(mean[0] == 0.0 && mean[1] == 0.0);
+    ops->destroy(self);
+}
+
+/* returns grow with the action, but above 0.2 they are NaN, below -0.2 infinite */
+static float tempting(float x, float action, float next, float k) {
+    (void)x;
+    (void)next;
+    (void)k;
+    return (action > 0.2f) ? NAN : (action < -0.2f) ? INFINITY : action;
+}
+
+static float never_finite(float x, float action, float next, float k) {
+    (void)x;
+    (void)action;
+    (void)next;
+    (void)k;
+    return NAN;
+}
+
+static void returns_that_are_not_finite_are_never_elite(void **state) {
+    (void)state;
+    double     values[OPTIONS];
+    PlanReport report;
+    StubModel  model = linear_model();
+    small_options(values);
+    values[OPTION_HORIZON] = 1;
+    values[OPTION_ELITE_RATIO] = 1.0;
+    stub_reward = tempting;
+    void        *self = make(&stub_environment, values);
+    const double action = plan(self, &model, 1, &report);
+    assert_true(action > -0.2 && action < 0.2 && isfinite(report.expected_return));
+    values[OPTION_ELITE_RATIO] = 0.05;
+    assert_ok(ops->set(self, values));
+    assert_close(plan(self, &model, 1, &report), 0.2, 0.05, 0.0);
+
+    /* nothing finite: the middle, and it says so */
+    stub_reward = never_finite;
+    ops->reset(self);
+    assert_true(plan(self, &model, 1, &report) == 0.0);
+    assert_true(isnan(report.expected_return));
+    assert_int_equal(report.iterations, 10);
+    ops->destroy(self);
+}
+
+static float one_per_step(float x, float action, float next, float k) {
+    (void)action;
+    (void)next;
+    (void)k;
+    return (x > 1.0f) ? 100.0f : 1.0f;
+}
+
+static void predicted_termination_is_respected(void **state) {
+    (void)state;
+    double         values[OPTIONS];
+    PlanReport     report;
+    StubModel      model = linear_model();
+    EnvironmentOps environment = stub_environment;
+    small_options(values);
+    stub_reward = one_per_step;
+    environment.terminated = stub_terminated;
+    /* beyond x = 1 each step would pay 100, but the episode is over there */
+    void *self = make(&environment, values);
+    (void)plan(self, &model, 1, &report);
+    assert_close(report.expected_return, HORIZON, 0.0, 0.0);
+    ops->destroy(self);
+    self = make(&stub_environment, values);
+    (void)plan(self, &model, 1, &report);
+    assert_true(report.expected_return > 50.0);
+    ops->destroy(self);
+}
+
+static float noisy_target(float x, float action, float next, float k) {
+    (void)x;
+    (void)action;
+    return -(next - 0.3f * k) * (next - 0.3f * k);
+}
+
+static void saved_planner_continues_bit_for_bit(void **state) {
+    (void)state;
+    double     values[OPTIONS];
+    PlanReport report;
+    StubModel  model = {
+         .members = 2, .gain = 1.0, .drift = {0.1, -0.1}, .sd = 0.1, .fails_after = -1};
+    Buffer saved;
+    buffer_init(&saved, 1 << 16);
+    small_options(values);
+    values[OPTION_ITERATIONS] = 2;
+    stub_reward = noisy_target;
+    void *self = make(&stub_environment, values);
+    void *copy = make(&stub_environment, values);
+    void *cold = make(&stub_environment, values);
+    (void)plan(self, &model, 1, &report);
+    (void)plan(self, &model, 2, &report);
+    assert_ok(ops->save(self, &saved));
+    assert_ok(ops->load(copy, saved.data, saved.length));
+    const double action = plan(self, &model, 3, &report);
+    assert_true(plan(copy, &model, 3, &report) == action);
+    assert_true(plan(cold, &model, 3, &report) != action);
+    /* streams: the same step again is the same plan, another step is not */
+    ops->reset(self);
+    ops->reset(copy);
+    const double first = plan(self, &model, 3, &report);
+    assert_true(plan(copy, &model, 3, &report) == first);
+    ops->reset(copy);
+    assert_true(plan(copy, &model, 4, &report) != first);
+
+    assert_fails(ops->load(copy, saved.data, saved.length - 8), STATUS_ERR_CORRUPT, "not a plan");
+    assert_fails(ops->load(copy, saved.data, 5), STATUS_ERR_CORRUPT, "5 bytes");
+    saved.data[0] = 'x';
+    assert_fails(ops->load(copy, saved.data, saved.length), STATUS_ERR_CORRUPT, "not a plan");
+    buffer_reset(&saved);
+    ops->destroy(self);
+    ops->destroy(copy);
+    ops->destroy(cold);
+}
+
+static void a_failing_model_leaves_everything_as_it_was(void **state) {
+    (void)state;
+    double     values[OPTIONS];
+    PlanReport report = {.flop = 7.0};
+    StubModel  model = linear_model();
+    double     before[HORIZON];
+    double     after[HORIZON];
+    double     action = 5.0;
+    small_options(values);
+    stub_reward = near_best_action;
+    void *self = make(&stub_environment, values);
+    (void)plan(self, &model, 1, &report);
+    assert_int_equal(warm_start(self, before), HORIZON);
+    report.flop = 7.0;
+    model.fails_after = 3 * 2 * HORIZON; /* in the fourth iteration */
+    assert_fails(ops->plan(self, &stub_model_ops, &model, origin, 21, 2, &action, &report),
+                 STATUS_ERR_NUMERIC, "stub fails");
+    assert_int_equal(warm_start(self, after), HORIZON);
+    assert_memory_equal(before, after, sizeof before);
+    assert_true(action == 5.0 && report.flop == 7.0);
+    ops->destroy(self);
+}
+
+static void every_failed_allocation_is_reported_and_later_plans_need_none(void **state) {
+    (void)state;
+    double     values[OPTIONS];
+    PlanReport report;
+    StubModel  model = linear_model();
+    small_options(values);
+    stub_reward = near_best_action;
+    size_t n = 1;
+    for (;; n++) {
+        void *self = NULL;
+        test_fail_allocation(n);
+        const Status status = ops->create(&stub_environment, values, &self);
+        if (!test_allocation_failed()) {
+            test_fail_allocation(0);
+            ops->destroy(self);
+            break;
+        }
+        assert_int_equal(status, STATUS_ERR_NOMEM);
+        assert_null(self);
+    }
+    assert_true(n > 3);
+    void  *self = make(&stub_environment, values);
+    double action = 5.0;
+    for (n = 1; n <= 2; n++) {
+        test_fail_allocation(n);
+        assert_int_equal(ops->plan(self, &stub_model_ops, &model, origin, 1, 1, &action, &report),
+                         STATUS_ERR_NOMEM);
+        test_fail_allocation(0);
+        ops->destroy(self);
+        self = make(&stub_environment, values);
+    }
+    (void)plan(self, &model, 1, &report);
+    test_fail_allocation(1);
+    (void)plan(self, &model, 2, &report);
+    assert_false(test_allocation_failed());
+    test_fail_allocation(0);
+    ops->destroy(self);
+}
+
+static void options_are_checked_and_have_the_published_defaults(void **state) {
+    (void)state;
+    double       values[OPTIONS];
+    const double expected[OPTIONS] = {25, 400, 5, 0.1, 0.1, 20, 0};
+    void        *self = values;
+    option_defaults(ops->options, values);
+    assert_int_equal(option_count(ops->options), OPTIONS);
+    assert_memory_equal(values, expected, sizeof values);
+    /* 1 million rows, facts: 400 x 5 x 25 x 20 */
+    assert_close(planner_cem_rows(values), 1e6, 0.0, 0.0);
+    values[OPTION_PARTICLES] = 0;
+    assert_fails(ops->create(&stub_environment, values, &self), STATUS_ERR_RANGE, "particles");
+    assert_null(self);
+    small_options(values);
+    self = make(&stub_environment, values);
+    values[OPTION_ALPHA] = 1.5;
+    assert_fails(ops->set(self, values), STATUS_ERR_RANGE, "cem_alpha");
+    ops->destroy(self);
+    ops->destroy(NULL);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(finds_the_optimum_of_a_linear_model),
+        cmocka_unit_test(warm_start_is_the_plan_shifted_by_one_step),
+        cmocka_unit_test(returns_that_are_not_finite_are_never_elite),
+        cmocka_unit_test(predicted_termination_is_respected),
+        cmocka_unit_test(saved_planner_continues_bit_for_bit),
+        cmocka_unit_test(a_failing_model_leaves_everything_as_it_was),
+        cmocka_unit_test(every_failed_allocation_is_reported_and_later_plans_need_none),
+        cmocka_unit_test(options_are_checked_and_have_the_published_defaults),
+    };
+    return cmocka_run_group_tests_name("mbrl/cem", tests, NULL, NULL);
+}
