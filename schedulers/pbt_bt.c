@@ -10,6 +10,7 @@
  *
  * Source: Zhang et al. (2021), On the importance of hyperparameter optimization for model-based
  * reinforcement learning, arXiv 2102.13651. */
+#include "core/statistics.h"
 #include "schedulers/builtin.h"
 #include "schedulers/population.h"
 #include "schedulers/scheduler_internal.h"
@@ -150,20 +151,6 @@ static int better_first(const void *a, const void *b) {
     return (order != 0) ? order : (x->id > y->id) - (x->id < y->id);
 }
 
-static int ascending(const void *a, const void *b) {
-    const double x = *(const double *)a;
-    const double y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-/* quantile of sorted values, linear between them */
-static double quantile(const double *sorted, size_t n, double q) {
-    const double place = q * (double)(n - 1);
-    const size_t below = (size_t)place;
-    const size_t above = (below + 1 < n) ? below + 1 : below;
-    return sorted[below] + (place - (double)below) * (sorted[above] - sorted[below]);
-}
-
 static void measure_archive(Backtracking *bt) {
     double *fitness = bt->fitness;
     bt->spread = 0.0;
@@ -177,10 +164,9 @@ static void measure_archive(Backtracking *bt) {
         }
     }
     /* not by rank: with constraints the archive is not in the order of fitness */
-    qsort(fitness, bt->count, sizeof *fitness, ascending);
-    bt->scale = (bt->count == 0)
-                    ? 0.0
-                    : quantile(fitness, bt->count, 0.75) - quantile(fitness, bt->count, 0.25);
+    statistics_sort(fitness, bt->count);
+    bt->scale =
+        (bt->count == 0) ? 0.0 : statistics_interquartile_range((Sample){fitness, bt->count});
 }
 
 static void update_archive(Backtracking *bt) {

@@ -454,7 +454,7 @@ Rng scheduler_rng(const SchedulerSetup *setup, int64_t number, uint32_t lane) {
 double scheduler_fitness(const SchedulerSetup *setup, const Event *finished) {
     if (finished->outcome != OUTCOME_DONE || finished->objectives == NULL ||
         !isfinite(finished->objectives[0])) {
-        return -INFINITY;
+        return -(double)INFINITY;
     }
     return setup->maximize[0] ? finished->objectives[0] : -finished->objectives[0];
 }

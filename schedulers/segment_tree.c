@@ -123,9 +123,9 @@ static void append(SegmentTree *tree, const Decision *decision) {
                                              .end = decision->end,
                                              .previous = tree->last[trial],
                                              .same_end = tree->depth_head[depth],
-                                             .fitness = -INFINITY,
+                                             .fitness = -(double)INFINITY,
                                              .spread = (double)NAN,
-                                             .violation = INFINITY,
+                                             .violation = (double)INFINITY,
                                              .state = NODE_OPEN,
                                              .outcome = OUTCOME_NONE};
     if (tree->values > 0) {
@@ -256,7 +256,7 @@ double segment_violation(const SchedulerSetup *setup, const double *constraints)
         const double lower = setup->constraint_lower[i];
         const double upper = setup->constraint_upper[i];
         if (constraints == NULL || isnan(constraints[i])) {
-            return INFINITY;
+            return (double)INFINITY;
         }
         const bool   over = constraints[i] > upper;
         const double bound = over ? upper : lower;
