@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { INDENT = 2, KEY_BYTES = 256, KEY_WIDTH_MAX = 24, VALUE_BYTES = 1 << 20 };
+enum { INDENT = 2, KEY_WIDTH_MAX = 24 };
 
 Status view_open(const char *folder, Results **out) {
     *out = NULL;
@@ -38,16 +38,6 @@ Status view_json(const Json *json, Buffer *out) {
 
 /* ---- objects as lines -------------------------------------------------------------------------
  */
-
-/* Keys as words: best_segment is shown as "best segment". */
-static void key_words(const char *key, char words[KEY_BYTES]) {
-    size_t i = 0;
-
-    for (; key[i] != '\0' && i + 1 < KEY_BYTES; i++) {
-        words[i] = key[i] == '_' ? ' ' : key[i];
-    }
-    words[i] = '\0';
-}
 
 static bool is_table(const Json *value) {
     return json_is_array(value) && json_is_object(json_at(value, 0));
@@ -98,12 +88,10 @@ static Status put_object(const Json *object, size_t indent, CliStyle style, Buff
     Json        *value = NULL;
 
     for (size_t i = 0; json_member(object, i, &key, &value); i++) {
-        char words[KEY_BYTES];
-        key_words(key, words);
         if (json_is_null(value)) {
             continue;
         }
-        buffer_printf(out, "%*s%s:", (int)indent, "", words);
+        buffer_printf(out, "%*s%s:", (int)indent, "", key);
         if (is_table(value)) {
             buffer_puts(out, "\n");
             TRY(put_table(value, style, out));
@@ -111,7 +99,7 @@ static Status put_object(const Json *object, size_t indent, CliStyle style, Buff
             buffer_puts(out, "\n");
             TRY(put_object(value, indent + INDENT, style, out));
         } else {
-            const size_t length = strlen(words);
+            const size_t length = strlen(key);
             buffer_printf(out, "%*s", (int)(length < width ? width - length + 1 : 1), "");
             table_value(value, false, out);
             buffer_puts(out, "\n");

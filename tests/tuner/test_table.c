@@ -160,7 +160,7 @@ static void objects_are_shown_as_lines(void **state) {
     buffer_init(&out, 4096);
     assert_ok(view_object(json, (CliStyle){0}, &out));
     assert_string_equal(buffer_text(&out), "name:         x\n"
-                                           "best segment: 3\n"
+                                           "best_segment: 3\n"
                                            "n:            a=1 b=2\n"
                                            "deep:\n"
                                            "  c: d=1\n");
