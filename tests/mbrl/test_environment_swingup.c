@@ -257,6 +257,37 @@ static void a_blow_up_is_divergence(void **state) {
     ops->destroy(self);
 }
 
+/* At the end of the rail the constraint solver starts from the last accelerations, so they belong
+ * to a snapshot. */
+static void snapshots_at_the_end_of_the_rail_continue_bit_for_bit(void **state) {
+    (void)state;
+    const EnvironmentOps *ops = NULL;
+    void                 *one = NULL;
+    void                 *two = NULL;
+    double                a[4];
+    double                b[4];
+    double                snapshot[7];
+    EnvironmentStep       step;
+    const double          full[1] = {3.0};
+    double                farthest = 0.0;
+    Rng                   rng = rng_stream(1, 0, RNG_ENVIRONMENT);
+    assert_ok(environment_find("cartpole_swingup", &ops));
+    assert_ok(ops->create(&one));
+    assert_ok(ops->create(&two));
+    assert_ok(ops->reset(one, &rng, a));
+    for (int t = 0; t < 100; t++) {
+        ops->save(one, snapshot);
+        assert_ok(ops->load(two, snapshot, b));
+        assert_ok(ops->step(one, full, a, &step));
+        assert_ok(ops->step(two, full, b, &step));
+        assert_memory_equal(a, b, sizeof a);
+        farthest = fmax(farthest, a[0]);
+    }
+    assert_true(farthest > 2.45);
+    ops->destroy(one);
+    ops->destroy(two);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(compiles_to_the_reference_constants),
@@ -264,6 +295,7 @@ int main(void) {
         cmocka_unit_test(upright_pays_one_and_hanging_little),
         cmocka_unit_test(a_model_that_does_not_compile_is_an_error),
         cmocka_unit_test(a_blow_up_is_divergence),
+        cmocka_unit_test(snapshots_at_the_end_of_the_rail_continue_bit_for_bit),
     };
     return cmocka_run_group_tests_name("mbrl/environment_swingup", tests, NULL, NULL);
 }
