@@ -1,7 +1,14 @@
 /** @file results.h  What is known: the SQLite store of one study (results/schema.sql).
  *
  * Only the coordinator opens it for writing; readers see committed data and never block it. All
- * writes happen between results_begin() and results_commit(); one commit is one durable group.
+ * writes happen between results_begin() and results_commit(); one commit is one durable group. A
+ * write that fails leaves nothing of itself in its group (a full disk ends the whole group:
+ * results_rollback() it, and the store works again). A visitor may read and write the store. One
+ * thread at a time per connection.
+ *
+ * Errors of every function, where its own line says nothing else: STATUS_ERR_STATE for a write
+ * outside a group or one that the schema or a row's state refuses, STATUS_ERR_CORRUPT for a damaged
+ * file, STATUS_ERR_DATABASE for the rest (full disk, lock, input or output), STATUS_ERR_NOMEM.
  */
 #ifndef RESULTS_RESULTS_H
 #define RESULTS_RESULTS_H
@@ -113,7 +120,8 @@ Status results_attempt_start(Results *results, int64_t segment, int64_t attempt,
 /** Ends an attempt that did not finish its segment: running -> queued (retry) or -> failed. */
 Status results_attempt_fail(Results *results, int64_t segment, int64_t attempt, Outcome outcome,
                             const char *reason, bool retry) MUST_USE;
-/** Ends an attempt that yielded at `end`: running -> queued with a partial checkpoint. */
+/** Ends an attempt that yielded at `end`: running -> queued with a partial checkpoint. With end 0 the
+ * partial checkpoint of a queued segment is forgotten (it was damaged): it starts over from its parent. */
 Status results_attempt_yield(Results *results, int64_t segment, int64_t attempt, int64_t end,
                              uint64_t checkpoint_bytes, uint64_t checkpoint_checksum) MUST_USE;
 /** Forgets the partial checkpoint of a queued segment (it was damaged): it starts over from its
