@@ -169,7 +169,7 @@ static Status take_damaged(Coordinator *c, const Work *work, const News *news) {
         /* the yielded part is lost: start the segment over from its parent */
         ResultsSegment row = {.point = NULL};
         TRY(results_segment_read(c->results, NULL, work->id, &row));
-        TRY(results_partial_drop(c->results, work->id));
+        TRY(results_attempt_yield(c->results, work->id, work->attempt, 0, 0, 0));
         next.partial = false;
         next.needs = row.parent;
     } else {
