@@ -38,7 +38,9 @@ Status arena_take(Arena *arena, size_t count, size_t size, void **out) MUST_USE;
 size_t arena_need(size_t count, size_t size);
 
 /* ARENA_TAKE(arena, float, n, &rows): typed form */
+/* NOLINTBEGIN(bugprone-macro-parentheses): a type cannot stand in parentheses */
 #define ARENA_TAKE(arena, type, count, out) \
     arena_take((arena), (count), sizeof(type), (void **)(void *)(type **){(out)})
+/* NOLINTEND(bugprone-macro-parentheses) */
 
 #endif

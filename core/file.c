@@ -170,7 +170,8 @@ Status file_write_atomic(const char *path, const void *bytes, size_t length) {
 
 Status file_rename(const char *from, const char *to) {
     if (rename(from, to) != 0) {
-        FAIL_NATIVE(STATUS_ERR_IO, errno, "cannot rename %s to %s: %s", from, to, strerror(errno));
+        FAIL_NATIVE(STATUS_ERR_IO, errno, "cannot rename %s to %s: %s", from, to,
+                    status_errno(errno));
     }
     return sync_parent(to);
 }

@@ -5,13 +5,12 @@
 #include "core/status.h"
 
 #include <errno.h>
-#include <string.h>
 
 /* "cannot open /path: No such file or directory", with errno kept as the native code */
 #define FILE_FAIL(verb, path) \
-    FAIL_NATIVE(STATUS_ERR_IO, errno, "cannot %s %s: %s", (verb), (path), strerror(errno))
+    FAIL_NATIVE(STATUS_ERR_IO, errno, "cannot %s %s: %s", (verb), (path), status_errno(errno))
 #define FILE_FAILURE(verb, path) \
-    FAILURE_NATIVE(STATUS_ERR_IO, errno, "cannot %s %s: %s", (verb), (path), strerror(errno))
+    FAILURE_NATIVE(STATUS_ERR_IO, errno, "cannot %s %s: %s", (verb), (path), status_errno(errno))
 
 /** Opens, syncs and closes one file or one folder. @return STATUS_OK, STATUS_ERR_IO */
 Status file__sync_one(const char *path) MUST_USE;

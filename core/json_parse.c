@@ -111,17 +111,12 @@ static Status skip_plain(Scanner *scanner) {
 /* next piece; an empty one at the end */
 static Status scan(Scanner *scanner, Piece *piece) {
     piece->begin = scanner->at;
-    piece->special = NULL;
-    while (scanner->at < scanner->length && piece->special == NULL) {
-        const char *special = special_at(scanner);
-        if (special == NULL) {
-            TRY(skip_plain(scanner));
-        } else if (scanner->at > piece->begin) {
-            break; /* the plain text before it comes first */
-        } else {
-            piece->special = special;
-            scanner->at += strlen(special);
-        }
+    piece->special = (scanner->at < scanner->length) ? special_at(scanner) : NULL;
+    if (piece->special != NULL) {
+        scanner->at += strlen(piece->special);
+    }
+    while (piece->special == NULL && scanner->at < scanner->length && special_at(scanner) == NULL) {
+        TRY(skip_plain(scanner));
     }
     piece->end = scanner->at;
     return STATUS_OK;

@@ -12,6 +12,7 @@ enum { THREADS_LIMIT = 1024 };
 #define KERNEL_FAMILY "plain-1"
 
 /* LAPACK's own symbol, which OpenBLAS brings without a header; the length of `uplo` comes last */
+/* NOLINTNEXTLINE(readability-identifier-naming): LAPACK's */
 extern void dpotrf_(const char *uplo, const int *n, double *a, const int *lda, int *info,
                     size_t uplo_length);
 

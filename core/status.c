@@ -28,6 +28,11 @@ const char *status_text(Status code) {
     return "unknown status";
 }
 
+const char *status_errno(int number) {
+    const char *text = strerrordesc_np(number);
+    return (text == NULL) ? "unknown error" : text;
+}
+
 const ErrorInfo *status_last(void) {
     return &last_error;
 }

@@ -54,6 +54,8 @@ typedef struct ErrorInfo {
 const char *status_name(Status code);
 /** Short English text of a code. */
 const char *status_text(Status code);
+/** English text of an errno value; unlike strerror() it may be called by several threads. */
+const char *status_errno(int number);
 /** Details of the last failure of this thread; never NULL; code STATUS_OK if there was none. */
 const ErrorInfo *status_last(void);
 /** Forgets the last failure of this thread. */

@@ -195,6 +195,44 @@ static void text_cut_anywhere_is_refused_and_nothing_leaks(void **state) {
     }
 }
 
+/* Random damage: whatever is still accepted is written and read back to the same text. */
+static void damaged_text_is_refused_or_stable(void **state) {
+    (void)state;
+    static const char start[] =
+        "{\"op\":\"m\",\"v\":[1.5,NaN,-Infinity,-3e7,\"\\u00e9\\n\"],\"y\":null}";
+    static const char odd[] = "\"\\{}[]:,NIaf-0e.u1\x01\x80 ";
+    Rng               rng = rng_stream(2, 0, RNG_TEST);
+    Buffer            first;
+    Buffer            second;
+    size_t            accepted = 0;
+    buffer_init(&first, 10000);
+    buffer_init(&second, 10000);
+    for (size_t i = 0; i < 20000; i++) {
+        char  text[sizeof start];
+        Json *json = NULL;
+        memcpy(text, start, sizeof start);
+        for (size_t changes = rng_below(&rng, 3) + 1; changes > 0; changes--) {
+            text[rng_below(&rng, sizeof start - 1)] = odd[rng_below(&rng, sizeof odd)];
+        }
+        if (json_parse(text, sizeof start - 1, &json) != STATUS_OK) {
+            assert_null(json);
+            continue;
+        }
+        accepted++;
+        buffer_clear(&first);
+        buffer_clear(&second);
+        json_write(json, false, &first);
+        json_release(json);
+        json = parse(buffer_text(&first));
+        json_write(json, false, &second);
+        json_release(json);
+        assert_string_equal(buffer_text(&first), buffer_text(&second));
+    }
+    assert_true(accepted > 100);
+    buffer_reset(&first);
+    buffer_reset(&second);
+}
+
 static void values_are_built_and_asked(void **state) {
     (void)state;
     Json       *object = json_new_object();
@@ -401,6 +439,7 @@ int main(void) {
         cmocka_unit_test(malformed_text_is_refused_with_its_position),
         cmocka_unit_test(deep_nesting_is_refused),
         cmocka_unit_test(text_cut_anywhere_is_refused_and_nothing_leaks),
+        cmocka_unit_test(damaged_text_is_refused_or_stable),
         cmocka_unit_test(values_are_built_and_asked),
         cmocka_unit_test(bytes_that_are_not_utf8_are_replaced),
         cmocka_unit_test(building_refuses_what_does_not_fit),

@@ -94,6 +94,26 @@ static void a_shorter_fill_is_a_prefix_of_a_longer_one(void **state) {
     }
 }
 
+/* A fill drops what is left of a block before it, and of its own last group. */
+static void fills_begin_and_end_at_a_block(void **state) {
+    (void)state;
+    Rng   mixed = rng_stream(1, 2, RNG_TEST);
+    Rng   plain = mixed;
+    float first[5];
+    (void)rng_u32(&mixed);
+    rng_fill_uniform(&mixed, first, 5);
+    const uint32_t next = rng_u32(&mixed);
+    for (size_t block = 0; block < 1 + 16; block++) {
+        for (size_t word = 0; word < 4; word++) {
+            const uint32_t value = rng_u32(&plain);
+            if (word == 0 && block >= 1 && block < 1 + 5) {
+                assert_true(first[block - 1] == (float)(value >> 8) * 0x1p-24f);
+            }
+        }
+    }
+    assert_int_equal(next, rng_u32(&plain));
+}
+
 static void streams_differ_in_every_part_of_their_name(void **state) {
     (void)state;
     const Rng streams[] = {
@@ -260,6 +280,7 @@ int main(void) {
         cmocka_unit_test(bulk_numbers_are_those_of_the_stream_in_group_order),
         cmocka_unit_test(bulk_normals_are_box_muller_of_the_stream),
         cmocka_unit_test(a_shorter_fill_is_a_prefix_of_a_longer_one),
+        cmocka_unit_test(fills_begin_and_end_at_a_block),
         cmocka_unit_test(streams_differ_in_every_part_of_their_name),
         cmocka_unit_test(bulk_normals_have_the_moments_of_a_normal),
         cmocka_unit_test(single_normals_have_the_moments_of_a_normal),

@@ -1,5 +1,6 @@
 #include "tests/support/test_support.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <string.h>
 
@@ -47,6 +48,12 @@ static void a_native_code_is_kept(void **state) {
     assert_int_equal(status_last()->native, 0);
 }
 
+static void errno_values_have_a_text(void **state) {
+    (void)state;
+    assert_string_equal(status_errno(ENOENT), "No such file or directory");
+    assert_string_equal(status_errno(99999), "unknown error");
+}
+
 static void a_prefix_stands_before_the_text(void **state) {
     (void)state;
     assert_int_equal(fails(), STATUS_ERR_RANGE);
@@ -88,6 +95,7 @@ int main(void) {
         cmocka_unit_test(every_code_has_a_name_and_a_text),
         cmocka_unit_test(a_failure_says_what_and_where),
         cmocka_unit_test(a_native_code_is_kept),
+        cmocka_unit_test(errno_values_have_a_text),
         cmocka_unit_test(a_prefix_stands_before_the_text),
         cmocka_unit_test(long_texts_are_cut),
         cmocka_unit_test(threads_do_not_see_each_others_failures),
