@@ -24,14 +24,13 @@ static const CliCommand best = {
     .most = 1,
 };
 
-/* "curves" of a confirmation and the like are for programs: people see single values. */
 static Status put_section(const char *title, const Json *object, CliStyle style, Buffer *out) {
     if (!json_is_object(object) || json_count(object) == 0) {
         return STATUS_OK;
     }
     buffer_printf(out, "\n%s%s%s\n", style.color ? "\033[1m" : "", title,
                   style.color ? "\033[0m" : "");
-    return view_object(object, style, out);
+    return view_object(object, NULL, style, out);
 }
 
 static Status put_schedule(const Json *schedule, CliStyle style, Buffer *out) {
@@ -67,7 +66,7 @@ static Status put_best(const Json *report, Buffer *out) {
     TRY(put_section("hyperparameters", json_get(report, "hyperparameters"), style, out));
     TRY(put_schedule(json_get(report, "schedule"), style, out));
     TRY(put_section("evaluated", json_get(report, "evaluated"), style, out));
-    return put_section("confirmed", json_get(report, "confirmed"), style, out);
+    return view_confirmed(json_get(report, "confirmed"), out);
 }
 
 Status command_best(int argc, char **argv, Buffer *out) {

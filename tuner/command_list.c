@@ -201,17 +201,19 @@ static Status list_agents(Json *array) {
     return STATUS_OK;
 }
 
-/* First comment line of a preset says what it is for. */
+/* The comment at the top of a preset says what it is for. */
 static Json *preset_help(const char *text) {
     Buffer line;
 
-    buffer_init(&line, STATUS_TEXT_SIZE);
-    text += strspn(text, "# ");
-    size_t length = strcspn(text, "\n");
-    if (length >= STATUS_TEXT_SIZE) {
-        length = STATUS_TEXT_SIZE - 1;
+    buffer_init(&line, 4 * STATUS_TEXT_SIZE);
+    while (*text == '#') {
+        text += strspn(text, "# ");
+        const size_t length = strcspn(text, "\n");
+        buffer_puts(&line, line.length == 0 ? "" : " ");
+        buffer_append(&line, text, length);
+        text += length;
+        text += *text == '\n' ? 1 : 0;
     }
-    buffer_append(&line, text, length);
     Json *json = json_new_string(buffer_text(&line));
     buffer_reset(&line);
     return json;
@@ -283,7 +285,7 @@ static Status put_one(const Json *row, Buffer *out) {
     }
     if (rows == NULL) {
         buffer_puts(out, "\n");
-        return view_object(row, cli_style(STDOUT_FILENO), out);
+        return view_object(row, NULL, cli_style(STDOUT_FILENO), out);
     }
     if (json_count(rows) > 0) {
         buffer_puts(out, "\n");

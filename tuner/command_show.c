@@ -48,6 +48,24 @@ static Status write_rows(const Json *rows, ViewFormat format, const char *const 
     return status;
 }
 
+/* The summary for people: the best in one line (mbtune best shows it whole), arms as a table. */
+static Status write_summary(const Json *summary, Buffer *out) {
+    static const char *const apart[] = {"best", "confirmation", NULL};
+    const CliStyle           style = cli_style(STDOUT_FILENO);
+    const Json              *best = json_get(summary, "best");
+
+    TRY(view_object(summary, apart, style, out));
+    if (json_is_object(best)) {
+        buffer_printf(out, "best: segment %lld, objective ",
+                      (long long)json_integer(json_get(best, "segment")));
+        table_value(json_get(best, "objective"), false, out);
+        const char *note = json_string(json_get(best, "note"));
+        buffer_printf(out, "%s%s%s\n", note == NULL ? "" : " (", note == NULL ? "" : note,
+                      note == NULL ? "" : ")");
+    }
+    return view_confirmation(json_get(summary, "confirmation"), style, out);
+}
+
 static Status write_report(Results *results, const CliArguments *arguments, ViewFormat format,
                            Buffer *out) {
     const bool segments = cli_flag(arguments, "segments");
@@ -63,8 +81,7 @@ static Status write_report(Results *results, const CliArguments *arguments, View
         status = write_rows(report, format, NULL, out);
     } else {
         TRY(report_summary(results, &report));
-        status = format == VIEW_JSON ? view_json(report, out)
-                                     : view_object(report, cli_style(STDOUT_FILENO), out);
+        status = format == VIEW_JSON ? view_json(report, out) : write_summary(report, out);
     }
     json_release(report);
     return status;

@@ -81,14 +81,26 @@ static Status put_table(const Json *rows, CliStyle style, Buffer *out) {
     return status;
 }
 
+static bool is_skipped(const char *key, const char *const *skip) {
+    for (size_t i = 0; skip != NULL && skip[i] != NULL; i++) {
+        if (strcmp(skip[i], key) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* NOLINTNEXTLINE(misc-no-recursion): depth of what results report */
-static Status put_object(const Json *object, size_t indent, CliStyle style, Buffer *out) {
+static Status put_object(const Json *object, const char *const *skip, size_t indent, CliStyle style,
+                         Buffer *out) {
     const size_t width = key_width(object);
     const char  *key = NULL;
     Json        *value = NULL;
 
     for (size_t i = 0; json_member(object, i, &key, &value); i++) {
-        if (json_is_null(value)) {
+        const bool empty =
+            (json_is_object(value) || json_is_array(value)) && json_count(value) == 0;
+        if (json_is_null(value) || empty || is_skipped(key, skip)) {
             continue;
         }
         buffer_printf(out, "%*s%s:", (int)indent, "", key);
@@ -97,7 +109,7 @@ static Status put_object(const Json *object, size_t indent, CliStyle style, Buff
             TRY(put_table(value, style, out));
         } else if (json_is_object(value) && !is_flat(value)) {
             buffer_puts(out, "\n");
-            TRY(put_object(value, indent + INDENT, style, out));
+            TRY(put_object(value, NULL, indent + INDENT, style, out));
         } else {
             const size_t length = strlen(key);
             buffer_printf(out, "%*s", (int)(length < width ? width - length + 1 : 1), "");
@@ -108,8 +120,94 @@ static Status put_object(const Json *object, size_t indent, CliStyle style, Buff
     return buffer_status(out);
 }
 
-Status view_object(const Json *object, CliStyle style, Buffer *out) {
-    return put_object(object, 0, style, out);
+Status view_object(const Json *object, const char *const *skip, CliStyle style, Buffer *out) {
+    return put_object(object, skip, 0, style, out);
+}
+
+/* ---- confirmation -----------------------------------------------------------------------------
+ */
+
+/* "154.2 (140.1 .. 160.3)"; "-" where nothing is complete. */
+static void mean_text(const Json *object, const char *mean, const char *interval, Buffer *out) {
+    const Json *value = json_get(object, mean);
+    const Json *range = json_get(object, interval);
+
+    if (!json_is_number(value) || isnan(json_number(value))) {
+        buffer_puts(out, "-");
+        return;
+    }
+    buffer_printf(out, "%.5g", json_number(value));
+    if (json_count(range) == 2) {
+        buffer_printf(out, " (%.5g .. %.5g)", json_number(json_at(range, 0)),
+                      json_number(json_at(range, 1)));
+    }
+}
+
+static void put_comparison(const char *title, const Json *measure, Buffer *out) {
+    const Json *probability = json_get(measure, "probability");
+
+    buffer_printf(out, "  %s: schedule ", title);
+    mean_text(measure, "mean", "interval", out);
+    buffer_puts(out, ", defaults ");
+    mean_text(measure, "defaults_mean", "defaults_interval", out);
+    if (json_is_number(probability)) {
+        buffer_printf(out, ", P(schedule better) %.2g", json_number(probability));
+    }
+    buffer_puts(out, "\n");
+}
+
+Status view_confirmed(const Json *confirmed, Buffer *out) {
+    if (!json_is_object(confirmed)) {
+        return STATUS_OK;
+    }
+    buffer_printf(out, "\nconfirmed on %lld fresh seeds (mean and 95 %% interval over seeds)\n",
+                  (long long)json_integer(json_get(confirmed, "n")));
+    put_comparison("at the end", confirmed, out);
+    put_comparison("area under the curve", json_get(confirmed, "area"), out);
+    return buffer_status(out);
+}
+
+static void cell_mean(Table *table, const Json *measure) {
+    Buffer text;
+
+    buffer_init(&text, STATUS_TEXT_SIZE);
+    mean_text(measure, "mean", "interval", &text);
+    table_cell(table, buffer_text(&text));
+    buffer_reset(&text);
+}
+
+Status view_confirmation(const Json *confirmation, CliStyle style, Buffer *out) {
+    static const char *const left[] = {"arm", "source", "depth", "seeds", "failed"};
+    const Json              *arms = json_get(confirmation, "arms");
+    Table                    table;
+
+    if (json_count(arms) == 0) {
+        return STATUS_OK;
+    }
+    buffer_puts(out, "confirmation (mean and 95 % interval over seeds; probability to beat the "
+                     "defaults)\n");
+    table_init(&table);
+    for (size_t c = 0; c < sizeof left / sizeof left[0]; c++) {
+        table_column(&table, left[c], c == 0 ? TABLE_LEFT : TABLE_RIGHT);
+    }
+    table_column(&table, "at the end", TABLE_RIGHT);
+    table_column(&table, "P", TABLE_RIGHT);
+    table_column(&table, "area under the curve", TABLE_RIGHT);
+    table_column(&table, "P", TABLE_RIGHT);
+    for (size_t i = 0; i < json_count(arms); i++) {
+        const Json *arm = json_at(arms, i);
+        const Json *area = json_get(arm, "area");
+        for (size_t c = 0; c < sizeof left / sizeof left[0]; c++) {
+            table_json(&table, json_get(arm, left[c]));
+        }
+        cell_mean(&table, arm);
+        table_json(&table, json_get(arm, "probability"));
+        cell_mean(&table, area);
+        table_json(&table, json_get(area, "probability"));
+    }
+    const Status status = table_text(&table, style, out);
+    table_reset(&table);
+    return status;
 }
 
 /* ---- YAML -------------------------------------------------------------------------------------

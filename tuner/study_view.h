@@ -13,8 +13,15 @@ typedef enum ViewFormat { VIEW_TABLE, VIEW_JSON, VIEW_CSV } ViewFormat;
 /** Opens the database of study folder `folder` for reading; a live study goes on meanwhile.
  * @return STATUS_OK; STATUS_ERR_IO if it is no study folder; what results_open() fails with */
 Status view_open(const char *folder, Results **out) MUST_USE;
-/** Appends "key: value" lines of an object, keys aligned, nested objects below their key. */
-Status view_object(const Json *object, CliStyle style, Buffer *out) MUST_USE;
+/** Appends "key: value" lines of an object, keys aligned, nested objects below their key; null and
+ * empty values are left out, and so are the keys of `skip` (ends at NULL, or NULL). */
+Status view_object(const Json *object, const char *const *skip, CliStyle style,
+                   Buffer *out) MUST_USE;
+/** Appends how the best schedule did on fresh seeds, beside the defaults ("confirmed" of
+ * report_best()); nothing if it was not confirmed. */
+Status view_confirmed(const Json *confirmed, Buffer *out) MUST_USE;
+/** Appends a table of the arms of a confirmation (report_confirmation()); nothing for null. */
+Status view_confirmation(const Json *confirmation, CliStyle style, Buffer *out) MUST_USE;
 /** Appends JSON over several lines with a final newline. */
 Status view_json(const Json *json, Buffer *out) MUST_USE;
 /** Appends JSON as block-style YAML. */

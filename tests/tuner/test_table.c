@@ -152,18 +152,56 @@ static void yaml_is_read_back_as_what_it_was(void **state) {
 }
 
 static void objects_are_shown_as_lines(void **state) {
-    Json  *json = parse("{\"name\":\"x\",\"best_segment\":3,\"none\":null,\"n\":{\"a\":1,\"b\":2},"
-                         "\"deep\":{\"c\":{\"d\":1}}}");
+    static const char *const skip[] = {"hidden", NULL};
+    Json *json = parse("{\"name\":\"x\",\"best_segment\":3,\"none\":null,\"empty\":[],\"hidden\":1,"
+                       "\"n\":{\"a\":1,\"b\":2},"
+                       "\"deep\":{\"c\":{\"d\":1}}}");
     Buffer out;
     (void)state;
 
     buffer_init(&out, 4096);
-    assert_ok(view_object(json, (CliStyle){0}, &out));
+    assert_ok(view_object(json, skip, (CliStyle){0}, &out));
     assert_string_equal(buffer_text(&out), "name:         x\n"
                                            "best_segment: 3\n"
                                            "n:            a=1 b=2\n"
                                            "deep:\n"
                                            "  c: d=1\n");
+    buffer_reset(&out);
+    json_release(json);
+}
+
+static void confirmations_are_shown_beside_the_defaults(void **state) {
+    Json *json =
+        parse("{\"metric\":\"r\",\"arms\":["
+              "{\"arm\":\"schedule\",\"source\":17,\"depth\":4,\"seeds\":5,\"n\":5,\"failed\":0,"
+              "\"mean\":150.25,\"interval\":[140,160.5],\"defaults_mean\":120,"
+              "\"defaults_interval\":[110,130],\"probability\":0.9,"
+              "\"area\":{\"mean\":100,\"interval\":[90,110],\"defaults_mean\":80,"
+              "\"defaults_interval\":[70,90],\"probability\":0.85}},"
+              "{\"arm\":\"defaults\",\"source\":null,\"depth\":4,\"seeds\":5,\"n\":0,\"failed\":5,"
+              "\"mean\":null,\"interval\":null,\"probability\":null,"
+              "\"area\":{\"mean\":null,\"interval\":null,\"probability\":null}}]}");
+    Buffer out;
+    (void)state;
+
+    buffer_init(&out, 4096);
+    assert_ok(view_confirmation(json, (CliStyle){0}, &out));
+    assert_contains(buffer_text(&out), "schedule      17      4      5       0  "
+                                       "150.25 (140 .. 160.5)  0.9       100 (90 .. 110)  0.85\n");
+    assert_contains(buffer_text(&out), "defaults       -      4      5       5  "
+                                       "                    -    -                     -     -\n");
+    buffer_clear(&out);
+    assert_ok(view_confirmed(json_at(json_get(json, "arms"), 0), &out));
+    assert_string_equal(buffer_text(&out),
+                        "\nconfirmed on 5 fresh seeds (mean and 95 % interval over seeds)\n"
+                        "  at the end: schedule 150.25 (140 .. 160.5), defaults 120 (110 .. 130), "
+                        "P(schedule better) 0.9\n"
+                        "  area under the curve: schedule 100 (90 .. 110), defaults 80 (70 .. 90), "
+                        "P(schedule better) 0.85\n");
+    buffer_clear(&out);
+    assert_ok(view_confirmed(NULL, &out));
+    assert_ok(view_confirmation(NULL, (CliStyle){0}, &out));
+    assert_int_equal(out.length, 0);
     buffer_reset(&out);
     json_release(json);
 }
@@ -178,6 +216,7 @@ int main(void) {
         cmocka_unit_test(rows_with_objects_become_one_column_per_member),
         cmocka_unit_test(yaml_is_read_back_as_what_it_was),
         cmocka_unit_test(objects_are_shown_as_lines),
+        cmocka_unit_test(confirmations_are_shown_beside_the_defaults),
     };
     return cmocka_run_group_tests_name("tuner/table", tests, NULL, NULL);
 }
