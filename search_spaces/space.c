@@ -83,7 +83,8 @@ static Status check_step(const SpaceParameter *p, const char **key) {
         FAIL(STATUS_ERR_RANGE, "'step' %s of '%s' is too fine for its range",
              space__show(p->step).text, p->name);
     }
-    if (fabs(cells - nearbyint(cells)) > grid_tolerance) {
+    const bool too_wide = p->lower < p->upper && nearbyint(cells) < 1;
+    if (too_wide || fabs(cells - nearbyint(cells)) > grid_tolerance) {
         FAIL(STATUS_ERR_RANGE, "'step' %s of '%s' does not divide its range %s to %s",
              space__show(p->step).text, p->name, space__show(p->lower).text,
              space__show(p->upper).text);

@@ -269,6 +269,32 @@ static void no_value_is_absorbing(void **state) {
     }
 }
 
+static void bounds_reflect(void **state) {
+    (void)state;
+    const struct {
+        double from;
+        int    sign;
+        double to;
+    } cases[] = {
+        {0.5, 1, 0.7},    {0.5, -1, 0.3},  {0, -1, 0.2},     {0, 1, 0.2},    {1, 1, 0.8},
+        {0.02, -1, 0.18}, {0.98, 1, 0.82}, {0.18, -1, 0.02}, {0.1, -1, 0.3}, /* the reflection ends
+                                                                                where it began: the
+                                                                                other way */
+        {0.9, 1, 0.7},
+    };
+    const SpaceParameter p = sample_float("x", 0, 1, 0.5);
+    Space               *space = space_of(&p);
+    Rng                  rng = rng_stream(25, 0, RNG_TEST);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const signed char       sign = (signed char)cases[i].sign;
+        const SpacePerturbation how = {.step = 0.2, .signs = &sign};
+        double                  value = cases[i].from;
+        assert_ok(space_perturb(space, &rng, &how, &value));
+        assert_close(value, cases[i].to, 1e-12, 0);
+    }
+    space_destroy(space);
+}
+
 /* the defect this design avoids: after many moves ints are not piled up at a bound */
 static void many_moves_do_not_ratchet_to_a_bound(void **state) {
     (void)state;
@@ -448,6 +474,7 @@ int main(void) {
         cmocka_unit_test(sampling_avoids_what_is_forbidden),
         cmocka_unit_test(perturbed_points_stay_inside_and_move),
         cmocka_unit_test(no_value_is_absorbing),
+        cmocka_unit_test(bounds_reflect),
         cmocka_unit_test(many_moves_do_not_ratchet_to_a_bound),
         cmocka_unit_test(signs_steer_the_numeric_ones),
         cmocka_unit_test(resampling_draws_from_the_whole_range),

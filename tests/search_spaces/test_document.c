@@ -93,6 +93,10 @@ static void odd_keys_and_tags_are_refused(void **state) {
     refuse("a: \x01\n", STATUS_ERR_PARSE,
            "s.yaml:1:4: the file is not plain text (UTF-8): found byte 0x01");
     refuse("\xC3\xA9: 1\nb: \xFF\n", STATUS_ERR_PARSE, "s.yaml:2:4: the file is not plain text");
+    refuse("a: \x7F\n", STATUS_ERR_PARSE, "s.yaml:1:4: the file is not plain text");
+    refuse("a: \xC0\x80\n", STATUS_ERR_PARSE, "s.yaml:1:4: the file is not plain text");
+    refuse("a: \xE0\x80\x80\n", STATUS_ERR_PARSE, "s.yaml:1:4: the file is not plain text");
+    refuse("a: \xF4\x90\x80\x80\n", STATUS_ERR_PARSE, "s.yaml:1:4: the file is not plain text");
     refuse("a: \xED\xA0\x80\n", STATUS_ERR_PARSE, "s.yaml:1:4: the file is not");
 
     Document *d = parse("a: !!str 5\nb: !!int 5\nc: \"\xC3\xA9\"\n");
@@ -211,7 +215,8 @@ static void typed_readers_say_what_they_found(void **state) {
                             "  on: true\n"
                             "  quoted: \"true\"\n"
                             "  none:\n"
-                            "  list: [1]\n");
+                            "  list: [1]\n"
+                            "  rounded: 1.0e17\n");
     const Node *m = node_get(document_root(d), "space");
     double      number = -1;
     int64_t     integer = -1;
@@ -223,6 +228,8 @@ static void typed_readers_say_what_they_found(void **state) {
                  "s.yaml:3:9: 'half' must be a whole number, found '2.5'");
     assert_ok(node_integer(node_get(m, "whole"), "whole", &integer));
     assert_true(integer == 2000000000);
+    assert_fails(node_integer(node_get(m, "rounded"), "rounded", &integer), STATUS_ERR_PARSE,
+                 "'rounded' must be a whole number, found '1.0e17'");
     assert_ok(node_integer(node_get(m, "huge"), "huge", &integer));
     assert_true(integer == INT64_MAX);
     assert_fails(node_bool(node_get(m, "yes"), "yes", &truth), STATUS_ERR_PARSE,

@@ -142,6 +142,8 @@ static void add_refuses_bad_definitions(void **state) {
     p.step = 0.3;
     assert_fails(space_add(space, &p), STATUS_ERR_RANGE,
                  "'step' 0.3 of 'x' does not divide its range 0.5 to 1");
+    p.step = 1e21; /* so wide that the range is almost 0 steps */
+    assert_fails(space_add(space, &p), STATUS_ERR_RANGE, "does not divide its range 0.5 to 1");
     p.step = -1;
     assert_fails(space_add(space, &p), STATUS_ERR_RANGE, "must be above 0");
     p.step = 1e-15;
@@ -227,8 +229,8 @@ static void a_cycle_is_named(void **state) {
         const SpaceParameter p = sample_bool(names[i]);
         assert_ok(space_add(space, &p));
     }
-    /* d hangs on the cycle a -> b -> c -> a but is not in it */
-    const size_t parents[] = {1, 2, 3, 1};
+    /* d hangs on the cycle a -> b -> c -> a but is not in it; the first declared leads */
+    const size_t parents[] = {2, 2, 3, 1};
     for (size_t i = 0; i < 4; i++) {
         const SpaceTest test = sample_equals(parents[i], &yes);
         assert_ok(space_add_when(space, i, &test));
@@ -306,6 +308,40 @@ static void inactive_values_forbid_nothing(void **state) {
     space_destroy(space);
 }
 
+static void intervals_are_open(void **state) {
+    (void)state;
+    Space               *space = NULL;
+    const SpaceParameter x = sample_float("x", 0, 1, 0.5);
+    const SpaceParameter y = sample_bool("y");
+    const SpaceTest      test = sample_between(0, 0.25, 0.75);
+    assert_ok(space_create(&space));
+    assert_ok(space_add(space, &x));
+    assert_ok(space_add(space, &y));
+    assert_ok(space_add_when(space, 1, &test));
+    assert_ok(space_seal(space));
+    const double values[] = {0.25, 0.26, 0.74, 0.75};
+    for (size_t i = 0; i < 4; i++) {
+        const double point[2] = {values[i], 0};
+        assert_int_equal(space_is_active(space, point, 1), i == 1 || i == 2);
+    }
+    space_destroy(space);
+}
+
+/* 0.1 + 0.2 is a rounding away from the third cell: the default is stored as the cell */
+static void defaults_sit_on_their_grid(void **state) {
+    (void)state;
+    Space         *space = NULL;
+    SpaceParameter p = sample_float("x", 0, 1, 0.1 + 0.2 + 1e-9);
+    double         point = 0;
+    p.step = 0.1;
+    assert_ok(space_create(&space));
+    assert_ok(space_add(space, &p));
+    assert_ok(space_seal(space));
+    space_defaults(space, &point);
+    assert_close(point, 3 * 0.1, 0, 0);
+    space_destroy(space);
+}
+
 static void an_empty_space_is_a_space(void **state) {
     (void)state;
     Space *space = NULL;
@@ -331,6 +367,8 @@ int main(void) {
         cmocka_unit_test(children_may_be_declared_before_parents),
         cmocka_unit_test(forbidden_points_are_refused),
         cmocka_unit_test(inactive_values_forbid_nothing),
+        cmocka_unit_test(intervals_are_open),
+        cmocka_unit_test(defaults_sit_on_their_grid),
         cmocka_unit_test(an_empty_space_is_a_space),
     };
     return cmocka_run_group_tests_name("search_spaces/space", tests, NULL, NULL);

@@ -115,6 +115,24 @@ static void rows_fill_in_type_default_and_dynamic(void **state) {
     space_destroy(space);
 }
 
+static void quoted_choices_stay_strings(void **state) {
+    (void)state;
+    Space     *space = read_good("hyperparameters:\n"
+                                     "  c: {type: categorical, choices: [8, '16', true, 'false', adam]}\n",
+                                 NULL, NULL);
+    const char kinds[] = "nsbss";
+    for (size_t i = 0; i < 5; i++) {
+        const double point = (double)i;
+        Json        *json = space_to_json(space, &point);
+        const Json  *value = json_get(json, "c");
+        assert_int_equal(json_is_number(value), kinds[i] == 'n');
+        assert_int_equal(json_is_bool(value), kinds[i] == 'b');
+        assert_int_equal(json_is_string(value), kinds[i] == 's');
+        json_release(json);
+    }
+    space_destroy(space);
+}
+
 /* "Bad input": exact positions, what was found, what was expected, the nearest known key */
 static void bad_definitions_say_where(void **state) {
     (void)state;
@@ -157,6 +175,8 @@ static void bad_definitions_say_where(void **state) {
          "s.yaml:2:57: 'adan' is no choice of 'x'; did you mean 'adam'?"},
         {"x: {type: float, lower: 0, upper: 1, step: 0.3}", STATUS_ERR_RANGE,
          "s.yaml:2:46: 'step' 0.3 of 'x' does not divide its range 0 to 1"},
+        {"x: {type: int, lower: 2, upper: 8, step: 1.0e+21}", STATUS_ERR_RANGE,
+         "s.yaml:2:44: 'step' 1e+21 of 'x' does not divide its range 2 to 8"},
         {"x: {type: float, lower: 0, upper: 1, step: 0}", STATUS_ERR_RANGE,
          "s.yaml:2:46: 'step' of 'x' must be above 0"},
         {"x: {type: bool, default: yes}", STATUS_ERR_PARSE,
@@ -432,6 +452,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_definition_says_everything),
         cmocka_unit_test(rows_fill_in_type_default_and_dynamic),
+        cmocka_unit_test(quoted_choices_stay_strings),
         cmocka_unit_test(bad_definitions_say_where),
         cmocka_unit_test(definitions_must_suit_the_agent),
         cmocka_unit_test(bad_conditions_say_where),
