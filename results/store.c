@@ -419,8 +419,9 @@ static Status open_checked(const char *path, ResultsMode mode, const ResultsMigr
     if (status == STATUS_OK) {
         status = results__migrate(results, steps, count, version);
     }
+    const long why = (status == STATUS_OK) ? SQLITE_OK : status_last()->native & 0xff;
     if (status == STATUS_ERR_DATABASE && mode == RESULTS_READ &&
-        (status_last()->native & 0xff) == SQLITE_CANTOPEN) {
+        (why == SQLITE_CANTOPEN || why == SQLITE_READONLY)) {
         results_close(results);
         results = NULL;
         status = connect_immutable(path, &results);

@@ -310,6 +310,9 @@ static void read_without_permission(const char *path) {
     const bool fine =
         results_open(path, RESULTS_READ, &reader) == STATUS_OK &&
         results__integer(reader, "SELECT count(*) FROM study", 0, &count, "") == STATUS_OK;
+    if (!fine) {
+        print_message("%s\n", status_last()->text);
+    }
     results_close(reader);
     _exit((fine && count == 1) ? 0 : 2);
 }
