@@ -190,19 +190,24 @@ void trainer__end_badly(TrainerProcess *t, Outcome outcome, const char *format, 
     trainer__signal(t, SIGTERM);
 }
 
-void trainer_yield(TrainerProcess *trainer) {
-    if (trainer->has_order && trainer->is_sent && trainer->phase == PHASE_READY) {
-        buffer_puts(&trainer->outgoing, "{\"op\":\"yield\"}\n");
-        (void)trainer_pump(trainer);
-    }
-}
-
 void trainer_cancel(TrainerProcess *trainer) {
     if (trainer->phase == PHASE_NONE) {
         return;
     }
     trainer->stopping = true;
     trainer__end_badly(trainer, OUTCOME_CANCELLED, "cancelled");
+}
+
+void trainer_yield(TrainerProcess *trainer) {
+    if (!trainer->has_order) {
+        return;
+    }
+    if (!trainer->is_sent) {
+        trainer_cancel(trainer);
+    } else if (trainer->phase == PHASE_READY) {
+        buffer_puts(&trainer->outgoing, "{\"op\":\"yield\"}\n");
+        (void)trainer_pump(trainer);
+    }
 }
 
 void trainer_stop(TrainerProcess *trainer) {

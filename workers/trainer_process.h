@@ -69,7 +69,8 @@ void trainer_destroy(TrainerProcess *trainer);
  * started; STATUS_ERR_PROTOCOL if the line is no such request; STATUS_ERR_NOMEM
  */
 Status trainer_order(TrainerProcess *trainer, const char *line, int64_t id) MUST_USE;
-/** Asks for an end after the current unit; ignored without an order. */
+/** Asks for an end after the current unit; ignored without an order. One that waits for the
+ * trainer's hello is cancelled: it has no unit to end with. */
 void trainer_yield(TrainerProcess *trainer);
 /** Kills the trainer; an order ends as OUTCOME_CANCELLED. */
 void trainer_cancel(TrainerProcess *trainer);

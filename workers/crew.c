@@ -1,0 +1,430 @@
+/* Rank 0's side. One receive of a fixed size stays posted per worker, so that a worker that dies in
+ * the middle of a message can block nobody: its receive just never completes. A message that came
+ * in is read piece by piece by crew_poll(), then its receive is posted again.
+ *
+ * MPICH never says that a rank has died: silence is all there is, and a message to the dead counts
+ * as sent. So every worker that says nothing for three heartbeats is lost.
+ */
+#include "workers/crew.h"
+
+#include "core/clock.h"
+#include "workers/crew_setup.h"
+#include "workers/message.h"
+#include "workers/mpi_status.h"
+#include "workers/outbox.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { SILENT_BEATS = 3 };
+
+static const double least_wait_s = 1e-4;
+static const double most_wait_s = 1e-3;
+static const double wait_growth = 1.3;
+static const double goodbye_s = 2.0; /* beyond the grace of crew_stop() */
+static const double last_word_s = 1.0;
+
+typedef struct CrewWorker {
+    unsigned char *inbox;
+    MessageReader  reader; /* over the inbox, while has_message */
+    bool           has_message;
+    bool           announced;
+    bool           lost;
+    bool           lost_told;
+    bool           goodbye;
+    double         heard_at;
+    double         said_at;
+    size_t         first_slot;
+    size_t         slot_count;
+} CrewWorker;
+
+struct Crew {
+    MPI_Comm     comm;
+    int          size;
+    CrewWorker  *workers;  /* (size); entry 0 is unused */
+    MPI_Request *receives; /* (size) */
+    int         *arrived;  /* (size) scratch of MPI_Testsome */
+    MPI_Status  *statuses; /* (size) likewise */
+    size_t       slot_count;
+    Outbox       outbox;
+    Buffer       message; /* scratch */
+    double       heartbeat;
+    double       wait;    /* how long the next idle sleep is */
+    double       seen_at; /* when messages were last looked for */
+    int          turn;    /* worker whose messages are read next */
+    bool         clean;
+};
+
+static Status post_receive(Crew *crew, int rank) {
+    CrewWorker *worker = &crew->workers[rank];
+    worker->has_message = false;
+    return mpi_status(MPI_Irecv(worker->inbox, MESSAGE_NEWS_BYTES, MPI_BYTE, rank, MPI_ANY_TAG,
+                                crew->comm, &crew->receives[rank]),
+                      "MPI_Irecv");
+}
+
+static Status make_workers(Crew *crew) {
+    const size_t size = (size_t)crew->size;
+    crew->workers = calloc(size, sizeof *crew->workers);
+    crew->receives = calloc(size, sizeof(MPI_Request));
+    crew->arrived = calloc(size, sizeof *crew->arrived);
+    crew->statuses = calloc(size, sizeof *crew->statuses);
+    if (crew->workers == NULL || crew->receives == NULL || crew->arrived == NULL ||
+        crew->statuses == NULL) {
+        FAIL(STATUS_ERR_NOMEM, "no memory for %d workers", crew->size);
+    }
+    for (size_t i = 0; i < size; i++) {
+        crew->receives[i] = MPI_REQUEST_NULL;
+    }
+    for (size_t i = 1; i < size; i++) {
+        crew->workers[i].inbox = malloc(MESSAGE_NEWS_BYTES);
+        if (crew->workers[i].inbox == NULL) {
+            FAIL(STATUS_ERR_NOMEM, "no memory for the messages of worker %zu", i);
+        }
+    }
+    return STATUS_OK;
+}
+
+static Status start_receives(Crew *crew, const int64_t *slots) {
+    const double now = clock_monotonic();
+    crew->seen_at = now;
+    for (int rank = 1; rank < crew->size; rank++) {
+        CrewWorker *worker = &crew->workers[rank];
+        worker->first_slot = crew->slot_count;
+        worker->slot_count = (slots[rank] > 0) ? (size_t)slots[rank] : 0;
+        crew->slot_count += worker->slot_count;
+        worker->heard_at = now;
+        worker->said_at = now;
+        TRY(post_receive(crew, rank));
+    }
+    return STATUS_OK;
+}
+
+/* all that the workers take part in; local failures are kept for the end */
+static Status start_together(Crew *crew, const CrewConfig *config, MPI_Comm comm) {
+    cpu_set_t cores;
+    int64_t   first = 0;
+    int64_t  *slots = NULL;
+    Buffer    bytes;
+    TRY(crew__communicator(comm, &crew->comm));
+    TRY_MPI(MPI_Comm_size(crew->comm, &crew->size));
+    Status local = make_workers(crew);
+    slots = calloc((size_t)crew->size, sizeof *slots);
+    if (local == STATUS_OK && slots == NULL) {
+        local = FAILURE(STATUS_ERR_NOMEM, "no memory for %d workers", crew->size);
+    }
+    buffer_init(&bytes, CREW_CONFIG_BYTES);
+    if (local == STATUS_OK) {
+        local = message_write_config(config, &bytes);
+    }
+    if (local != STATUS_OK) {
+        buffer_reset(&bytes);
+    }
+    Status status = crew__share_config(crew->comm, &bytes);
+    buffer_reset(&bytes);
+    if (status == STATUS_OK && local == STATUS_OK) {
+        status = crew__share_cores(crew->comm, 0, &cores, &first);
+        if (status == STATUS_OK) {
+            status = crew__gather_slots(crew->comm, 0, slots);
+        }
+        if (status == STATUS_OK) {
+            status = start_receives(crew, slots);
+        }
+    }
+    free(slots);
+    return (local != STATUS_OK) ? local : status;
+}
+
+Status crew_create(MPI_Comm comm, const CrewConfig *config, Crew **out) {
+    *out = NULL;
+    Crew *crew = calloc(1, sizeof *crew);
+    if (crew == NULL) {
+        FAIL(STATUS_ERR_NOMEM, "no memory for the crew");
+    }
+    crew->comm = MPI_COMM_NULL;
+    crew->heartbeat = config->heartbeat_seconds;
+    crew->wait = least_wait_s;
+    buffer_init(&crew->message, (size_t)2 * CREW_CONFIG_BYTES);
+    const Status status = start_together(crew, config, comm);
+    outbox_init(&crew->outbox, crew->comm);
+    if (status != STATUS_OK) {
+        crew_destroy(crew);
+        return status;
+    }
+    *out = crew;
+    return STATUS_OK;
+}
+
+void crew_destroy(Crew *crew) {
+    if (crew == NULL) {
+        return;
+    }
+    outbox_reset(&crew->outbox);
+    buffer_reset(&crew->message);
+    if (crew->workers != NULL && crew->receives != NULL) {
+        for (int rank = 1; rank < crew->size; rank++) {
+            if (crew->receives[rank] == MPI_REQUEST_NULL) {
+                free(crew->workers[rank].inbox); /* else MPI may yet write to it */
+            }
+        }
+    }
+    if (crew->clean && crew->comm != MPI_COMM_NULL) {
+        (void)MPI_Comm_free(&crew->comm);
+    }
+    free(crew->workers);
+    free(crew->receives);
+    free(crew->arrived);
+    free(crew->statuses);
+    free(crew);
+}
+
+/* ---- receiving ---- */
+
+/* takes note of what has come in; reads nothing of it. @param any  out  whether something has */
+static Status look(Crew *crew, bool *any) {
+    int          count = 0;
+    const double now = clock_monotonic();
+    const double away = now - crew->seen_at;
+    *any = false;
+    crew->seen_at = now;
+    TRY(outbox_progress(&crew->outbox));
+    TRY_MPI(MPI_Testsome(crew->size, crew->receives, &count, crew->arrived, crew->statuses));
+    for (int i = 0; i < count && count != MPI_UNDEFINED; i++) {
+        CrewWorker *worker = &crew->workers[crew->arrived[i]];
+        int         length = 0;
+        TRY_MPI(MPI_Get_count(&crew->statuses[i], MPI_BYTE, &length));
+        const int tag = crew->statuses[i].MPI_TAG;
+        worker->heard_at = now;
+        worker->goodbye = worker->goodbye || tag == TAG_GOODBYE;
+        worker->has_message = true;
+        worker->reader = message_reader(worker->inbox, (tag == TAG_NEWS) ? (size_t)length : 0);
+        *any = *any || tag == TAG_NEWS || tag == TAG_GOODBYE;
+    }
+    if (away > crew->heartbeat) { /* this process was stopped or busy, not they */
+        for (int rank = 1; rank < crew->size; rank++) {
+            crew->workers[rank].heard_at += away;
+        }
+    }
+    return STATUS_OK;
+}
+
+static Status beat(Crew *crew) {
+    const double now = crew->seen_at;
+    for (int rank = 1; rank < crew->size; rank++) {
+        CrewWorker *worker = &crew->workers[rank];
+        if (!worker->lost && !worker->goodbye && now - worker->said_at >= crew->heartbeat) {
+            worker->said_at = now;
+            TRY(outbox_send(&crew->outbox, rank, TAG_BEAT, NULL, 0));
+        }
+    }
+    return STATUS_OK;
+}
+
+/* a worker that is given up; should it only have slept, this ends it when it wakes */
+static Status give_up(Crew *crew, int rank) {
+    crew->workers[rank].lost = true;
+    buffer_clear(&crew->message);
+    message_put_f64(&crew->message, 0.0);
+    TRY(buffer_status(&crew->message));
+    return outbox_send(&crew->outbox, rank, TAG_STOP, crew->message.data, crew->message.length);
+}
+
+static Status find_lost(Crew *crew, News *news, bool *got) {
+    const double patience = SILENT_BEATS * crew->heartbeat;
+    for (int rank = 1; rank < crew->size; rank++) {
+        CrewWorker *worker = &crew->workers[rank];
+        const bool  silent = crew->seen_at - worker->heard_at > patience && !worker->has_message;
+        if (!worker->lost && (silent || worker->goodbye)) {
+            TRY(give_up(crew, rank));
+        }
+        if (worker->lost && !worker->lost_told) {
+            worker->lost_told = true;
+            *news = (News){.kind = NEWS_LOST,
+                           .worker = rank,
+                           .slot = worker->first_slot,
+                           .first_slot = worker->first_slot,
+                           .slot_count = worker->slot_count};
+            *got = true;
+            return STATUS_OK;
+        }
+    }
+    return STATUS_OK;
+}
+
+/* the next piece of worker `rank`'s message; its receive is posted again once all is read */
+static Status read_from(Crew *crew, int rank, News *news, bool *got) {
+    CrewWorker *worker = &crew->workers[rank];
+    if (message_at_end(&worker->reader)) {
+        return worker->goodbye ? STATUS_OK : post_receive(crew, rank);
+    }
+    const Status status = message_read_news(&worker->reader, news);
+    if (status != STATUS_OK) {
+        return status_prefix("worker %d", rank);
+    }
+    if (news->slot >= worker->slot_count && news->kind != NEWS_WORKER) {
+        FAIL(STATUS_ERR_CORRUPT, "worker %d: a malformed message: slot %zu of %zu", rank,
+             news->slot, worker->slot_count);
+    }
+    news->worker = rank;
+    news->slot += worker->first_slot;
+    news->first_slot = worker->first_slot;
+    news->slot_count = worker->slot_count;
+    worker->announced = worker->announced || news->kind == NEWS_WORKER;
+    *got = true;
+    return STATUS_OK;
+}
+
+Status crew_poll(Crew *crew, News *news, bool *got) {
+    bool any = false;
+    *got = false;
+    TRY(look(crew, &any));
+    for (int i = 1; i < crew->size && !*got; i++) {
+        const int rank = 1 + (crew->turn + i - 1) % (crew->size - 1);
+        if (crew->workers[rank].has_message) {
+            TRY(read_from(crew, rank, news, got));
+            if (*got) { /* the same one again until its message is read */
+                crew->turn = rank - 1;
+            }
+        }
+    }
+    TRY(beat(crew));
+    if (!*got) {
+        TRY(find_lost(crew, news, got));
+    }
+    if (*got) {
+        crew->wait = least_wait_s;
+    }
+    return STATUS_OK;
+}
+
+void crew_wait(Crew *crew, double seconds) {
+    const double deadline = clock_monotonic() + seconds;
+    for (;;) {
+        bool any = false;
+        for (int rank = 1; rank < crew->size; rank++) {
+            any = any ||
+                  (crew->workers[rank].has_message && !message_at_end(&crew->workers[rank].reader));
+        }
+        bool came = false;
+        if (look(crew, &came) != STATUS_OK || beat(crew) != STATUS_OK || any || came) {
+            return; /* a failure shows again in crew_poll() */
+        }
+        /* heartbeats need no owner: post their receives again here */
+        for (int rank = 1; rank < crew->size; rank++) {
+            const CrewWorker *worker = &crew->workers[rank];
+            if (worker->has_message && !worker->goodbye && post_receive(crew, rank) != STATUS_OK) {
+                return;
+            }
+        }
+        const double left = deadline - clock_monotonic();
+        if (left <= 0.0) {
+            return;
+        }
+        clock_sleep((left < crew->wait) ? left : crew->wait);
+        crew->wait =
+            (crew->wait * wait_growth < most_wait_s) ? crew->wait * wait_growth : most_wait_s;
+    }
+}
+
+/* ---- sending ---- */
+
+static Status send_to_slot(Crew *crew, size_t slot, MessageTag tag) {
+    for (int rank = 1; rank < crew->size; rank++) {
+        CrewWorker *worker = &crew->workers[rank];
+        if (slot - worker->first_slot >= worker->slot_count) {
+            continue;
+        }
+        if (worker->lost || !worker->announced) {
+            FAIL(STATUS_ERR_STATE, "slot %zu: its worker %d %s", slot, rank,
+                 worker->lost ? "is lost" : "has not said hello");
+        }
+        worker->said_at = clock_monotonic();
+        crew->wait = least_wait_s;
+        return outbox_send(&crew->outbox, rank, tag, crew->message.data, crew->message.length);
+    }
+    FAIL(STATUS_ERR_ARG, "there is no slot %zu; there are %zu", slot, crew->slot_count);
+}
+
+/* the slot's number as its worker counts */
+static size_t local_slot(const Crew *crew, size_t slot) {
+    for (int rank = 1; rank < crew->size; rank++) {
+        const CrewWorker *worker = &crew->workers[rank];
+        if (slot - worker->first_slot < worker->slot_count) {
+            return slot - worker->first_slot;
+        }
+    }
+    return 0;
+}
+
+Status crew_order(Crew *crew, size_t slot, const Order *order) {
+    buffer_clear(&crew->message);
+    TRY(message_write_order(local_slot(crew, slot), order, &crew->message));
+    return send_to_slot(crew, slot, TAG_ORDER);
+}
+
+static Status send_slot(Crew *crew, size_t slot, MessageTag tag) {
+    buffer_clear(&crew->message);
+    message_put_i64(&crew->message, (int64_t)local_slot(crew, slot));
+    TRY(buffer_status(&crew->message));
+    return send_to_slot(crew, slot, tag);
+}
+
+Status crew_yield(Crew *crew, size_t slot) {
+    return send_slot(crew, slot, TAG_YIELD);
+}
+
+Status crew_cancel(Crew *crew, size_t slot) {
+    return send_slot(crew, slot, TAG_CANCEL);
+}
+
+/* ---- the end ---- */
+
+static int missing_goodbyes(const Crew *crew) {
+    int missing = 0;
+    for (int rank = 1; rank < crew->size; rank++) {
+        missing += crew->workers[rank].goodbye ? 0 : 1;
+    }
+    return missing;
+}
+
+/* news that nobody took is dropped; @return with all goodbyes, or late */
+static Status wait_goodbyes(Crew *crew, double deadline) {
+    while (missing_goodbyes(crew) > 0 && clock_monotonic() < deadline) {
+        bool any = false;
+        for (int rank = 1; rank < crew->size; rank++) {
+            if (crew->workers[rank].has_message && !crew->workers[rank].goodbye) {
+                TRY(post_receive(crew, rank));
+            }
+        }
+        TRY(look(crew, &any));
+        TRY(beat(crew));
+        if (!any) {
+            clock_sleep(least_wait_s);
+        }
+    }
+    return STATUS_OK;
+}
+
+static Status tell_all(Crew *crew, MessageTag tag, double value) {
+    buffer_clear(&crew->message);
+    message_put_f64(&crew->message, value);
+    TRY(buffer_status(&crew->message));
+    for (int rank = 1; rank < crew->size; rank++) {
+        TRY(outbox_send(&crew->outbox, rank, tag, crew->message.data, crew->message.length));
+    }
+    return STATUS_OK;
+}
+
+Status crew_stop(Crew *crew, double grace, bool *clean) {
+    *clean = false;
+    TRY(tell_all(crew, TAG_STOP, grace));
+    TRY(wait_goodbyes(crew, clock_monotonic() + grace + goodbye_s));
+    crew->clean = missing_goodbyes(crew) == 0;
+    TRY(tell_all(crew, TAG_END, crew->clean ? 1.0 : 0.0));
+    const double deadline = clock_monotonic() + last_word_s;
+    do {
+        TRY(outbox_progress(&crew->outbox));
+    } while (crew->outbox.outstanding > 0 && clock_monotonic() < deadline);
+    *clean = crew->clean;
+    return STATUS_OK;
+}

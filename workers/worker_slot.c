@@ -1,0 +1,256 @@
+/* One slot: an order comes in, its checkpoint is verified, its trainer works, its own checkpoint is
+ * made durable, and only then is it finished. Everything that goes wrong becomes the outcome of the
+ * order with its reason; a Status means that the worker itself cannot go on.
+ */
+#include "core/clock.h"
+#include "workers/worker_internal.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+/* "3,4" from the host's allowed cores; "" if they do not fit */
+static void write_cores(const cpu_set_t *allowed, int64_t first, int64_t count, char *out) {
+    size_t  used = 0;
+    int64_t index = 0;
+    out[0] = '\0';
+    for (size_t core = 0; core < CPU_SETSIZE; core++) {
+        if (!CPU_ISSET(core, allowed)) {
+            continue;
+        }
+        if (index >= first && index < first + count) {
+            const int n = snprintf(out + used, WORKER_CORES_TEXT - used, "%s%zu",
+                                   (used > 0) ? "," : "", core);
+            used += (n > 0) ? (size_t)n : 0;
+            if (used >= WORKER_CORES_TEXT) {
+                out[0] = '\0';
+                return;
+            }
+        }
+        index++;
+    }
+}
+
+Status worker__slot_init(Worker *w, size_t index, const cpu_set_t *cores, int64_t first_core) {
+    WorkerSlot *slot = &w->slots[index];
+    buffer_init(&slot->line, PROTOCOL_LINE_BYTES);
+    const int length = snprintf(slot->log_path, sizeof slot->log_path, "%s/logs/trainer-%d-%zu.log",
+                                w->config.study_folder, w->rank, index);
+    if (length < 0 || (size_t)length >= sizeof slot->log_path) {
+        FAIL(STATUS_ERR_RANGE, "the path of the study is too long: %s", w->config.study_folder);
+    }
+    if (first_core >= 0) {
+        write_cores(cores, first_core + (int64_t)index * w->config.cores, w->config.cores,
+                    slot->cores);
+    }
+    const TrainerSetup setup = {
+        .binary = w->setup->binary,
+        .command = w->command,
+        .hello = w->config.hello,
+        .log_path = slot->log_path,
+        .cores = (slot->cores[0] != '\0') ? slot->cores : NULL,
+        .threads = w->config.cores,
+        .memory_bytes = w->config.memory_bytes,
+        .start_seconds = w->config.start_seconds,
+        .silence_seconds = w->config.silence_seconds,
+        .segment_seconds = w->config.segment_seconds,
+        .supervisors = w->supervisors,
+        .supervisor_count = w->slot_count,
+        .slot = index,
+    };
+    return trainer_create(&setup, &slot->trainer);
+}
+
+void worker__slot_reset(WorkerSlot *slot) {
+    trainer_destroy(slot->trainer);
+    slot->trainer = NULL;
+    buffer_reset(&slot->line);
+}
+
+static News about(const WorkerSlot *slot, size_t index, NewsKind kind) {
+    return (News){.kind = kind,
+                  .slot = index,
+                  .evaluate = slot->evaluate,
+                  .id = slot->id,
+                  .attempt = slot->attempt};
+}
+
+static Status finish(Worker *w, size_t index, const News *news) {
+    w->slots[index].has_order = false;
+    w->slots[index].is_given = false;
+    return worker__say(w, news);
+}
+
+/* an order that ends before its trainer saw it */
+static Status finish_early(Worker *w, size_t index, Outcome outcome, bool damaged,
+                           const char *text) {
+    News news = about(&w->slots[index], index, NEWS_FINISHED);
+    news.outcome = outcome;
+    news.damaged = damaged;
+    news.text = text;
+    return finish(w, index, &news);
+}
+
+/* ---- from the coordinator ---- */
+
+static Status give_to_trainer(Worker *w, size_t index) {
+    WorkerSlot *slot = &w->slots[index];
+    if (!trainer_ready(slot->trainer)) {
+        return STATUS_OK; /* once the old process has gone */
+    }
+    const Status status = trainer_order(slot->trainer, buffer_text(&slot->line), slot->id);
+    if (status != STATUS_OK) {
+        const bool own_fault = status == STATUS_ERR_PROTOCOL;
+        return finish_early(w, index, own_fault ? OUTCOME_PROTOCOL : OUTCOME_CRASHED, false,
+                            status_last()->text);
+    }
+    slot->is_given = true;
+    return STATUS_OK;
+}
+
+Status worker__slot_order(Worker *w, size_t index, const Order *order) {
+    WorkerSlot *slot = &w->slots[index];
+    if (slot->has_order) {
+        FAIL(STATUS_ERR_STATE, "slot %zu has segment or evaluation %" PRId64 " already", index,
+             slot->id);
+    }
+    slot->has_order = true;
+    slot->is_given = false;
+    slot->evaluate = order->evaluate;
+    slot->id = order->id;
+    slot->attempt = order->attempt;
+    (void)snprintf(slot->checkpoint, sizeof slot->checkpoint, "%s", order->checkpoint);
+    buffer_clear(&slot->line);
+    buffer_puts(&slot->line, order->line);
+    Status status = buffer_status(&slot->line);
+    if (status == STATUS_OK && order->checkpoint[0] != '\0') {
+        status = checkpoint_prepare(&w->checkpoints, order->checkpoint);
+    }
+    if (status != STATUS_OK) { /* a full or broken disk is nobody's own fault */
+        return finish_early(w, index, OUTCOME_LOST, false, status_last()->text);
+    }
+    if (order->resume_from[0] != '\0' &&
+        checkpoint_verify(&w->checkpoints, order->resume_from, order->resume_bytes,
+                          order->resume_checksum) != STATUS_OK) {
+        return finish_early(w, index, OUTCOME_LOST, true, status_last()->text);
+    }
+    return give_to_trainer(w, index);
+}
+
+Status worker__slot_yield(Worker *w, size_t index) {
+    const WorkerSlot *slot = &w->slots[index];
+    if (!slot->has_order) {
+        return STATUS_OK; /* it ended while the message was on its way */
+    }
+    if (!slot->is_given) {
+        return finish_early(w, index, OUTCOME_CANCELLED, false, "yielded before it began");
+    }
+    trainer_yield(slot->trainer);
+    return STATUS_OK;
+}
+
+Status worker__slot_cancel(Worker *w, size_t index) {
+    const WorkerSlot *slot = &w->slots[index];
+    if (!slot->has_order) {
+        return STATUS_OK;
+    }
+    if (!slot->is_given) {
+        return finish_early(w, index, OUTCOME_CANCELLED, false, "cancelled");
+    }
+    trainer_cancel(slot->trainer);
+    return STATUS_OK;
+}
+
+/* ---- from the trainer ---- */
+
+static Status say_metric(Worker *w, size_t index, const Reply *reply) {
+    News  news = about(&w->slots[index], index, NEWS_METRIC);
+    Json *value = NULL;
+    news.step = reply->step;
+    news.index = reply->index;
+    for (size_t i = 0; json_member(reply->values, i, &news.name, &value); i++) {
+        news.value = json_number(value);
+        TRY(worker__say(w, &news));
+    }
+    return STATUS_OK;
+}
+
+static Status say_log(Worker *w, size_t index, const TrainerEvent *event) {
+    News news = about(&w->slots[index], index, NEWS_LOG);
+    if (!w->slots[index].has_order) {
+        news.id = 0;
+    }
+    news.level = event->level;
+    news.text = event->text;
+    return worker__say(w, &news);
+}
+
+static bool ended_well(Outcome outcome) {
+    return outcome == OUTCOME_DONE || outcome == OUTCOME_PREEMPTED;
+}
+
+/* the checkpoint of what ended well; on failure the outcome changes */
+static void keep_checkpoint(Worker *w, WorkerSlot *slot, News *news) {
+    const Status status = checkpoint_finish(&w->checkpoints, slot->checkpoint,
+                                            &news->checkpoint_bytes, &news->checkpoint_checksum);
+    if (status == STATUS_OK) {
+        news->checkpoint_kept = true;
+        return;
+    }
+    /* not written: the trainer broke its word; not saved: the disk did */
+    news->outcome = (status == STATUS_ERR_PROTOCOL) ? OUTCOME_PROTOCOL : OUTCOME_LOST;
+    news->text = status_last()->text;
+    news->end = 0;
+    trainer_cancel(slot->trainer);
+}
+
+static Status say_over(Worker *w, size_t index, const TrainerEvent *event) {
+    WorkerSlot *slot = &w->slots[index];
+    News        news = about(slot, index, NEWS_FINISHED);
+    const bool  wanted = slot->checkpoint[0] != '\0' && !slot->evaluate;
+    news.outcome = event->outcome;
+    news.text = event->text;
+    news.end = event->end;
+    news.busy_seconds = event->busy_seconds;
+    news.deterministic = trainer_deterministic(slot->trainer);
+    news.can_checkpoint = trainer_can_checkpoint(slot->trainer);
+    if (wanted && ended_well(event->outcome) && news.can_checkpoint) {
+        keep_checkpoint(w, slot, &news);
+    }
+    if (wanted && !ended_well(news.outcome) &&
+        checkpoint_prepare(&w->checkpoints, slot->checkpoint) != STATUS_OK) {
+        news.checkpoint_kept = false; /* a leftover: nothing refers to it */
+    }
+    news.holds = ended_well(news.outcome) && trainer_alive(slot->trainer);
+    return finish(w, index, &news);
+}
+
+static Status say_event(Worker *w, size_t index, const TrainerEvent *event) {
+    switch (event->kind) {
+    case TRAINER_STARTED: {
+        const News news = about(&w->slots[index], index, NEWS_STARTED);
+        return worker__say(w, &news);
+    }
+    case TRAINER_METRIC:
+        return say_metric(w, index, event->reply);
+    case TRAINER_LOG:
+        return say_log(w, index, event);
+    case TRAINER_OVER:
+        return say_over(w, index, event);
+    }
+    return STATUS_OK;
+}
+
+Status worker__slot_turn(Worker *w, size_t index, double now, bool *moved) {
+    WorkerSlot  *slot = &w->slots[index];
+    TrainerEvent event;
+    *moved = trainer_pump(slot->trainer) || *moved;
+    while (trainer_next(slot->trainer, now, &event)) {
+        *moved = true;
+        TRY(say_event(w, index, &event));
+    }
+    if (slot->has_order && !slot->is_given) {
+        return give_to_trainer(w, index);
+    }
+    return STATUS_OK;
+}
