@@ -303,7 +303,7 @@ static void idle_ranks_leave_the_cores_alone(void **state) {
     assert_true(use.coordinator < 0.15);
 }
 
-static int run_tests(void) {
+static int run_crew_tests(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_chain_gives_the_same_wherever_it_runs),
         cmocka_unit_test(folders_are_checkpoints_too),
@@ -325,5 +325,5 @@ static int run_tests(void) {
 }
 
 int main(int argc, char **argv) {
-    return crew_test_main(argc, argv, run_tests);
+    return crew_test_main(argc, argv, run_crew_tests);
 }
