@@ -22,16 +22,16 @@ typedef struct DynamicsModelSetup {
 
 /** What a training call did. NaN where it does not apply. */
 typedef struct FitReport {
-    double loss;           /* what training minimizes, mean over the last epoch */
-    double flop;           /* of the plain algorithm, forward + backward + update */
+    double  loss; /* what training minimizes, mean over the last epoch */
+    double  flop; /* of the plain algorithm, forward + backward + update */
     int64_t epochs;
-    bool   diverged;       /* NaN or infinity in loss or weights: data, not an error */
+    bool    diverged; /* NaN or infinity in loss or weights: data, not an error */
 } FitReport;
 
 /** Likelihood and error of a set of rows (DESIGN, metrics): nats per predicted dimension of
  * target / target_scale, constant included. */
 typedef struct ScoreReport {
-    double nll;        /* equally weighted mixture of the members that plan, joint over dimensions */
+    double nll; /* equally weighted mixture of the members that plan, joint over dimensions */
     double nll_member; /* mean over members */
     double mse;        /* of the mixture mean, per dimension, scaled targets */
     double mse_member;
@@ -46,8 +46,8 @@ typedef struct DynamicsModelOps {
     void (*destroy)(void *self);
     /* new values of dynamic options (learning rate, ...); static ones must be unchanged */
     Status (*set)(void *self, const double *option_values);
-    /* trains on the dataset from the current weights; refits the input scaler first; draws only from
-     * lanes of (seed, step, RNG_MODEL_SHUFFLE) */
+    /* trains on the dataset from the current weights; refits the input scaler first; draws only
+     * from lanes of (seed, step, RNG_MODEL_SHUFFLE) */
     Status (*fit)(void *self, const Dataset *data, uint64_t seed, uint64_t step, FitReport *report);
     /* scores rows[0..count) of the dataset (NULL = rows 0..count) in double */
     Status (*score)(void *self, const Dataset *data, const uint32_t *rows, size_t count,
@@ -69,7 +69,8 @@ typedef struct DynamicsModelOps {
 extern const DynamicsModelOps model_ensemble_ops; /* "probabilistic_ensemble" */
 
 /* FLOP of predict and fit before a model exists, for `mbtune validate`. */
-double model_ensemble_predict_flop(size_t input_dim, size_t output_dim, const double *option_values);
+double model_ensemble_predict_flop(size_t input_dim, size_t output_dim,
+                                   const double *option_values);
 /* one fit on `rows` training rows, all members, all epochs */
 double model_ensemble_fit_flop(size_t input_dim, size_t output_dim, size_t rows,
                                const double *option_values);

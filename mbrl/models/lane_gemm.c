@@ -12,10 +12,11 @@
  */
 #include "mbrl/models/lane_gemm.h"
 
+#include "mbrl/models/lane_dispatch.h"
+
 #include <math.h>
 
-#if defined(__x86_64__) && defined(__GNUC__)
-#define LANE_X86 1
+#ifdef LANES_X86
 #include <immintrin.h>
 #endif
 
@@ -33,7 +34,7 @@ static float start_of(const LaneGemm *g, size_t i, size_t j) {
     return (g->start == NULL) ? 0.0f : g->start[i * g->start_row];
 }
 
-void lane_gemm_portable(const LaneGemm *g) {
+static void gemm_portable(const LaneGemm *g) {
     for (size_t i = 0; i < g->m; i++) {
         for (size_t j = 0; j < g->lanes; j += LANE_STEP) {
             float sum[LANE_STEP];
@@ -53,7 +54,7 @@ void lane_gemm_portable(const LaneGemm *g) {
     }
 }
 
-#ifdef LANE_X86
+#ifdef LANES_X86
 
 #define INLINE inline __attribute__((always_inline))
 #define AVX512 __attribute__((target("avx512f")))
@@ -62,8 +63,8 @@ void lane_gemm_portable(const LaneGemm *g) {
 enum { MAX_ROWS = 12, MAX_VECTORS = 4, AVX2_ROWS = 6, AVX2_WIDTH = 8 };
 
 /* `rows` and `vectors` are constants at every call, so the loops unroll and `sum` is registers */
-AVX512 static INLINE void block_avx512(const Block *block, const size_t rows,
-                                       const size_t vectors) {
+LANES_AVX512_TARGET LANES_INLINE void block_avx512(const Block *block, const size_t rows,
+                                                   const size_t vectors) {
     const LaneGemm *g = block->gemm;
     const float    *a = g->a + block->i * g->a_row;
     const float    *b = g->b + block->j;
@@ -109,7 +110,7 @@ AVX512 static INLINE void block_avx512(const Block *block, const size_t rows,
     }
 }
 
-AVX2 static INLINE void block_avx2(const Block *block, const size_t rows) {
+LANES_AVX2_TARGET LANES_INLINE void block_avx2(const Block *block, const size_t rows) {
     const LaneGemm *g = block->gemm;
     const float    *a = g->a + block->i * g->a_row;
     const float    *b = g->b + block->j;
@@ -147,13 +148,13 @@ AVX2 static INLINE void block_avx2(const Block *block, const size_t rows) {
 
 typedef void (*BlockKernel)(const Block *block);
 
-#define BLOCK_512(rows, vectors)                                          \
-    AVX512 static void block_512_##rows##_##vectors(const Block *block) { \
-        block_avx512(block, rows, vectors);                               \
+#define BLOCK_512(rows, vectors)                                                       \
+    LANES_AVX512_TARGET static void block_512_##rows##_##vectors(const Block *block) { \
+        block_avx512(block, rows, vectors);                                            \
     }
-#define BLOCK_256(rows)                                     \
-    AVX2 static void block_256_##rows(const Block *block) { \
-        block_avx2(block, rows);                            \
+#define BLOCK_256(rows)                                                  \
+    LANES_AVX2_TARGET static void block_256_##rows(const Block *block) { \
+        block_avx2(block, rows);                                         \
     }
 #define ROWS_TO_6(X, vectors) \
     X(1, vectors) X(2, vectors) X(3, vectors) X(4, vectors) X(5, vectors) X(6, vectors)
@@ -207,28 +208,47 @@ static void gemm_avx2(const LaneGemm *g) {
 
 #endif
 
-void lane_gemm(const LaneGemm *gemm) {
-#ifdef LANE_X86
-    if (__builtin_cpu_supports("avx512f")) {
-        gemm_avx512(gemm);
-        return;
+static LaneLevel highest = LANES_AVX512;
+
+void lanes_limit(LaneLevel most) {
+    highest = most;
+}
+
+LaneLevel lanes_level(void) {
+#ifdef LANES_X86
+    if (highest >= LANES_AVX512 && __builtin_cpu_supports("avx512f") &&
+        __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
+        __builtin_cpu_supports("avx512vl")) {
+        return LANES_AVX512;
     }
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
-        gemm_avx2(gemm);
-        return;
+    if (highest >= LANES_AVX2 && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
+        return LANES_AVX2;
     }
 #endif
-    lane_gemm_portable(gemm);
+    return LANES_PORTABLE;
+}
+
+void lane_gemm(const LaneGemm *gemm) {
+    switch (lanes_level()) {
+#ifdef LANES_X86
+    case LANES_AVX512:
+        gemm_avx512(gemm);
+        return;
+    case LANES_AVX2:
+        gemm_avx2(gemm);
+        return;
+#else
+    case LANES_AVX512:
+    case LANES_AVX2:
+#endif
+    case LANES_PORTABLE:
+        gemm_portable(gemm);
+        return;
+    }
 }
 
 const char *lane_gemm_kernel(void) {
-#ifdef LANE_X86
-    if (__builtin_cpu_supports("avx512f")) {
-        return "avx512";
-    }
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
-        return "avx2";
-    }
-#endif
-    return "portable";
+    static const char *const names[] = {
+        [LANES_PORTABLE] = "portable", [LANES_AVX2] = "avx2", [LANES_AVX512] = "avx512"};
+    return names[lanes_level()];
 }

@@ -38,7 +38,5 @@ typedef struct LaneGemm {
 void lane_gemm(const LaneGemm *gemm);
 /** What lane_gemm() runs on this machine: "avx512", "avx2" or "portable". */
 const char *lane_gemm_kernel(void);
-/** The same product without vector instructions: the reference for tests. */
-void lane_gemm_portable(const LaneGemm *gemm);
 
 #endif

@@ -31,7 +31,7 @@ void lanes_bound(float *raw, float min, float max, size_t lanes);
 /** x[i] = exp(x[i] / 2) */
 void lanes_exp_half(float *x, size_t n);
 
-/** One output dimension of a block in the loss; all arrays (lanes). */
+/** One output dimension of a block in the loss; arrays of one number per lane. */
 typedef struct LaneLoss {
     float       *mean; /* in: mean; out: derivative of the loss */
     float       *raw;  /* in: raw log variance; out: derivative of the loss */
@@ -39,9 +39,8 @@ typedef struct LaneLoss {
     const float *weight; /* share of a row in the loss; 0 beyond the last row */
     float        min;
     float        max;
-    float       *loss;     /* out: weight ((mean - target)^2 e^-lv + lv) */
-    float       *max_part; /* out: derivative by `max`, per lane */
-    float       *min_part;
+    float       *part; /* (3, lanes) out: weight ((mean - target)^2 e^-lv + lv), and the derivatives
+                          by `max` and by `min` */
 } LaneLoss;
 void lanes_loss(const LaneLoss *dimension, size_t lanes);
 

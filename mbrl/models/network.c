@@ -94,7 +94,7 @@ static size_t largest_stride(const NetworkShape *shape) {
 }
 
 size_t network_training_need(const NetworkShape *shape) {
-    size_t bytes = need(shape->outputs) + 4 * need(1) + 2 * need(shape->widest);
+    size_t bytes = need(shape->outputs) + need(1) + need(3) + 2 * need(shape->widest);
     for (size_t l = 0; l < shape->layers; l++) {
         bytes += 2 * need(shape->fan_in[l]);
     }
@@ -111,10 +111,7 @@ Status network_training(const NetworkShape *shape, Arena *arena, NetworkTraining
     TRY(take(arena, shape->widest, &out->delta[0]));
     TRY(take(arena, shape->widest, &out->delta[1]));
     TRY(take(arena, largest_stride(shape), &out->rows));
-    for (size_t k = 0; k < 3; k++) {
-        TRY(take(arena, 1, &out->part[k]));
-    }
-    return STATUS_OK;
+    return take(arena, 3, &out->part);
 }
 
 /* out (fan_out, lanes) = bias + W in (fan_in, lanes) */
@@ -171,13 +168,11 @@ static double output_gradient(const NetworkShape *shape, const float *block,
                                .weight = training->weight,
                                .min = block[shape->min_offset + d],
                                .max = block[shape->max_offset + d],
-                               .loss = training->part[0],
-                               .max_part = training->part[1],
-                               .min_part = training->part[2]},
+                               .part = training->part},
                    lanes);
-        loss += sum_of(training->part[0], lanes);
-        const float by_max = (float)sum_of(training->part[1], lanes);
-        const float by_min = (float)sum_of(training->part[2], lanes);
+        loss += sum_of(training->part, lanes);
+        const float by_max = (float)sum_of(training->part + lanes, lanes);
+        const float by_min = (float)sum_of(training->part + 2 * lanes, lanes);
         float      *max = gradient + shape->max_offset + d;
         float      *min = gradient + shape->min_offset + d;
         *max = by_max + (add ? *max : 0.0f);

@@ -59,7 +59,7 @@ typedef struct NetworkTraining {
     float *weight;   /* (lanes) share of each row in the loss; filled by the caller */
     float *delta[2]; /* (widest, lanes) */
     float *rows;     /* (lanes, largest stride) */
-    float *part[3];  /* (lanes) */
+    float *part;     /* (3, lanes) */
 } NetworkTraining;
 
 /** Fills in a shape. hidden_layers 1 to NETWORK_MAX_LAYERS - 1; all sizes at least 1. */

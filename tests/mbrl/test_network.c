@@ -1,6 +1,7 @@
 #include "tests/support/test_support.h"
 
 #include "core/rng.h"
+#include "mbrl/models/lane_dispatch.h"
 #include "mbrl/models/lane_gemm.h"
 #include "mbrl/models/network.h"
 
@@ -57,13 +58,10 @@ static void check_product(Rng *rng, size_t m, size_t k, size_t lanes, int varian
                   .start = (variant & 2) ? start : NULL,
                   .start_row = 2,
                   .add = (variant & 4) != 0};
-    for (int portable = 0; portable < 2; portable++) {
+    for (int level = LANES_PORTABLE; level <= LANES_AVX512; level++) {
         memcpy(c, before, m * lanes * sizeof *c);
-        if (portable) {
-            lane_gemm_portable(&g);
-        } else {
-            lane_gemm(&g);
-        }
+        lanes_limit((LaneLevel)level);
+        lane_gemm(&g);
         for (size_t i = 0; i < m; i++) {
             for (size_t j = 0; j < lanes; j++) {
                 assert_true(c[i * lanes + j] == chain(&g, before, i, j));
