@@ -10,12 +10,18 @@
 
 enum { ALIVE_MILLISECONDS = 500, READ_BYTES = 65536 };
 
+/* Nobody reads any more: what is under way stops after its unit. */
+static void lose(TrainChannel *channel) {
+    atomic_store(&channel->lost, true);
+    atomic_store(&channel->yield, true);
+}
+
 static void write_line(TrainChannel *channel, const Buffer *line) {
     size_t done = 0;
     while (done < line->length && !atomic_load(&channel->lost)) {
         const ssize_t written = write(channel->output, line->data + done, line->length - done);
         if (written < 0 && errno != EINTR) {
-            atomic_store(&channel->lost, true);
+            lose(channel);
         }
         done += written > 0 ? (size_t)written : 0;
     }
@@ -27,7 +33,7 @@ void channel_reply(TrainChannel *channel, const Reply *reply) {
     if (reply_write(reply, &channel->line) == STATUS_OK) {
         write_line(channel, &channel->line);
     } else {
-        atomic_store(&channel->lost, true);
+        lose(channel);
     }
     (void)pthread_mutex_unlock(&channel->write_lock);
 }
