@@ -194,11 +194,13 @@ Status study_read(const char *path, const StudyOverride *sets, size_t n, Study *
  */
 
 Status study__copy(const char *text, char **out) {
-    char *copy = strdup(text);
+    const size_t size = strlen(text) + 1;
+    char        *copy = malloc(size);
 
     if (copy == NULL) {
-        FAIL(STATUS_ERR_NOMEM, "no memory for a text of %zu bytes", strlen(text));
+        FAIL(STATUS_ERR_NOMEM, "no memory for a text of %zu bytes", size);
     }
+    memcpy(copy, text, size);
     *out = copy;
     return STATUS_OK;
 }

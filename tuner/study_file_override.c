@@ -38,11 +38,6 @@ static struct fy_event *next_event(Walk *walk) {
     return fy_parser_parse(walk->parser);
 }
 
-static size_t mark_begin(struct fy_event *event, size_t otherwise) {
-    const struct fy_mark *mark = fy_event_start_mark(event);
-    return mark == NULL ? otherwise : mark->input_pos;
-}
-
 static bool event_is(const struct fy_event *event, enum fy_event_type type) {
     return event != NULL && event->type == type;
 }
@@ -163,7 +158,8 @@ static bool find_value(Walk *walk, struct fy_event *event, size_t level, Place *
         fy_parser_event_free(walk->parser, event);
         return true;
     }
-    place->begin = mark_begin(event, 0);
+    /* the mark of an alias stands behind its star */
+    place->begin = mark->input_pos - (event_is(event, FYET_ALIAS) && mark->input_pos > 0 ? 1 : 0);
     return event_is(event, FYET_MAPPING_START) ? measure_mapping(walk, event, place)
                                                : skip_value(walk, event, place);
 }
@@ -242,9 +238,15 @@ static Status check_value(const StudyOverride *set) {
     }
     buffer_init(&probe, STUDY_TEXT_BYTES);
     buffer_printf(&probe, "{v: %s}", set->value);
-    if (find_place(buffer_text(&probe), NULL, 0, &outer) != STATUS_OK ||
-        find_place(buffer_text(&probe), key, 1, &inner) != STATUS_OK || !outer.mapping ||
-        outer.members != 1 || outer.end != probe.length || !inner.found || inner.empty) {
+    status = buffer_status(&probe);
+    if (status == STATUS_OK) {
+        status = find_place(buffer_text(&probe), NULL, 0, &outer);
+    }
+    if (status == STATUS_OK) {
+        status = find_place(buffer_text(&probe), key, 1, &inner);
+    }
+    if (status == STATUS_OK && (!outer.mapping || outer.members != 1 || outer.end != probe.length ||
+                                !inner.found || inner.empty)) {
         status = bad_value(set);
     }
     buffer_reset(&probe);
@@ -282,8 +284,8 @@ static void replace(const char *text, const Place *place, const char *value, Buf
 }
 
 /* keys[0]: {keys[1]: ... value} as a member of `parent`. */
-static void insert(const char *text, const Place *parent, const char *const *keys, size_t count,
-                   const char *value, Buffer *out) {
+static Status insert(const char *text, const Place *parent, const char *const *keys, size_t count,
+                     const char *value, Buffer *out) {
     Buffer member;
 
     buffer_init(&member, STUDY_TEXT_BYTES);
@@ -309,7 +311,10 @@ static void insert(const char *text, const Place *parent, const char *const *key
         buffer_printf(out, "\n%*s%s", (int)parent->column, "", buffer_text(&member));
         buffer_puts(out, text + at);
     }
+    const Status status = buffer_status(&member);
     buffer_reset(&member);
+    TRY(status);
+    return buffer_status(out);
 }
 
 static Status apply(const char *text, const StudyOverride *set, Buffer *out) {
@@ -329,8 +334,7 @@ static Status apply(const char *text, const StudyOverride *set, Buffer *out) {
     for (size_t have = depth; have-- > 0;) {
         TRY(find_place(text, keys, have, &place));
         if (place.found && place.mapping) {
-            insert(text, &place, keys + have, depth - have, set->value, out);
-            return buffer_status(out);
+            return insert(text, &place, keys + have, depth - have, set->value, out);
         }
         if (place.found && place.empty) {
             FAIL(STATUS_ERR_USAGE, "--set %s: '%s' has no keys yet; set it whole", set->path,

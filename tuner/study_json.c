@@ -380,9 +380,9 @@ static bool may_change(const char *key) {
     return false;
 }
 
-static bool same_leaf(const Json *a, const Json *b) {
+/* Anything but two objects, compared as text; a failure is left in `names`. */
+static bool same_leaf(const Json *a, const Json *b, Buffer *names) {
     Buffer texts[2];
-    bool   same = false;
 
     if (a == NULL || b == NULL) {
         return a == b;
@@ -396,10 +396,13 @@ static bool same_leaf(const Json *a, const Json *b) {
     buffer_init(&texts[1], STUDY_TEXT_BYTES);
     json_write(a, false, &texts[0]);
     json_write(b, false, &texts[1]);
-    same = texts[0].status == STATUS_OK && texts[1].status == STATUS_OK &&
-           strcmp(buffer_text(&texts[0]), buffer_text(&texts[1])) == 0;
-    buffer_reset(&texts[0]);
-    buffer_reset(&texts[1]);
+    const bool same = strcmp(buffer_text(&texts[0]), buffer_text(&texts[1])) == 0;
+    for (size_t i = 0; i < 2; i++) {
+        if (texts[i].status != STATUS_OK) {
+            names->status = texts[i].status;
+        }
+        buffer_reset(&texts[i]);
+    }
     return same;
 }
 
@@ -417,8 +420,11 @@ static void diff_objects(const char *prefix, const Json *frozen, const Json *now
             if (side == 1 && json_get(frozen, key) != NULL) {
                 continue;
             }
-            buffer_init(&path, STATUS_TEXT_SIZE);
+            buffer_init(&path, STUDY_TEXT_BYTES);
             buffer_printf(&path, "%s%s%s", prefix, prefix[0] == '\0' ? "" : ".", key);
+            if (path.status != STATUS_OK) {
+                names->status = path.status;
+            }
             diff_value(buffer_text(&path), json_get(frozen, key), json_get(now, key), names);
             buffer_reset(&path);
         }
@@ -431,7 +437,7 @@ static void diff_value(const char *key, const Json *frozen, const Json *now, Buf
     }
     if (json_is_object(frozen) && json_is_object(now)) {
         diff_objects(key, frozen, now, names);
-    } else if (!same_leaf(frozen, now)) {
+    } else if (!same_leaf(frozen, now, names)) {
         buffer_printf(names, "%s%s", names->length == 0 ? "" : ", ", key);
     }
 }

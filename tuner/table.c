@@ -34,7 +34,7 @@ void table_reset(Table *table) {
 }
 
 static void fail(Table *table) {
-    table->status = FAILURE(STATUS_ERR_NOMEM, "no memory for a table");
+    table->status = FAILURE(STATUS_ERR_NOMEM, "no memory for a table, or a cell is too long");
 }
 
 void table_column(Table *table, const char *title, TableAlign align) {
@@ -76,6 +76,15 @@ void table_cell(Table *table, const char *text) {
     table->cells[table->cell_count++] = copy;
 }
 
+/* Takes the buffer's memory. */
+static void cell_from(Table *table, Buffer *text) {
+    if (text->status != STATUS_OK) {
+        fail(table);
+    }
+    table_cell(table, buffer_text(text));
+    buffer_reset(text);
+}
+
 static void number_text(double value, bool exact, Buffer *out) {
     char text[NUMBER_TEXT_SIZE];
 
@@ -96,8 +105,7 @@ void table_number(Table *table, double value) {
     }
     buffer_init(&text, CELL_BYTES);
     number_text(value, table->exact, &text);
-    table_cell(table, buffer_text(&text));
-    buffer_reset(&text);
+    cell_from(table, &text);
 }
 
 /* NOLINTNEXTLINE(misc-no-recursion): depth of what results report */
@@ -133,8 +141,7 @@ void table_json(Table *table, const Json *json) {
 
     buffer_init(&text, CELL_BYTES);
     table_value(json, table->exact, &text);
-    table_cell(table, buffer_text(&text));
-    buffer_reset(&text);
+    cell_from(table, &text);
 }
 
 /* ---- from arrays of objects -------------------------------------------------------------------

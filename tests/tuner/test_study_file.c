@@ -127,6 +127,51 @@ static void a_built_in_agent_takes_its_rows_and_fixed_values(void **state) {
     study_destroy(study);
 }
 
+static void presets_give_ranges_and_fixed_values_that_the_file_overrides(void **state) {
+    char   text[TEXT_BYTES];
+    Study *study = NULL;
+    (void)state;
+
+    change(built_in, "fixed: {ensemble_size: 3}",
+           "search_space: pets-laptop\nfixed: {ensemble_size: 3, planning_horizon: 12}", text);
+    study = read_good(text);
+    const OptionSpec *specs = study->agent->options();
+    assert_string_equal(study->preset, "pets-laptop");
+    assert_true(space_count(study->space) > 3);
+    assert_int_equal(space_find(study->space, "planning_horizon"), space_count(study->space));
+    const size_t rate = space_find(study->space, "model_learning_rate");
+    assert_true(rate < space_count(study->space));
+    assert_close(space_at(study->space, rate)->upper, 1e-2, 0.0, 0.0);
+    assert_close(study->agent_values[option_find(specs, "planning_horizon")], 12.0, 0.0, 0.0);
+    assert_close(study->agent_values[option_find(specs, "ensemble_size")], 3.0, 0.0, 0.0);
+    assert_close(study->agent_values[option_find(specs, "particles")], 5.0, 0.0, 0.0);
+    assert_int_equal(json_integer(json_get(study->fixed, "particles")), 5);
+    assert_int_equal(json_integer(json_get(study->fixed, "ensemble_size")), 3);
+    study_destroy(study);
+}
+
+static void choices_reach_the_agent_by_name(void **state) {
+    char   text[TEXT_BYTES];
+    Study *study = NULL;
+    (void)state;
+
+    /* in another order than the agent's row */
+    change(built_in,
+           "fixed:", "  activation: {type: categorical, choices: [tanh, swish]}\nfixed:", text);
+    study = read_good(text);
+    const OptionSpec *specs = study->agent->options();
+    const size_t      row = option_find(specs, "activation");
+    double           *values = calloc(option_count(specs), sizeof *values);
+    const double      point[] = {0.001, 0.0};
+    char              name[64];
+    assert_non_null(values);
+    assert_ok(study_agent_options(study, point, values));
+    option_format(&specs[row], values[row], name, sizeof name);
+    assert_string_equal(name, "tanh");
+    free(values);
+    study_destroy(study);
+}
+
 static void lists_of_objectives_keep_their_order(void **state) {
     char   text[TEXT_BYTES];
     Study *study = NULL;
@@ -387,6 +432,74 @@ static void comments_and_block_style_survive_overrides(void **state) {
     study_destroy(study);
 }
 
+static void overrides_cope_with_every_layout(void **state) {
+    static const struct {
+        const char *from; /* of the file above */
+        const char *to;
+        const char *set;
+        const char *part; /* of the new text */
+    } cases[] = {
+        /* no line feed at the end */
+        {"seed: 7\n", "seed: 7", "workers=2", "\nseed: 7\nworkers: 2"},
+        /* keys with nothing behind them */
+        {"seed: 7", "confirm:\nseed: 7", "confirm={seeds: 2}", "\nconfirm: {seeds: 2}\nseed: 7"},
+        {"seed: 7", "seed: 7 # end\n", "workers=2", "\nseed: 7 # end\nworkers: 2\n"},
+        /* flow mappings over several lines, empty ones */
+        {"segment: 5, trials: 4}", "segment: 5,\n    trials: 4}", "budget.trials=5",
+         "segment: 5,\n    trials: 5}"},
+        {"seed: 7", "confirm: {}", "confirm.top=2", "\nconfirm: {top: 2}\n"},
+        {"seed: 7", "limits: {}", "limits.retries=1", "\nlimits: {retries: 1}\n"},
+        /* a whole block replaced by one value */
+        {"budget: {unit: epoch, per_trial: 10, segment: 5, trials: 4}",
+         "budget:\n  unit: epoch\n  per_trial: 10\n  trials: 4",
+         "budget={unit: epoch, per_trial: 2, trials: 3}",
+         "budget:\n  {unit: epoch, per_trial: 2, trials: 3}\nscheduler"},
+        /* below a nested block */
+        {"{type: int, lower: 1, upper: 4, default: 2, dynamic: true}",
+         "\n    type: int\n    lower: 1\n    upper: 4", "hyperparameters.layers.default=3",
+         "    upper: 4\n    default: 3\n  kind"},
+        /* aliases are values */
+        {"seed: 7", "repeats: &r 2\nseed: *r", "seed=5", "\nrepeats: &r 2\nseed: 5\n"},
+        /* block scalars */
+        {"note: 'x y'}\nseed: 7", "note: 'x y'}\nname2: |\n  text\nseed: 7", "seed=5",
+         "|\n  text\nseed: 5\n"},
+        {"name: small\n", "name: small\r\n", "name=large", "name: large\r\n"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char   text[TEXT_BYTES];
+        Study *study = NULL;
+        change(external, cases[i].from, cases[i].to, text);
+        const Status status = with_set(text, cases[i].set, &study);
+        if (strstr(cases[i].to, "name2") != NULL) {
+            assert_int_equal(status, STATUS_ERR_UNKNOWN_NAME); /* the key; the edit is below */
+            assert_contains(status_last()->text, "name2");
+            continue;
+        }
+        assert_ok(status);
+        assert_contains(study->text, cases[i].part);
+        study_destroy(study);
+    }
+}
+
+static void files_in_json_take_overrides_too(void **state) {
+    static const char text[] =
+        "{\"name\": \"small\", \"trainer\": {\"command\": [\"a\"]},\n"
+        " \"objective\": {\"metric\": \"loss\", \"direction\": \"minimize\"},\n"
+        " \"budget\": {\"unit\": \"epoch\", \"per_trial\": 3, \"trials\": 2},\n"
+        " \"scheduler\": {\"name\": \"random\"},\n"
+        " \"hyperparameters\": {\"x\": {\"type\": \"float\", \"lower\": 0, \"upper\": 1}}}";
+    Study *study = NULL;
+    (void)state;
+
+    assert_ok(with_set(text, "budget.trials=5", &study));
+    assert_int_equal(study->budget.total, 15);
+    study_destroy(study);
+    assert_ok(with_set(text, "seed=5", &study));
+    assert_int_equal(study->seed, 5);
+    study_destroy(study);
+}
+
 static void bad_overrides_are_usage_errors(void **state) {
     static const struct {
         const char *set;
@@ -496,6 +609,24 @@ static void definitions_hold_every_default(void **state) {
     json_release(json);
 }
 
+static void conditions_are_part_of_the_definition(void **state) {
+    char   text[TEXT_BYTES];
+    Buffer out;
+    (void)state;
+
+    change(
+        external, "default: a}",
+        "default: a}\n  extra: {type: float, lower: 0, upper: 1, default: 0.5, when: {kind: [b], "
+        "layers: {above: 2}}}",
+        text);
+    Json *json = definition(text);
+    buffer_init(&out, 4096);
+    json_write(json_get(json_get(json_get(json, "hyperparameters"), "extra"), "when"), false, &out);
+    assert_string_equal(buffer_text(&out), "{\"kind\":[\"b\"],\"layers\":{\"above\":2.0}}");
+    buffer_reset(&out);
+    json_release(json);
+}
+
 static void hellos_carry_what_trainers_need(void **state) {
     Study *study = read_good(external);
     Buffer line;
@@ -580,6 +711,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_short_file_gets_every_default),
         cmocka_unit_test(a_built_in_agent_takes_its_rows_and_fixed_values),
+        cmocka_unit_test(presets_give_ranges_and_fixed_values_that_the_file_overrides),
+        cmocka_unit_test(choices_reach_the_agent_by_name),
         cmocka_unit_test(lists_of_objectives_keep_their_order),
         cmocka_unit_test(what_is_wrong_is_said_with_line_and_column),
         cmocka_unit_test(built_in_agents_know_their_words),
@@ -588,10 +721,13 @@ int main(void) {
         cmocka_unit_test(overrides_change_the_text_where_the_value_stands),
         cmocka_unit_test(overrides_reach_the_study),
         cmocka_unit_test(comments_and_block_style_survive_overrides),
+        cmocka_unit_test(overrides_cope_with_every_layout),
+        cmocka_unit_test(files_in_json_take_overrides_too),
         cmocka_unit_test(bad_overrides_are_usage_errors),
         cmocka_unit_test(an_override_that_spoils_a_good_file_is_blamed),
         cmocka_unit_test(differences_name_their_keys_and_spare_what_may_change),
         cmocka_unit_test(definitions_hold_every_default),
+        cmocka_unit_test(conditions_are_part_of_the_definition),
         cmocka_unit_test(hellos_carry_what_trainers_need),
         cmocka_unit_test(trainer_words_that_name_files_beside_the_study_become_absolute),
         cmocka_unit_test(reasons_for_irreproducible_results_are_named),
