@@ -76,11 +76,13 @@ static Status objectives_fill(Results *results, int64_t segment, Json *object, J
     }
 }
 
+/* an object only where it is needed, null until there is a value */
 Status results__objective_json(Results *results, int64_t segment, Json **out) {
-    Json        *object = json_new_object();
+    const bool   several = results->objective_count > 1;
+    Json        *object = several ? json_new_object() : NULL;
     Json        *only = json_new_null();
     const Status status = objectives_fill(results, segment, object, &only);
-    if (status != STATUS_OK || results->objective_count == 1 || json_count(object) == 0) {
+    if (status != STATUS_OK || !several || json_count(object) == 0) {
         json_release(object);
         return hand_over(status, only, out);
     }

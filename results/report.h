@@ -6,33 +6,50 @@
 #include "core/json.h"
 #include "results/results.h"
 
-/** `mbtune show --segments -f json`: an array in order of id. New reference. */
+/** `mbtune show --segments -f json`: an array in order of id. Beyond DESIGN's fields: kind (of the
+ * trial), note, kept, checkpoint_bytes, host, busy_seconds. Worker, times and failure are of the
+ * last attempt that a worker made; failure is null once a segment is finished. New reference. */
 Status report_segments(Results *results, Json **out) MUST_USE;
-/** `mbtune show --trials -f json`: one object per trial (id, kind, number, repeat, segments, depth,
- * objective of its best and last segment, state). */
+/** `mbtune show --trials -f json`: one object per trial: id, kind, number, repeat, source,
+ * segments, depth, state (running, queued, else of its last segment), best_segment, last_segment,
+ * best_objective, last_objective. */
 Status report_trials(Results *results, Json **out) MUST_USE;
-/** `mbtune show DIR`: name, state, reason, scheduler, counts by state and outcome, units consumed,
- * utilization, reproducible, best so far, confirmation. */
+/** `mbtune show DIR`: the study's row, reproducible (and irreproducible: why not), objective,
+ * counts (trials, segments by state, outcomes, reasons, evaluations, failed_attempts),
+ * units_consumed, units_confirming, utilization (null before a second dispatch), parallel,
+ * busy_seconds, best as report_best() or null, confirmation as report_confirmation() without runs,
+ * or null. */
 Status report_summary(Results *results, Json **out) MUST_USE;
 /**
  * `mbtune best -f json`:
  * {"segment","trial","objective","hyperparameters","schedule":[{"begin","end",
  * "seed","hyperparameters"}],"evaluated":{...},"confirmed":{...},"note"}. The best finished tuning
- * segment by the first objective, ties to the earliest; by confirmed mean where several schedules
- * were confirmed. @return STATUS_ERR_STATE if nothing is finished
+ * segment by the first objective, ties to the earliest; one that keeps all constraints before one
+ * that does not (a constraint without a value is not kept); by confirmed mean where several
+ * schedules were confirmed. `confirmed` is
+ * {"n","failed","defaults_n","defaults_failed","mean","interval",
+ * "defaults_mean","defaults_interval","probability","area":{...}} or null; `note` is null, or says
+ * that the choice is not confirmed or breaks a constraint. @return STATUS_ERR_STATE if nothing is
+ * finished
  */
 Status report_best(Results *results, Json **out) MUST_USE;
 /** Ids of the `count` best finished tuning segments from distinct lines (no one an ancestor of
- * another), best first. */
+ * another), best first, ranked as in report_best() without confirmation. */
 Status report_top(Results *results, size_t count, int64_t *segments, size_t *found) MUST_USE;
 /** Ids of the walk from the root to `segment`, root first. The caller frees `*ids`. */
 Status report_lineage(Results *results, int64_t segment, int64_t **ids, size_t *count) MUST_USE;
 /** The schedule of a leaf as JSON: study, agent, environment, unit, objective, provenance and
  * steps; neighbours with equal values and seed are merged. */
 Status report_schedule(Results *results, int64_t segment, Json **out) MUST_USE;
-/** Confirmation: per arm (best schedules, defaults) the curve of each seed, mean of the last window
- * and area under the curve (mean episode value), their means with bootstrap intervals and
- * P(schedule > defaults). */
+/**
+ * {"metric","direction","window","arms":[...]}, schedules first, then the defaults; null where
+ * there are no confirmation trials. Per arm: arm ("schedule" or "defaults"), number, source, depth,
+ * seeds, what `confirmed` of report_best() holds, and runs:
+ * [{"repeat","trial","seed","complete","failed", "mean","area","steps":[...],"values":[...]}].
+ * `mean` is of the last window of the curve, `area` of the whole curve; intervals are 95 %
+ * bootstrap over complete runs (null below 2); `probability` is P(schedule > defaults), where a
+ * failed run is worse than any other.
+ */
 Status report_confirmation(Results *results, Json **out) MUST_USE;
 
 /**

@@ -31,18 +31,23 @@ static Status step_read(Results *results, int64_t segment, Step *out) {
     return STATUS_OK;
 }
 
-static bool same_values(const Json *a, const Json *b) {
+static Status same_values(const Json *a, const Json *b, bool *same) {
     Buffer x;
     Buffer y;
     buffer_init(&x, 16 * 1024 * 1024);
     buffer_init(&y, 16 * 1024 * 1024);
     json_write(a, false, &x);
     json_write(b, false, &y);
-    const bool same = buffer_status(&x) == STATUS_OK && buffer_status(&y) == STATUS_OK &&
-                      strcmp(buffer_text(&x), buffer_text(&y)) == 0;
+    Status status = buffer_status(&x);
+    if (status == STATUS_OK) {
+        status = buffer_status(&y);
+    }
+    if (status == STATUS_OK) {
+        *same = strcmp(buffer_text(&x), buffer_text(&y)) == 0;
+    }
     buffer_reset(&x);
     buffer_reset(&y);
-    return same;
+    return status;
 }
 
 static Status step_fill(Json *object, Step *step) {
@@ -71,19 +76,29 @@ static Status step_push(Json *array, Step *step) {
     return status;
 }
 
+/* continues the open step with the next one, or closes it and opens the next */
+static Status step_take(Step *open, Step *next, Json *array) {
+    bool same = false;
+    if (open->values != NULL && open->seed == next->seed) {
+        TRY(same_values(open->values, next->values, &same));
+    }
+    if (same) {
+        open->end = next->end;
+        return STATUS_OK;
+    }
+    TRY(step_push(array, open));
+    *open = *next;
+    next->values = NULL;
+    return STATUS_OK;
+}
+
 static Status steps_fill(Results *results, const int64_t *ids, size_t count, Step *open,
                          Json *array) {
     for (size_t i = 0; i < count; i++) {
         Step next = {.values = NULL};
         TRY(step_read(results, ids[i], &next));
-        if (open->values != NULL && open->seed == next.seed &&
-            same_values(open->values, next.values)) {
-            open->end = next.end;
-            json_release(next.values);
-            continue;
-        }
-        const Status status = step_push(array, open);
-        *open = next;
+        const Status status = step_take(open, &next, array);
+        json_release(next.values);
         TRY(status);
     }
     return step_push(array, open);

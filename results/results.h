@@ -120,8 +120,9 @@ Status results_attempt_start(Results *results, int64_t segment, int64_t attempt,
 /** Ends an attempt that did not finish its segment: running -> queued (retry) or -> failed. */
 Status results_attempt_fail(Results *results, int64_t segment, int64_t attempt, Outcome outcome,
                             const char *reason, bool retry) MUST_USE;
-/** Ends an attempt that yielded at `end`: running -> queued with a partial checkpoint. With end 0 the
- * partial checkpoint of a queued segment is forgotten (it was damaged): it starts over from its parent. */
+/** Ends an attempt that yielded at `end`: running -> queued with a partial checkpoint. With end 0
+ * the partial checkpoint of a queued segment is forgotten (it was damaged): it starts over from its
+ * parent. */
 Status results_attempt_yield(Results *results, int64_t segment, int64_t attempt, int64_t end,
                              uint64_t checkpoint_bytes, uint64_t checkpoint_checksum) MUST_USE;
 /** Forgets the partial checkpoint of a queued segment (it was damaged): it starts over from its

@@ -332,7 +332,19 @@ static Status pragmas_connect(Results *results) {
 }
 
 Status results__pragmas_write(Results *results) {
-    return results__script(results, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;");
+    sqlite3_stmt *statement = NULL;
+    bool          row = false;
+    char          mode[16] = "";
+    TRY(results__query(results, "PRAGMA journal_mode=WAL", &statement, ""));
+    TRY(results__step(results, statement, &row));
+    results__column_text(statement, 0, mode, sizeof mode);
+    (void)sqlite3_reset(statement);
+    if (strcmp(mode, "wal") != 0) {
+        FAIL(STATUS_ERR_DATABASE,
+             "%s: this file system cannot hold a write-ahead log (journal mode '%s')",
+             results->path, mode);
+    }
+    return results__script(results, "PRAGMA synchronous=FULL;");
 }
 
 Status results__connect(const char *path, int flags, Results **out) {

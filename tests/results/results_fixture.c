@@ -167,7 +167,7 @@ void fixture_segment(Fixture *f, int64_t id, int64_t parent, int64_t trial, int6
 
 void fixture_finish(Fixture *f, int64_t id, double value) {
     ResultsSegment row = {.point = NULL};
-    const double   spread = 0.5;
+    const double   spreads[SCHEDULER_MAX_OBJECTIVES] = {0.5, 0.5};
     const double   flop = 50.0;
     assert_ok(results_segment_read(f->results, NULL, id, &row));
     assert_ok(results_attempt_start(f->results, id, row.attempt + 1, 1, "host"));
@@ -177,7 +177,7 @@ void fixture_finish(Fixture *f, int64_t id, double value) {
     for (size_t i = 0; i < SCHEDULER_MAX_OBJECTIVES; i++) {
         f->values[i] = value;
     }
-    assert_ok(results_segment_finish(f->results, id, row.attempt + 1, f->values, &spread, &flop,
+    assert_ok(results_segment_finish(f->results, id, row.attempt + 1, f->values, spreads, &flop,
                                      1000, 0xfedcba9876543210U, 2.0));
 }
 
