@@ -70,13 +70,16 @@ static bool ended(const Random *random, int64_t trial) {
            (node->state == NODE_FINISHED && node->end >= random->setup.per_trial);
 }
 
-static int64_t shorter(const Random *random, int64_t begin) {
-    const int64_t left = random->setup.total - random->tree.units;
-    int64_t       end = begin + random->segment;
-    if (end > random->setup.per_trial) {
-        end = random->setup.per_trial;
-    }
-    return (end - begin > left) ? begin + left : end;
+/* end of a segment that may take `left` units at most */
+static int64_t end_of(const Random *random, int64_t begin, int64_t left) {
+    const int64_t deep = random->setup.per_trial - begin;
+    int64_t       length = (random->segment < deep) ? random->segment : deep;
+    length = (length < left) ? length : left;
+    return begin + length;
+}
+
+static int64_t units_left(const Random *random) {
+    return random->setup.total - random->tree.units;
 }
 
 static void continue_chain(const Random *random, const SegmentNode *node, Decision *decision) {
@@ -84,7 +87,7 @@ static void continue_chain(const Random *random, const SegmentNode *node, Decisi
     decision->parent = node->id;
     decision->trial = node->trial;
     decision->begin = node->end;
-    decision->end = shorter(random, node->end);
+    decision->end = end_of(random, node->end, units_left(random));
     (void)snprintf(decision->reason, sizeof decision->reason, "continue");
     memcpy(decision->point, segment_tree_point(&random->tree, node->id),
            random->tree.values * sizeof *decision->point);
@@ -102,7 +105,7 @@ static const double *values_of_trial(const Random *random, int64_t trial) {
 
 static bool may_begin(const Random *random, int64_t trial) {
     const int64_t configuration = trial / random->setup.repeats;
-    if (random->setup.total - random->tree.units - random->reserved < 1) {
+    if (units_left(random) - random->reserved < 1) {
         return false;
     }
     /* a user's point is tried even when every configuration has begun */
@@ -128,7 +131,7 @@ static Status begin_chain(const Random *random, int64_t trial, Decision *decisio
     }
     decision->kind = DECISION_RUN;
     decision->trial = trial;
-    decision->end = shorter(random, 0);
+    decision->end = end_of(random, 0, units_left(random) - random->reserved);
     (void)snprintf(decision->reason, sizeof decision->reason, "%s", reason);
     return STATUS_OK;
 }
@@ -139,7 +142,7 @@ static void finish_study(const Random *random, Decision *decision) {
         scheduler__wait(decision);
     } else if (trials > 0 && random->tree.finished == 0) {
         scheduler__done(decision, true, "all %" PRId64 " chains failed", trials);
-    } else if (random->setup.total - random->tree.units < 1) {
+    } else if (units_left(random) < 1) {
         scheduler__out_of_budget(decision, false, random->setup.total, 0);
     } else {
         scheduler__done(decision, false, "all %" PRId64 " configurations have run",
@@ -151,7 +154,7 @@ static Status random_decide(const void *self, int64_t number, Decision *decision
     (void)number;
     const Random *random = self;
     const int64_t trials = (int64_t)random->tree.trials;
-    if (random->setup.total - random->tree.units >= 1) {
+    if (units_left(random) >= 1) {
         for (int64_t trial = random->first_open; trial < trials; trial++) {
             const SegmentNode *node = ready(random, trial);
             if (node != NULL) {
