@@ -53,7 +53,8 @@ typedef struct Worker {
     double heard_at;
     double said_at;
     double seen_at;
-    double wait; /* how long the next idle poll() is */
+    double finished_at; /* the last order: the next one is near */
+    double wait;        /* how long the next idle poll() is */
     pid_t  parent;
     bool   stopping;
     double stop_deadline;

@@ -78,6 +78,7 @@ static News about(const WorkerSlot *slot, size_t index, NewsKind kind) {
 static Status finish(Worker *w, size_t index, const News *news) {
     w->slots[index].has_order = false;
     w->slots[index].is_given = false;
+    w->finished_at = clock_monotonic();
     return worker__say(w, news);
 }
 

@@ -1,7 +1,7 @@
 /* A scripted external trainer for tests: fast, deterministic, and as badly behaved as asked.
  *
  *   fake_trainer [--slow-start S] [--no-checkpoint] [--folder] [--ignore-yield] [--protocol N]
- *                [--exit-after-done] [--sleep S] [--fault KIND@WHEN=VALUE]...
+ *                [--exit-after-done] [--stamp] [--sleep S] [--fault KIND@WHEN=VALUE]...
  *
  * WHEN is unit, segment, probability (drawn from seed and unit, so a retry meets it again) or once
  * (a file that must not exist yet and is then made: a retry does not meet it). The hyperparameter
@@ -49,6 +49,7 @@ static struct {
     bool        folder;
     bool        ignore_yield;
     bool        exit_after_done;
+    bool        stamp; /* report when an order was read and when it was done (monotonic clock) */
     int64_t     protocol;
     const char *trainer;
     Fault       faults[MAX_FAULTS];
@@ -314,6 +315,16 @@ static void say_metric(const Request *work, int64_t id, int64_t step, double val
     json_release(values);
 }
 
+static void say_stamp(const Request *work, const char *name, double value) {
+    Json *values = json_new_object();
+    if (json_set(values, name, json_new_number(value)) != STATUS_OK) {
+        _exit(8);
+    }
+    say(&(Reply){
+        .kind = REPLY_METRIC, .segment = work->segment, .step = work->end, .values = values});
+    json_release(values);
+}
+
 static void say_failed(const Request *work, const char *reason) {
     const bool evaluate = work->kind == REQUEST_EVALUATE;
     say(&(Reply){.kind = REPLY_FAILED,
@@ -350,6 +361,7 @@ static bool yield_came(void) {
 }
 
 static void train(const Request *work) {
+    const double received_at = clock_monotonic();
     if (!take_parent(work)) {
         say_failed(work, "cannot load the checkpoint of the parent");
         return;
@@ -382,6 +394,10 @@ static void train(const Request *work) {
         !save(work->checkpoint_to)) {
         say_failed(work, "cannot write the checkpoint");
         return;
+    }
+    if (options.stamp) {
+        say_stamp(work, "received_at", received_at);
+        say_stamp(work, "done_at", clock_monotonic());
     }
     say(&(Reply){.kind = REPLY_DONE,
                  .segment = work->segment,
@@ -423,6 +439,8 @@ static void read_options(int argc, char **argv) {
             options.folder = true;
         } else if (strcmp(argv[i], "--ignore-yield") == 0) {
             options.ignore_yield = true;
+        } else if (strcmp(argv[i], "--stamp") == 0) {
+            options.stamp = true;
         } else if (strcmp(argv[i], "--exit-after-done") == 0) {
             options.exit_after_done = true;
         } else if (strcmp(argv[i], "--slow-start") == 0 && has_value) {
@@ -451,7 +469,7 @@ int main(int argc, char **argv) {
         Request work;
         (void)hear(true, &work);
         if (work.kind == REQUEST_STOP) {
-            return 0;
+            _exit(0);
         }
         if (work.kind == REQUEST_HELLO) {
             say(&(Reply){.kind = REPLY_HELLO,
@@ -466,7 +484,7 @@ int main(int argc, char **argv) {
                 evaluate(&work);
             }
             if (options.exit_after_done) {
-                return 0;
+                _exit(0);
             }
         }
         request_reset(&work);
