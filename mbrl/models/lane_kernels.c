@@ -25,14 +25,12 @@
 #define LN2_HIGH 0.693147182f
 #define LN2_LOW  (-1.904654323e-9f)
 
-/* e^x, clamped to the range of normal floats; relative error below 2^-23; NaN stays NaN.
- * Coefficients: (e^r - 1) / r at the Chebyshev nodes of |r| <= ln(2) / 2, error 5e-9. */
-LANES_INLINE float exp_lane(float x) {
-    const float low = (x < EXP_LOWEST) ? EXP_LOWEST : x;
-    const float clamped = (low > EXP_HIGHEST) ? EXP_HIGHEST : low;
-    const float shifted = fmaf(clamped, 1.44269504f, VECTOR_ROUND);
+/* e^x for x between those two; relative error below 2^-23; NaN stays NaN. Coefficients:
+ * (e^r - 1) / r at the Chebyshev nodes of |r| <= ln(2) / 2, error 5e-9. */
+LANES_INLINE float exp_normal(float x) {
+    const float shifted = fmaf(x, 1.44269504f, VECTOR_ROUND);
     const float n = shifted - VECTOR_ROUND;
-    const float r = fmaf(n, -LN2_LOW, fmaf(n, -LN2_HIGH, clamped));
+    const float r = fmaf(n, -LN2_LOW, fmaf(n, -LN2_HIGH, x));
     float       p = 1.39337307e-3f;
     p = fmaf(p, r, 8.36922029e-3f);
     p = fmaf(p, r, 4.16664642e-2f);
@@ -41,6 +39,18 @@ LANES_INLINE float exp_lane(float x) {
     p = fmaf(p, r, 1.0f);
     p = fmaf(p, r, 1.0f);
     return p * vector_from_bits((vector_bits(shifted) << 23) + (127u << 23));
+}
+
+/* e^x, clamped to the range of normal floats */
+LANES_INLINE float exp_lane(float x) {
+    const float low = (x < EXP_LOWEST) ? EXP_LOWEST : x;
+    return exp_normal((low > EXP_HIGHEST) ? EXP_HIGHEST : low);
+}
+
+/* e^-|x|, from which sigmoid and softplus follow without overflow; one clamp instead of two */
+LANES_INLINE float exp_minus_size(float x) {
+    const float below = -fabsf(x);
+    return exp_normal((below < EXP_LOWEST) ? EXP_LOWEST : below);
 }
 
 /* 1 / x for x in [1e-8, 6e37] by Newton's iteration from a guess on the bits (error 12 %, then 1.5
@@ -68,11 +78,6 @@ LANES_INLINE float positive_part(float x) {
     return (x < 0.0f) ? 0.0f : x;
 }
 
-/* e^-|x|, from which softplus and its slope follow without overflow */
-LANES_INLINE float exp_minus_size(float x) {
-    return exp_lane(-fabsf(x));
-}
-
 /* 1 / (1 + e^-x), given e^-|x| */
 LANES_INLINE float sigmoid_from(float x, float e) {
     const float share = reciprocal(1.0f + e);
@@ -81,13 +86,13 @@ LANES_INLINE float sigmoid_from(float x, float e) {
 
 LANES_INLINE void swish_body(float *restrict x, size_t n) {
     for (size_t i = 0; i < n; i++) {
-        x[i] *= reciprocal(1.0f + exp_lane(-x[i]));
+        x[i] *= sigmoid_from(x[i], exp_minus_size(x[i]));
     }
 }
 
 LANES_INLINE void swish_slope_body(float *restrict x, float *restrict slope, size_t n) {
     for (size_t i = 0; i < n; i++) {
-        const float sigmoid = reciprocal(1.0f + exp_lane(-x[i]));
+        const float sigmoid = sigmoid_from(x[i], exp_minus_size(x[i]));
         const float y = x[i] * sigmoid;
         slope[i] = fmaf(y, 1.0f - sigmoid, sigmoid);
         x[i] = y;

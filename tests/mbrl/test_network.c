@@ -335,6 +335,57 @@ static void initial_weights_are_truncated_normal_with_the_published_width(void *
     free(block);
 }
 
+/* the level changes the speed only: gradients, predictions and Adam, bit for bit */
+static void every_instruction_set_gives_the_same_bits(void **state) {
+    (void)state;
+    for (int a = ACTIVATION_SWISH; a <= ACTIVATION_TANH; a++) {
+        Problem best;
+        lanes_limit(LANES_AVX512);
+        problem_make(&best, (Activation)a, 7);
+        float *moments = aligned_floats(2 * best.shape.floats);
+        float *decay = aligned_floats(LANE_STEP);
+        for (int level = LANES_PORTABLE; level <= LANES_AVX512; level++) {
+            Problem p;
+            lanes_limit((LaneLevel)level);
+            problem_make(&p, (Activation)a, 7);
+            assert_memory_equal(p.gradient, best.gradient, p.shape.floats * sizeof(float));
+            assert_true(p.loss == best.loss);
+            /* the log variances of all kinds of numbers, and their standard deviations */
+            float x[LANE_STEP] = {-1e30f, -200, -90, -20, -3, -0.5f, -1e-3f, 0,
+                                  1e-3f,  0.5f, 3,   20,  90, 200,   1e30f,  NAN};
+            float sd[LANE_STEP];
+            lanes_bound(x, -10.0f, 0.5f, LANE_STEP);
+            memcpy(sd, x, sizeof sd);
+            lanes_exp_half(sd, LANE_STEP);
+            for (size_t j = 0; j + 1 < LANE_STEP; j++) {
+                assert_true(x[j] >= -10.0001f && x[j] <= 0.5001f);
+                assert_close((double)sd[j], exp(0.5 * (double)x[j]), 0.0, 3e-7);
+            }
+            assert_true(isnan(x[LANE_STEP - 1]) && isnan(sd[LANE_STEP - 1]));
+            memset(moments, 0, 2 * p.shape.floats * sizeof *moments);
+            for (int step = 0; step < 2; step++) {
+                lanes_adam(&(AdamStep){.rate = 1e-3f,
+                                       .inverse_root = 3.0f,
+                                       .rows = p.shape.floats / LANE_STEP,
+                                       .period = LANE_STEP,
+                                       .decay = decay,
+                                       .gradient = p.gradient,
+                                       .weight = p.block,
+                                       .first = moments,
+                                       .second = moments + p.shape.floats});
+            }
+            if (level == LANES_PORTABLE) {
+                memcpy(best.block, p.block, p.shape.floats * sizeof(float));
+            }
+            assert_memory_equal(p.block, best.block, p.shape.floats * sizeof(float));
+            problem_free(&p);
+        }
+        free(moments);
+        free(decay);
+        problem_free(&best);
+    }
+}
+
 /* Adam worked out in double: three steps, decay on the first half only */
 static void adam_steps_agree_with_double(void **state) {
     (void)state;
@@ -387,6 +438,7 @@ int main(void) {
         cmocka_unit_test(gradients_agree_with_central_differences),
         cmocka_unit_test(forward_agrees_with_double_and_not_with_its_neighbours),
         cmocka_unit_test(initial_weights_are_truncated_normal_with_the_published_width),
+        cmocka_unit_test(every_instruction_set_gives_the_same_bits),
         cmocka_unit_test(adam_steps_agree_with_double),
     };
     return cmocka_run_group_tests_name("mbrl/network", tests, NULL, NULL);
