@@ -15,7 +15,8 @@ enum {
     OUTPUT_CAP = 1 << 30, /* bytes; a show of a million segments stays far below */
     HELP_COLUMN = 26,     /* where the texts of options begin */
     LONG_BASE = 1000,     /* getopt_long values of options: base + index */
-    NAMES_MAX = 64
+    NAMES_MAX = 64,
+    LINE_BYTES = 1024 /* of one message on stderr */
 };
 
 static size_t option_rows(const CliCommand *command) {
@@ -145,6 +146,7 @@ Status cli_parse(const CliCommand *command, int argc, char **argv, CliArguments 
     optind = 0; /* glibc: starts over, so that several command lines can be read */
     for (;;) {
         const int before = optind == 0 ? 1 : optind;
+        /* NOLINTNEXTLINE(concurrency-mt-unsafe): before any thread */
         const int c = getopt_long(argc, argv, tables.letters, tables.long_options, NULL);
         if (c == -1) {
             break;
@@ -310,7 +312,8 @@ Status cli_write(int descriptor, const char *text, size_t length) {
             return STATUS_OK;
         }
         if (n < 0) {
-            FAIL_NATIVE(STATUS_ERR_IO, errno, "output cannot be written: %s", strerror(errno));
+            FAIL_NATIVE(STATUS_ERR_IO, errno, "output cannot be written (%s)",
+                        strerrordesc_np(errno));
         }
         done += (size_t)n;
     }
@@ -334,7 +337,7 @@ static Status command_find(const Command *commands, const char *name, const Comm
     const char *names[NAMES_MAX];
     size_t      n = 0;
 
-    for (; commands[n].name != NULL && n < NAMES_MAX; n++) {
+    for (; n < NAMES_MAX && commands[n].name != NULL; n++) {
         if (strcmp(commands[n].name, name) == 0) {
             *out = &commands[n];
             return STATUS_OK;
@@ -353,7 +356,7 @@ static int report(Status status) {
     const char *text = status_last()->text;
     Buffer      line;
 
-    buffer_init(&line, 2 * STATUS_TEXT_SIZE);
+    buffer_init(&line, LINE_BYTES);
     buffer_printf(&line, "%s%s\n", strncmp(text, "mbtune", 6) == 0 ? "" : "mbtune: ", text);
     if (cli_write(STDERR_FILENO, buffer_text(&line), line.length) != STATUS_OK) {
         status = STATUS_ERR_IO; /* nobody to tell */
@@ -391,7 +394,7 @@ int cli_dispatch(const Command *commands, int argc, char **argv) {
     }
     /* a reader that goes away shows as EPIPE; not for the others, whose children would inherit it
      */
-    signal(SIGPIPE, SIG_IGN);
+    (void)signal(SIGPIPE, SIG_IGN);
     buffer_init(&out, OUTPUT_CAP);
     Status status = run_writing(commands, argc, argv, &out);
     /* what a command wrote before it failed is shown too */

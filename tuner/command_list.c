@@ -14,7 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { KINDS = 4, NAMES_MAX = 256 };
+enum { KINDS = 4, NAMES_MAX = 256, HELP_BYTES = 2048 };
 
 static const char *const kinds[KINDS + 1] = {"schedulers", "environments", "agents", "presets",
                                              NULL};
@@ -205,7 +205,7 @@ static Status list_agents(Json *array) {
 static Json *preset_help(const char *text) {
     Buffer line;
 
-    buffer_init(&line, 4 * STATUS_TEXT_SIZE);
+    buffer_init(&line, HELP_BYTES);
     while (*text == '#') {
         text += strspn(text, "# ");
         const size_t length = strcspn(text, "\n");

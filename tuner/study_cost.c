@@ -104,6 +104,14 @@ static Status improve(Search *search, size_t i, Quantity quantity, double sign, 
     return STATUS_OK;
 }
 
+/* Goes through all dimensions once. */
+static Status sweep(Search *search, Quantity quantity, double sign, double *best, bool *moved) {
+    for (size_t i = 0; i < space_count(search->study->space); i++) {
+        TRY(improve(search, i, quantity, sign, best, moved));
+    }
+    return STATUS_OK;
+}
+
 /* Corner where sign x quantity is largest. */
 static Status corner(Search *search, Quantity quantity, double sign, double *out) {
     const Space *space = search->study->space;
@@ -113,11 +121,9 @@ static Status corner(Search *search, Quantity quantity, double sign, double *out
     space_defaults(space, search->point);
     TRY(cost_at(search, search->point, &cost));
     *out = quantity(search->study, &cost);
-    for (size_t sweep = 0; sweep < SWEEPS && moved; sweep++) {
+    for (size_t k = 0; k < SWEEPS && moved; k++) {
         moved = false;
-        for (size_t i = 0; i < space_count(space); i++) {
-            TRY(improve(search, i, quantity, sign, out, &moved));
-        }
+        TRY(sweep(search, quantity, sign, out, &moved));
     }
     return STATUS_OK;
 }

@@ -18,7 +18,7 @@ static const char *const top_keys[] = {
 
 const char *study_reduce_name(StudyReduce reduce) {
     static const char *const names[] = {
-#define STUDY_REDUCE_NAME(code, text) [code] = text,
+#define STUDY_REDUCE_NAME(code, text) [code] = (text),
         STUDY_REDUCE_LIST(STUDY_REDUCE_NAME)
 #undef STUDY_REDUCE_NAME
     };
@@ -287,6 +287,16 @@ static Status read_option(const Node *node, const OptionSpec *spec, double *valu
     return option_parse(spec, text, value) == STATUS_OK ? STATUS_OK : node_locate(node);
 }
 
+/* The member's value into its row; keys that are no option were let through on purpose. */
+static Status read_member(const Node *mapping, size_t index, const OptionSpec *specs,
+                          double *values) {
+    const char  *key = NULL;
+    const Node  *node = node_member(mapping, index, &key);
+    const size_t row = option_find(specs, key);
+
+    return row < option_count(specs) ? read_option(node, &specs[row], &values[row]) : STATUS_OK;
+}
+
 Status study__options(const Node *mapping, const char *where, const OptionSpec *specs,
                       const char *skip, double *values) {
     const char  *keys[STUDY_NAMES_MAX];
@@ -302,12 +312,7 @@ Status study__options(const Node *mapping, const char *where, const OptionSpec *
     keys[n] = NULL;
     TRY(node_known_keys(mapping, where, keys));
     for (size_t i = 0; i < node_count(mapping); i++) {
-        const char  *key = NULL;
-        const Node  *node = node_member(mapping, i, &key);
-        const size_t row = option_find(specs, key);
-        if (row < rows) {
-            TRY(read_option(node, &specs[row], &values[row]));
-        }
+        TRY(read_member(mapping, i, specs, values));
     }
     return STATUS_OK;
 }

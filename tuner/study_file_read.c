@@ -6,7 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { WINDOW_DEFAULT = 3 }; /* values of mean_last, as in the PBT schedules for PETS */
+enum {
+    WINDOW_DEFAULT = 3, /* values of mean_last, as in the PBT schedules for PETS */
+    REASONS_BYTES = 32768
+};
 
 /* ---- objectives and constraints ---------------------------------------------------------------
  */
@@ -21,7 +24,7 @@ static Status read_metric(const Node *node, const char *what, const Study *study
 
     TRY(node_string(node, what, &name));
     if (study->agent != NULL) {
-        for (; study->agent->metrics[n].name != NULL && n < STUDY_NAMES_MAX; n++) {
+        for (; n < STUDY_NAMES_MAX && study->agent->metrics[n].name != NULL; n++) {
             names[n] = study->agent->metrics[n].name;
         }
         TRY(study__pick(node, what, names, n, &index));
@@ -99,7 +102,7 @@ static Status read_constraint(const Node *key, const Node *node, Study *study) {
         return node_fail(node, "constraint '%s': lower %g is above upper %g", name,
                          constraint->lower, constraint->upper);
     }
-    for (; study->agent != NULL && study->agent->metrics[n].name != NULL && n < STUDY_NAMES_MAX;
+    for (; study->agent != NULL && n < STUDY_NAMES_MAX && study->agent->metrics[n].name != NULL;
          n++) {
         names[n] = study->agent->metrics[n].name;
         if (strcmp(names[n], name) == 0) {
@@ -134,20 +137,22 @@ static Status read_constraints(const Node *node, Study *study) {
     return STATUS_OK;
 }
 
+static Status read_objective_list(const Node *node, Study *study) {
+    if (node_count(node) == 0 || node_count(node) > SCHEDULER_MAX_OBJECTIVES) {
+        return node_fail(node, "'objective' takes 1 to %d objectives, found %zu",
+                         (int)SCHEDULER_MAX_OBJECTIVES, node_count(node));
+    }
+    for (size_t i = 0; i < node_count(node); i++) {
+        TRY(read_objective(node_at(node, i), study));
+    }
+    return STATUS_OK;
+}
+
 Status study__read_objectives(const Node *root, Study *study) {
     const Node *node = NULL;
 
     TRY(study__need(root, "objective", "{metric: episode_reward, direction: maximize}", &node));
-    if (!node_is_sequence(node)) {
-        TRY(read_objective(node, study));
-    } else if (node_count(node) == 0 || node_count(node) > SCHEDULER_MAX_OBJECTIVES) {
-        return node_fail(node, "'objective' takes 1 to %d objectives, found %zu",
-                         (int)SCHEDULER_MAX_OBJECTIVES, node_count(node));
-    } else {
-        for (size_t i = 0; i < node_count(node); i++) {
-            TRY(read_objective(node_at(node, i), study));
-        }
-    }
+    TRY(node_is_sequence(node) ? read_objective_list(node, study) : read_objective(node, study));
     return read_constraints(node_get(root, "constraints"), study);
 }
 
@@ -474,7 +479,7 @@ static bool plans_by_clock(const Study *study) {
 Status study__judge(Study *study) {
     Buffer reasons;
 
-    buffer_init(&reasons, 64 * STATUS_TEXT_SIZE);
+    buffer_init(&reasons, REASONS_BYTES);
     if (study->budget.wall_clock > 0.0) {
         because(&reasons, "the budget has a wall_clock limit", "");
     }

@@ -5,6 +5,7 @@
 #include "search_spaces/space_read.h"
 #include "workers/protocol.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -105,7 +106,7 @@ static Status read_metrics(const Node *node, Study *study) {
         const char *names[STUDY_NAMES_MAX];
         size_t      n = 0;
         size_t      index = 0;
-        for (; study->agent->metrics[n].name != NULL && n < STUDY_NAMES_MAX; n++) {
+        for (; n < STUDY_NAMES_MAX && study->agent->metrics[n].name != NULL; n++) {
             names[n] = study->agent->metrics[n].name;
         }
         TRY(study__pick(node_at(node, i), "metrics", names, n, &index));
@@ -260,6 +261,22 @@ Status study__read_space(const Node *root, Study *study) {
 /* ---- what trainers are given ------------------------------------------------------------------
  */
 
+/* One active value of a point. */
+static Status set_option(const OptionSpec *specs, const SpaceParameter *parameter, double value,
+                         double *values) {
+    const size_t row = option_find(specs, parameter->name);
+
+    if (row == option_count(specs) || isnan(value)) {
+        return STATUS_OK;
+    }
+    if (parameter->choice_count > 0) {
+        /* the space may list the row's choices in another order, or some of them */
+        return option_parse(&specs[row], parameter->choices[(size_t)value], &values[row]);
+    }
+    values[row] = value;
+    return STATUS_OK;
+}
+
 Status study_agent_options(const Study *study, const double *point, double *values) {
     if (study->agent == NULL) {
         FAIL(STATUS_ERR_ARG, "study '%s' has no built-in agent", study->name);
@@ -270,17 +287,7 @@ Status study_agent_options(const Study *study, const double *point, double *valu
         values[i] = study->agent_values[i];
     }
     for (size_t i = 0; point != NULL && i < space_count(study->space); i++) {
-        const SpaceParameter *parameter = space_at(study->space, i);
-        const size_t          row = option_find(specs, parameter->name);
-        if (row == rows || point[i] != point[i]) {
-            continue;
-        }
-        if (parameter->choice_count > 0) {
-            /* the space may list the row's choices in another order, or some of them */
-            TRY(option_parse(&specs[row], parameter->choices[(size_t)point[i]], &values[row]));
-        } else {
-            values[row] = point[i];
-        }
+        TRY(set_option(specs, space_at(study->space, i), point[i], values));
     }
     return STATUS_OK;
 }

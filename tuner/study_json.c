@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { OPTION_BYTES = 128 };
+
 void study_setup(const Study *study, SchedulerSetup *out) {
     *out = (SchedulerSetup){
         .space = study->space,
@@ -210,28 +212,30 @@ static Status add_words(Json *root, const char *key, char *const *words, size_t 
     return STATUS_OK;
 }
 
+static Json *option_to_json(const OptionSpec *spec, double value) {
+    char text[OPTION_BYTES];
+
+    switch (spec->type) {
+    case OPTION_FLOAT:
+        return json_new_number(value);
+    case OPTION_INT:
+        return json_new_integer((int64_t)value);
+    case OPTION_BOOL:
+        return json_new_bool(value != 0.0);
+    case OPTION_CHOICE:
+        break;
+    }
+    option_format(spec, value, text, sizeof text);
+    return json_new_string(text);
+}
+
 /* Option rows as an object; derived defaults (NaN) are left out. */
 static Status add_options(Json *object, const OptionSpec *specs, const double *values) {
     for (size_t i = 0; specs[i].name != NULL; i++) {
-        char text[64];
         if (isnan(values[i])) {
             continue;
         }
-        switch (specs[i].type) {
-        case OPTION_FLOAT:
-            TRY(json_set(object, specs[i].name, json_new_number(values[i])));
-            break;
-        case OPTION_INT:
-            TRY(json_set(object, specs[i].name, json_new_integer((int64_t)values[i])));
-            break;
-        case OPTION_BOOL:
-            TRY(json_set(object, specs[i].name, json_new_bool(values[i] != 0.0)));
-            break;
-        case OPTION_CHOICE:
-            option_format(&specs[i], values[i], text, sizeof text);
-            TRY(json_set(object, specs[i].name, json_new_string(text)));
-            break;
-        }
+        TRY(json_set(object, specs[i].name, option_to_json(&specs[i], values[i])));
     }
     return STATUS_OK;
 }

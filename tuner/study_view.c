@@ -90,6 +90,30 @@ static bool is_skipped(const char *key, const char *const *skip) {
     return false;
 }
 
+static Status put_object(const Json *object, const char *const *skip, size_t indent, CliStyle style,
+                         Buffer *out);
+
+/* One member: "key: value", or the key and its value on lines of their own.
+ * NOLINTNEXTLINE(misc-no-recursion): depth of what results report */
+static Status put_member(const char *key, const Json *value, size_t width, size_t indent,
+                         CliStyle style, Buffer *out) {
+    const size_t length = strlen(key);
+
+    buffer_printf(out, "%*s%s:", (int)indent, "", key);
+    if (is_table(value)) {
+        buffer_puts(out, "\n");
+        return put_table(value, style, out);
+    }
+    if (json_is_object(value) && !is_flat(value)) {
+        buffer_puts(out, "\n");
+        return put_object(value, NULL, indent + INDENT, style, out);
+    }
+    buffer_printf(out, "%*s", (int)(length < width ? width - length + 1 : 1), "");
+    table_value(value, false, out);
+    buffer_puts(out, "\n");
+    return buffer_status(out);
+}
+
 /* NOLINTNEXTLINE(misc-no-recursion): depth of what results report */
 static Status put_object(const Json *object, const char *const *skip, size_t indent, CliStyle style,
                          Buffer *out) {
@@ -103,19 +127,7 @@ static Status put_object(const Json *object, const char *const *skip, size_t ind
         if (json_is_null(value) || empty || is_skipped(key, skip)) {
             continue;
         }
-        buffer_printf(out, "%*s%s:", (int)indent, "", key);
-        if (is_table(value)) {
-            buffer_puts(out, "\n");
-            TRY(put_table(value, style, out));
-        } else if (json_is_object(value) && !is_flat(value)) {
-            buffer_puts(out, "\n");
-            TRY(put_object(value, NULL, indent + INDENT, style, out));
-        } else {
-            const size_t length = strlen(key);
-            buffer_printf(out, "%*s", (int)(length < width ? width - length + 1 : 1), "");
-            table_value(value, false, out);
-            buffer_puts(out, "\n");
-        }
+        TRY(put_member(key, value, width, indent, style, out));
     }
     return buffer_status(out);
 }

@@ -51,7 +51,9 @@ void table_column(Table *table, const char *title, TableAlign align) {
         fail(table);
         return;
     }
-    table->columns[table->column_count++] = (TableColumn){copy, align};
+    TableColumn *column = &table->columns[table->column_count++];
+    column->title = copy;
+    column->align = align;
 }
 
 void table_cell(Table *table, const char *text) {

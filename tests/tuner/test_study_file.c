@@ -1,7 +1,8 @@
-/* Study files: what a good one says, what each kind of bad one is told, overrides, definitions. */
+/* Study files: what a good one says, what each kind of bad one is told, definitions. */
 #include "tests/support/test_support.h"
 
 #include "core/file.h"
+#include "tests/tuner/study_texts.h"
 #include "tuner/study_file.h"
 
 #include <math.h>
@@ -11,57 +12,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { TEXT_BYTES = 8192 };
-
-/* line numbers of this text are part of the tests below */
-static const char external[] =
-    "name: small\n"                                                                     /* 1 */
-    "trainer: {command: [python3, train.py]}\n"                                         /* 2 */
-    "objective: {metric: loss, direction: minimize, reduce: last}\n"                    /* 3 */
-    "budget: {unit: epoch, per_trial: 10, segment: 5, trials: 4}\n"                     /* 4 */
-    "scheduler: {name: random}\n"                                                       /* 5 */
-    "hyperparameters:\n"                                                                /* 6 */
-    "  rate: {type: float, lower: 1.0e-5, upper: 1.0e-1, log: true, default: 1.0e-3}\n" /* 7 */
-    "  layers: {type: int, lower: 1, upper: 4, default: 2, dynamic: true}\n"            /* 8 */
-    "  kind: {type: categorical, choices: [a, b], default: a}\n"                        /* 9 */
-    "fixed: {width: 64, note: 'x y'}\n"                                                 /* 10 */
-    "seed: 7\n";                                                                        /* 11 */
-
-static const char built_in[] =
-    "name: balance\n"                                                 /* 1 */
-    "agent: pets\n"                                                   /* 2 */
-    "environment: cartpole\n"                                         /* 3 */
-    "objective: {metric: episode_reward, direction: maximize}\n"      /* 4 */
-    "constraints: {plan_flop: {upper: 2.0e9}}\n"                      /* 5 */
-    "budget: {unit: episode, per_trial: 10, segment: 2, total: 80}\n" /* 6 */
-    "scheduler: {name: random}\n"                                     /* 7 */
-    "confirm: {top: 1, seeds: 5}\n"                                   /* 8 */
-    "resources: {cores: 1, memory: 2GiB}\n"                           /* 9 */
-    "hyperparameters:\n"                                              /* 10 */
-    "  model_learning_rate: {type: float, lower: 1.0e-5, upper: 1.0e-2, log: true, default: "
-    "1.0e-3, "
-    "dynamic: true}\n"             /* 11 */
-    "fixed: {ensemble_size: 3}\n"; /* 12 */
-
-/* `text` with the first `from` replaced by `to`. */
-static void change(const char *text, const char *from, const char *to, char out[TEXT_BYTES]) {
-    const char *at = strstr(text, from);
-
-    assert_non_null(at);
-    (void)snprintf(out, TEXT_BYTES, "%.*s%s%s", (int)(at - text), text, to, at + strlen(from));
-}
-
-static Study *read_good(const char *text) {
-    Study *study = NULL;
-    assert_ok(study_parse("study.yaml", text, NULL, 0, &study));
-    return study;
-}
-
 /* ---- good files -------------------------------------------------------------------------------
  */
 
 static void a_short_file_gets_every_default(void **state) {
-    Study *study = read_good(external);
+    Study *study = study_good(study_external);
     (void)state;
 
     assert_string_equal(study->name, "small");
@@ -91,13 +46,13 @@ static void a_short_file_gets_every_default(void **state) {
     assert_int_equal(study->seed, 7);
     assert_int_equal(study->workers, 0);
     assert_int_equal(space_count(study->space), 3);
-    assert_string_equal(study->text, external);
+    assert_string_equal(study->text, study_external);
     assert_int_equal(strlen(study->hash), 16);
     study_destroy(study);
 }
 
 static void a_built_in_agent_takes_its_rows_and_fixed_values(void **state) {
-    Study *study = read_good(built_in);
+    Study *study = study_good(study_built_in);
     (void)state;
 
     assert_non_null(study->agent);
@@ -132,9 +87,10 @@ static void presets_give_ranges_and_fixed_values_that_the_file_overrides(void **
     Study *study = NULL;
     (void)state;
 
-    change(built_in, "fixed: {ensemble_size: 3}",
-           "search_space: pets-laptop\nfixed: {ensemble_size: 3, planning_horizon: 12}", text);
-    study = read_good(text);
+    study_change(study_built_in, "fixed: {ensemble_size: 3}",
+                 "search_space: pets-laptop\nfixed: {ensemble_size: 3, planning_horizon: 12}",
+                 text);
+    study = study_good(text);
     const OptionSpec *specs = study->agent->options();
     assert_string_equal(study->preset, "pets-laptop");
     assert_true(space_count(study->space) > 3);
@@ -156,9 +112,9 @@ static void choices_reach_the_agent_by_name(void **state) {
     (void)state;
 
     /* in another order than the agent's row */
-    change(built_in,
-           "fixed:", "  activation: {type: categorical, choices: [tanh, swish]}\nfixed:", text);
-    study = read_good(text);
+    study_change(study_built_in, "fixed:",
+                 "  activation: {type: categorical, choices: [tanh, swish]}\nfixed:", text);
+    study = study_good(text);
     const OptionSpec *specs = study->agent->options();
     const size_t      row = option_find(specs, "activation");
     double           *values = calloc(option_count(specs), sizeof *values);
@@ -177,11 +133,11 @@ static void lists_of_objectives_keep_their_order(void **state) {
     Study *study = NULL;
     (void)state;
 
-    change(external, "objective: {metric: loss, direction: minimize, reduce: last}",
-           "objective:\n  - {metric: b, direction: maximize, window: 4}\n"
-           "  - {metric: a, direction: minimize, reduce: max}",
-           text);
-    study = read_good(text);
+    study_change(study_external, "objective: {metric: loss, direction: minimize, reduce: last}",
+                 "objective:\n  - {metric: b, direction: maximize, window: 4}\n"
+                 "  - {metric: a, direction: minimize, reduce: max}",
+                 text);
+    study = study_good(text);
     assert_int_equal(study->objective_count, 2);
     assert_string_equal(study->objectives[0].metric, "b");
     assert_int_equal(study->objectives[0].window, 4);
@@ -212,7 +168,7 @@ static void refuses(const char *text, const BadCase *bad) {
                                STATUS_ERR_ARG};
     bool         one = false;
 
-    change(text, bad->from, bad->to, changed);
+    study_change(text, bad->from, bad->to, changed);
     const Status status = study_parse("study.yaml", changed, NULL, 0, &study);
     const char  *message = status_last()->text;
     for (size_t i = 0; i < sizeof expected / sizeof expected[0]; i++) {
@@ -295,7 +251,7 @@ static void what_is_wrong_is_said_with_line_and_column(void **state) {
     };
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        refuses(external, &cases[i]);
+        refuses(study_external, &cases[i]);
     }
 }
 
@@ -321,7 +277,7 @@ static void built_in_agents_know_their_words(void **state) {
     };
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        refuses(built_in, &cases[i]);
+        refuses(study_built_in, &cases[i]);
     }
 }
 
@@ -332,10 +288,10 @@ static void populations_refuse_trials_and_multiply_their_depth(void **state) {
     char                 without[TEXT_BYTES];
     (void)state;
 
-    change(built_in, "{name: random}", "{name: pbt, population: 6}", text);
+    study_change(study_built_in, "{name: random}", "{name: pbt, population: 6}", text);
     refuses(text, &bad);
-    change(text, ", total: 80", "", without);
-    Study *study = read_good(without);
+    study_change(text, ", total: 80", "", without);
+    Study *study = study_good(without);
     assert_int_equal(study->budget.total, 60);
     assert_int_equal(study->budget.trials, 0);
     study_destroy(study);
@@ -345,7 +301,7 @@ static void populations_refuse_trials_and_multiply_their_depth(void **state) {
                           "trainer: {command: [a], checkpoint: false}\n",
                           "study.yaml:6:19: ", "trainer.checkpoint is false"};
     char          other[TEXT_BYTES];
-    change(text, "fixed: {ensemble_size: 3}", "", other);
+    study_change(text, "fixed: {ensemble_size: 3}", "", other);
     refuses(other, &mute);
 }
 
@@ -362,189 +318,11 @@ static void files_that_are_none_say_so(void **state) {
     assert_null(study);
 }
 
-/* ---- overrides --------------------------------------------------------------------------------
- */
-
-static Status with_set(const char *text, const char *set, Study **out) {
-    char          key[128];
-    StudyOverride override;
-
-    *out = NULL;
-    const Status status = study_override_parse(set, key, sizeof key, &override);
-    return status != STATUS_OK ? status : study_parse("study.yaml", text, &override, 1, out);
-}
-
-static void overrides_change_the_text_where_the_value_stands(void **state) {
-    static const struct {
-        const char *set;
-        const char *part; /* of the new text */
-    } cases[] = {
-        {"seed=3", "\nseed: 3\n"},
-        {"budget.trials=9", "segment: 5, trials: 9}\n"},
-        {"budget.total=35", "budget: {total: 35, unit: epoch"},
-        {"hyperparameters.layers.upper=8", "layers: {type: int, lower: 1, upper: 8, default: 2"},
-        {"confirm.seeds=4", "\nseed: 7\nconfirm: {seeds: 4}"},
-        {"fixed={width: 3}", "\nfixed: {width: 3}\nseed: 7\n"},
-        {"fixed.depth=2", "\nfixed: {depth: 2, width: 64, note: 'x y'}\n"},
-        {"name='quoted'", "name: 'quoted'\n"},
-        {"trainer.command=[a, b, c]", "trainer: {command: [a, b, c]}\n"},
-        {"hyperparameters.rate={type: float, lower: 1, upper: 2}",
-         "\n  rate: {type: float, lower: 1, upper: 2}\n  layers"},
-        {"hyperparameters.new={type: bool}", "default: a}\n  new: {type: bool}\nfixed:"},
-    };
-    (void)state;
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        Study *study = NULL;
-        assert_ok(with_set(external, cases[i].set, &study));
-        assert_contains(study->text, cases[i].part);
-        study_destroy(study);
-    }
-}
-
-static void overrides_reach_the_study(void **state) {
-    const StudyOverride sets[] = {{"budget.trials", "6"}, {"seed", "11"}, {"budget.trials", "7"}};
-    Study              *study = NULL;
-    Study              *plain = read_good(external);
-    (void)state;
-
-    assert_ok(study_parse("study.yaml", external, sets, 3, &study));
-    assert_int_equal(study->budget.total, 70);
-    assert_int_equal(study->seed, 11);
-    assert_string_not_equal(study->hash, plain->hash);
-    study_destroy(plain);
-    study_destroy(study);
-}
-
-static void comments_and_block_style_survive_overrides(void **state) {
-    char   text[TEXT_BYTES];
-    Study *study = NULL;
-    (void)state;
-
-    change(external, "budget: {unit: epoch, per_trial: 10, segment: 5, trials: 4}",
-           "budget: # spend\n  unit: epoch\n  per_trial: 10 # deep\n  trials: 4 # wide\n# next",
-           text);
-    assert_ok(with_set(text, "budget.per_trial=12", &study));
-    assert_contains(study->text, "budget: # spend\n  unit: epoch\n  per_trial: 12 # deep\n");
-    study_destroy(study);
-    assert_ok(with_set(text, "budget.segment=2", &study));
-    assert_contains(study->text, "  trials: 4 # wide\n  segment: 2\n# next\n");
-    assert_int_equal(study->budget.segment, 2);
-    study_destroy(study);
-}
-
-static void overrides_cope_with_every_layout(void **state) {
-    static const struct {
-        const char *from; /* of the file above */
-        const char *to;
-        const char *set;
-        const char *part; /* of the new text */
-    } cases[] = {
-        /* no line feed at the end */
-        {"seed: 7\n", "seed: 7", "workers=2", "\nseed: 7\nworkers: 2"},
-        /* keys with nothing behind them */
-        {"seed: 7", "confirm:\nseed: 7", "confirm={seeds: 2}", "\nconfirm: {seeds: 2}\nseed: 7"},
-        {"seed: 7", "seed: 7 # end\n", "workers=2", "\nseed: 7 # end\nworkers: 2\n"},
-        /* flow mappings over several lines, empty ones */
-        {"segment: 5, trials: 4}", "segment: 5,\n    trials: 4}", "budget.trials=5",
-         "segment: 5,\n    trials: 5}"},
-        {"seed: 7", "confirm: {}", "confirm.top=2", "\nconfirm: {top: 2}\n"},
-        {"seed: 7", "limits: {}", "limits.retries=1", "\nlimits: {retries: 1}\n"},
-        /* a whole block replaced by one value */
-        {"budget: {unit: epoch, per_trial: 10, segment: 5, trials: 4}",
-         "budget:\n  unit: epoch\n  per_trial: 10\n  trials: 4",
-         "budget={unit: epoch, per_trial: 2, trials: 3}",
-         "budget:\n  {unit: epoch, per_trial: 2, trials: 3}\nscheduler"},
-        /* below a nested block */
-        {"{type: int, lower: 1, upper: 4, default: 2, dynamic: true}",
-         "\n    type: int\n    lower: 1\n    upper: 4", "hyperparameters.layers.default=3",
-         "    upper: 4\n    default: 3\n  kind"},
-        /* aliases are values */
-        {"seed: 7", "repeats: &r 2\nseed: *r", "seed=5", "\nrepeats: &r 2\nseed: 5\n"},
-        /* block scalars */
-        {"note: 'x y'}\nseed: 7", "note: 'x y'}\nname2: |\n  text\nseed: 7", "seed=5",
-         "|\n  text\nseed: 5\n"},
-        {"name: small\n", "name: small\r\n", "name=large", "name: large\r\n"},
-    };
-    (void)state;
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        char   text[TEXT_BYTES];
-        Study *study = NULL;
-        change(external, cases[i].from, cases[i].to, text);
-        const Status status = with_set(text, cases[i].set, &study);
-        if (strstr(cases[i].to, "name2") != NULL) {
-            assert_int_equal(status, STATUS_ERR_UNKNOWN_NAME); /* the key; the edit is below */
-            assert_contains(status_last()->text, "name2");
-            continue;
-        }
-        assert_ok(status);
-        assert_contains(study->text, cases[i].part);
-        study_destroy(study);
-    }
-}
-
-static void files_in_json_take_overrides_too(void **state) {
-    static const char text[] =
-        "{\"name\": \"small\", \"trainer\": {\"command\": [\"a\"]},\n"
-        " \"objective\": {\"metric\": \"loss\", \"direction\": \"minimize\"},\n"
-        " \"budget\": {\"unit\": \"epoch\", \"per_trial\": 3, \"trials\": 2},\n"
-        " \"scheduler\": {\"name\": \"random\"},\n"
-        " \"hyperparameters\": {\"x\": {\"type\": \"float\", \"lower\": 0, \"upper\": 1}}}";
-    Study *study = NULL;
-    (void)state;
-
-    assert_ok(with_set(text, "budget.trials=5", &study));
-    assert_int_equal(study->budget.total, 15);
-    study_destroy(study);
-    assert_ok(with_set(text, "seed=5", &study));
-    assert_int_equal(study->seed, 5);
-    study_destroy(study);
-}
-
-static void bad_overrides_are_usage_errors(void **state) {
-    static const struct {
-        const char *set;
-        const char *part;
-    } cases[] = {
-        {"seed", "KEY=VALUE"},
-        {"=3", "KEY=VALUE"},
-        {"seed=", "KEY=VALUE"},
-        {"a..b=3", "expected a key"},
-        {"a b=3", "expected a key"},
-        {"seed=3, x: 4", "one YAML value"},
-        {"seed=3 # no", "one YAML value"},
-        {"seed={a", "one YAML value"},
-        {"seed=3}", "one YAML value"},
-        {"seed=a\nb", "one YAML value"},
-        {"seed.x=3", "'seed' is no mapping"},
-    };
-    Study *study = NULL;
-    (void)state;
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        assert_fails(with_set(external, cases[i].set, &study), STATUS_ERR_USAGE, cases[i].part);
-        assert_null(study);
-    }
-}
-
-static void an_override_that_spoils_a_good_file_is_blamed(void **state) {
-    Study *study = NULL;
-    char   text[TEXT_BYTES];
-    (void)state;
-
-    assert_fails(with_set(external, "seed=-4", &study), STATUS_ERR_PARSE,
-                 "with --set seed=-4: study.yaml:11:7: 'seed' must be");
-    assert_fails(with_set(external, "budget.per_trail=4", &study), STATUS_ERR_UNKNOWN_NAME,
-                 "with --set budget.per_trail=4: study.yaml:4:10: ");
-    change(external, "seed: 7", "seed: x", text);
-    assert_fails(with_set(text, "budget.trials=5", &study), STATUS_ERR_PARSE, "study.yaml:11:7: ");
-    assert_null(strstr(status_last()->text, "--set"));
-    assert_null(study);
-}
-
 /* ---- what others are given --------------------------------------------------------------------
  */
 
 static Json *definition(const char *text) {
-    Study *study = read_good(text);
+    Study *study = study_good(text);
     Json  *json = NULL;
 
     assert_ok(study_to_json(study, &json));
@@ -569,28 +347,30 @@ static void differences_name_their_keys_and_spare_what_may_change(void **state) 
     char text[TEXT_BYTES];
     (void)state;
 
-    differences(external, external, "");
-    change(external, "budget: {unit: epoch", "# a comment\nbudget: {unit: 'epoch'", text);
-    differences(external, text, "");
-    change(external, "trials: 4", "trials: 8, wall_clock: 2h", text);
-    differences(external, text, "");
-    change(external, "seed: 7", "seed: 7\nresources: {cores: 2}\nlimits: {retries: 5}\nworkers: 3",
-           text);
-    differences(external, text, "");
-    change(external, "seed: 7", "seed: 8", text);
-    differences(external, text, "seed");
-    change(external, "upper: 4, default: 2", "upper: 5, default: 3", text);
-    differences(external, text, "hyperparameters.layers.upper, hyperparameters.layers.default");
-    change(external, "segment: 5", "segment: 2", text);
-    differences(external, text, "budget.segment");
-    change(external, "width: 64", "depth: 64", text);
-    differences(external, text, "fixed.width, fixed.depth");
-    change(external, "reduce: last", "reduce: mean", text);
-    differences(external, text, "objective");
+    differences(study_external, study_external, "");
+    study_change(study_external, "budget: {unit: epoch", "# a comment\nbudget: {unit: 'epoch'",
+                 text);
+    differences(study_external, text, "");
+    study_change(study_external, "trials: 4", "trials: 8, wall_clock: 2h", text);
+    differences(study_external, text, "");
+    study_change(study_external, "seed: 7",
+                 "seed: 7\nresources: {cores: 2}\nlimits: {retries: 5}\nworkers: 3", text);
+    differences(study_external, text, "");
+    study_change(study_external, "seed: 7", "seed: 8", text);
+    differences(study_external, text, "seed");
+    study_change(study_external, "upper: 4, default: 2", "upper: 5, default: 3", text);
+    differences(study_external, text,
+                "hyperparameters.layers.upper, hyperparameters.layers.default");
+    study_change(study_external, "segment: 5", "segment: 2", text);
+    differences(study_external, text, "budget.segment");
+    study_change(study_external, "width: 64", "depth: 64", text);
+    differences(study_external, text, "fixed.width, fixed.depth");
+    study_change(study_external, "reduce: last", "reduce: mean", text);
+    differences(study_external, text, "objective");
 }
 
 static void definitions_hold_every_default(void **state) {
-    Json  *json = definition(built_in);
+    Json  *json = definition(study_built_in);
     Buffer text;
     (void)state;
 
@@ -614,8 +394,8 @@ static void conditions_are_part_of_the_definition(void **state) {
     Buffer out;
     (void)state;
 
-    change(
-        external, "default: a}",
+    study_change(
+        study_external, "default: a}",
         "default: a}\n  extra: {type: float, lower: 0, upper: 1, default: 0.5, when: {kind: [b], "
         "layers: {above: 2}}}",
         text);
@@ -628,7 +408,7 @@ static void conditions_are_part_of_the_definition(void **state) {
 }
 
 static void hellos_carry_what_trainers_need(void **state) {
-    Study *study = read_good(external);
+    Study *study = study_good(study_external);
     Buffer line;
     (void)state;
 
@@ -658,7 +438,7 @@ static void trainer_words_that_name_files_beside_the_study_become_absolute(void 
     (void)state;
 
     assert_ok(file_write_atomic(script, "x", 1));
-    assert_ok(file_write_atomic(path, external, strlen(external)));
+    assert_ok(file_write_atomic(path, study_external, strlen(study_external)));
     assert_ok(study_read(path, NULL, 0, &study));
     buffer_init(&command, 4096);
     buffer_init(&expected, 4096);
@@ -671,7 +451,7 @@ static void trainer_words_that_name_files_beside_the_study_become_absolute(void 
     json_release(json);
     study_destroy(study);
     buffer_clear(&command);
-    study = read_good(built_in);
+    study = study_good(study_built_in);
     assert_ok(study_trainer_command(study, &command));
     assert_string_equal(buffer_text(&command), "[\"mbtune\",\"train\"]");
     study_destroy(study);
@@ -686,17 +466,17 @@ static void reasons_for_irreproducible_results_are_named(void **state) {
     char text[TEXT_BYTES];
     (void)state;
 
-    change(built_in, "total: 80", "total: 80, wall_clock: 1h", text);
-    Study *study = read_good(text);
+    study_change(study_built_in, "total: 80", "total: 80, wall_clock: 1h", text);
+    Study *study = study_good(text);
     assert_contains(study->irreproducible, "wall_clock");
     study_destroy(study);
-    change(built_in, "metric: episode_reward, direction: maximize",
-           "metric: plan_seconds, direction: minimize", text);
-    study = read_good(text);
+    study_change(study_built_in, "metric: episode_reward, direction: maximize",
+                 "metric: plan_seconds, direction: minimize", text);
+    study = study_good(text);
     assert_contains(study->irreproducible, "the objective is a time: plan_seconds");
     study_destroy(study);
-    change(built_in, "{plan_flop:", "{train_seconds:", text);
-    study = read_good(text);
+    study_change(study_built_in, "{plan_flop:", "{train_seconds:", text);
+    study = study_good(text);
     assert_contains(study->irreproducible, "a constraint is on a time: train_seconds");
     const char  *timing[STUDY_MAX_TIMING];
     ResultsStudy row;
@@ -718,13 +498,6 @@ int main(void) {
         cmocka_unit_test(built_in_agents_know_their_words),
         cmocka_unit_test(populations_refuse_trials_and_multiply_their_depth),
         cmocka_unit_test(files_that_are_none_say_so),
-        cmocka_unit_test(overrides_change_the_text_where_the_value_stands),
-        cmocka_unit_test(overrides_reach_the_study),
-        cmocka_unit_test(comments_and_block_style_survive_overrides),
-        cmocka_unit_test(overrides_cope_with_every_layout),
-        cmocka_unit_test(files_in_json_take_overrides_too),
-        cmocka_unit_test(bad_overrides_are_usage_errors),
-        cmocka_unit_test(an_override_that_spoils_a_good_file_is_blamed),
         cmocka_unit_test(differences_name_their_keys_and_spare_what_may_change),
         cmocka_unit_test(definitions_hold_every_default),
         cmocka_unit_test(conditions_are_part_of_the_definition),
