@@ -267,6 +267,13 @@ static double middle(const SpaceParameter *p) {
     return space__is_number(p->type) ? space__from_unit(p, 0.5) : 0;
 }
 
+static Status bool_default(const Node *node, double *out) {
+    bool value = false;
+    TRY(node_bool(node, "default", &value));
+    *out = value ? 1 : 0;
+    return STATUS_OK;
+}
+
 static Status read_default(const Definition *d, SpaceParameter *p) {
     const Node *node = definition__get(d, "default");
     if (node == NULL) {
@@ -280,12 +287,8 @@ static Status read_default(const Definition *d, SpaceParameter *p) {
     case SPACE_FLOAT:
     case SPACE_INT:
         return node_number(node, "default", &p->default_value);
-    case SPACE_BOOL: {
-        bool value = false;
-        TRY(node_bool(node, "default", &value));
-        p->default_value = value ? 1 : 0;
-        return STATUS_OK;
-    }
+    case SPACE_BOOL:
+        return bool_default(node, &p->default_value);
     case SPACE_CATEGORICAL:
     case SPACE_ORDINAL:
         break;

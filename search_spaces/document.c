@@ -25,9 +25,8 @@ typedef struct Anchor {
 
 struct Document {
     char   *name;
-    Node  **nodes; /* all of them, to be freed */
+    Node   *newest; /* all nodes, linked by `older`, to be freed */
     size_t  node_count;
-    size_t  node_capacity;
     Anchor *anchors;
     size_t  anchor_count;
     Node   *root;
@@ -62,15 +61,6 @@ static Status new_node(Builder *b, NodeKind kind, Node **out) {
     if (document->node_count >= DOCUMENT_MOST_NODES) {
         return fail_at(b, "the file has too many values", "");
     }
-    if (document->node_count == document->node_capacity) {
-        const size_t capacity = 2 * document->node_capacity + 64;
-        Node       **grown = realloc(document->nodes, capacity * sizeof *grown);
-        if (grown == NULL) {
-            FAIL(STATUS_ERR_NOMEM, "no memory for %zu values of %s", capacity, document->name);
-        }
-        document->nodes = grown;
-        document->node_capacity = capacity;
-    }
     Node *node = calloc(1, sizeof *node);
     if (node == NULL) {
         FAIL(STATUS_ERR_NOMEM, "no memory for a value of %s", document->name);
@@ -79,7 +69,8 @@ static Status new_node(Builder *b, NodeKind kind, Node **out) {
     node->kind = kind;
     node->line = b->line;
     node->column = b->column;
-    document->nodes[document->node_count] = node;
+    node->older = document->newest;
+    document->newest = node;
     document->node_count++;
     *out = node;
     return STATUS_OK;
@@ -167,13 +158,14 @@ static Status merge_one(Builder *b, Node *into, const Node *from) {
     if (from->kind != NODE_MAPPING || from == into) {
         return fail_at(b, "'<<' needs a mapping or a list of mappings", "");
     }
-    for (size_t i = 0; i < from->count; i++) {
+    Status status = STATUS_OK;
+    for (size_t i = 0; status == STATUS_OK && i < from->count; i++) {
         const NodeMember *member = &from->members[i];
         if (node_get(into, member->key->text) == NULL) {
-            TRY(push_member(b, into, member->key, member->value));
+            status = push_member(b, into, member->key, member->value);
         }
     }
-    return STATUS_OK;
+    return status;
 }
 
 static Status close_level(Builder *b) {
@@ -236,7 +228,10 @@ static Status read_tag(Builder *b, struct fy_token *token, bool *string) {
     if (token == NULL) {
         return STATUS_OK;
     }
-    TRY(token_text(b, token, &text));
+    const Status read = token_text(b, token, &text);
+    if (read != STATUS_OK || text == NULL) {
+        return read;
+    }
     bool         fine = strcmp(text, "!") == 0;
     const size_t length = strlen(prefix);
     *string = fine;
@@ -467,13 +462,14 @@ void document_close(Document *document) {
     if (document == NULL) {
         return;
     }
-    for (size_t i = 0; i < document->node_count; i++) {
-        free(document->nodes[i]->text);
-        free(document->nodes[i]->members);
-        free(document->nodes[i]);
+    for (Node *node = document->newest; node != NULL;) {
+        Node *older = node->older;
+        free(node->text);
+        free(node->members);
+        free(node);
+        node = older;
     }
     forget_anchors(document);
-    free(document->nodes);
     free(document->name);
     free(document);
 }

@@ -4,7 +4,11 @@
 
 #include "search_spaces/document.h"
 
-enum { DOCUMENT_MOST_NODES = 200000, DOCUMENT_MOST_LEVELS = 64 };
+enum {
+    DOCUMENT_MOST_NODES = 200000,
+    DOCUMENT_MOST_LEVELS = 64,   /* of the file */
+    DOCUMENT_MOST_UNFOLDED = 128 /* levels with aliases followed */
+};
 
 typedef enum NodeKind { NODE_SCALAR, NODE_SEQUENCE, NODE_MAPPING } NodeKind;
 
@@ -23,6 +27,7 @@ struct Node {
     NodeMember     *members;
     size_t          count;
     size_t          capacity;
+    Node           *older; /* the one made before, for the document's list */
 };
 
 /** Name of the document for messages. */

@@ -275,9 +275,9 @@ Status node_bytes(const Node *node, const char *what, double *out) {
                                  {"GB", 1e9},
                                  {"TB", 1e12},
                                  {"KiB", 1024},
-                                 {"MiB", 1024 * 1024},
-                                 {"GiB", 1024.0 * 1024 * 1024},
-                                 {"TiB", 1024.0 * 1024 * 1024 * 1024},
+                                 {"MiB", 1024.0 * 1024},
+                                 {"GiB", 1024.0 * 1024.0 * 1024},
+                                 {"TiB", 1024.0 * 1024 * 1024.0 * 1024},
                                  {NULL, 0}};
     double            value = 0;
     if (!read_quantity(node, units, &value)) {
@@ -348,7 +348,7 @@ static Json *scalar_to_json(const Node *node) {
  * them nest deeper than the file does */
 static Status to_json(const Node *node, size_t level, size_t *left, Json **out) {
     *out = NULL;
-    if (*left == 0 || level == 2 * DOCUMENT_MOST_LEVELS) {
+    if (*left == 0 || level == DOCUMENT_MOST_UNFOLDED) {
         return node_fail(node, "the aliases unfold to too many values or levels");
     }
     (*left)--;

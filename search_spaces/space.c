@@ -364,20 +364,21 @@ void space_defaults(const Space *space, double *point) {
     space_activate(space, point);
 }
 
+static Status check_active(const Space *space, const double *point, size_t index) {
+    const SpaceParameter *p = &space->parameters[index];
+    const bool            active = space_is_active(space, point, index);
+    if (active && isnan(point[index])) {
+        FAIL(STATUS_ERR_RANGE, "'%s' is active here but has no value", p->name);
+    }
+    if (!active && !isnan(point[index])) {
+        FAIL(STATUS_ERR_RANGE, "'%s' has a value but is not active here", p->name);
+    }
+    return active ? space__check_value(p, point[index]) : STATUS_OK;
+}
+
 Status space_check(const Space *space, const double *point) {
     for (size_t k = 0; k < space->count; k++) {
-        const size_t          i = space->order[k];
-        const SpaceParameter *p = &space->parameters[i];
-        const bool            active = space_is_active(space, point, i);
-        if (active && isnan(point[i])) {
-            FAIL(STATUS_ERR_RANGE, "'%s' is active here but has no value", p->name);
-        }
-        if (!active && !isnan(point[i])) {
-            FAIL(STATUS_ERR_RANGE, "'%s' has a value but is not active here", p->name);
-        }
-        if (active) {
-            TRY(space__check_value(p, point[i]));
-        }
+        TRY(check_active(space, point, space->order[k]));
     }
     const size_t at = space__forbidden_at(space, point);
     if (at < space->forbidden_count) {

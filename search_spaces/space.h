@@ -43,13 +43,13 @@ typedef struct SpaceCondition {
 
 typedef struct SpaceParameter {
     char       *name;
-    SpaceType   type;
     double      lower; /* float, int; else 0 */
     double      upper; /* float, int; else the last index */
     double      step;  /* float, int: grid width from `lower`; 0 = none */
+    double      default_value;
+    SpaceType   type;
     bool        log;
     bool        dynamic; /* may change while an agent trains */
-    double      default_value;
     char      **choices; /* categorical, ordinal: texts as written in the study file */
     const bool *quoted;  /* choice i is a string even if it reads as a number, true or false;
                             NULL: none is */

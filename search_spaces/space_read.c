@@ -50,39 +50,50 @@ static Status push(Reader *r, const Node *key, const Node *own, const Node *base
     return STATUS_OK;
 }
 
-/* the preset's order, then what only the study has */
-static Status collect(Reader *r) {
-    const Node *study = r->source->hyperparameters;
-    const Node *fixed = r->source->fixed;
+static Status refuse_fixed(const Node *study, const Node *fixed) {
     for (size_t i = 0; i < node_count(study); i++) {
         const Node *key = node_key(study, i);
-        if (node_get(fixed, node_text(key)) != NULL && !node_is_null(node_member(study, i, NULL))) {
+        const bool  tuned = !node_is_null(node_member(study, i, NULL));
+        if (tuned && node_get(fixed, node_text(key)) != NULL) {
             return node_fail(key, "'%s' is both tuned here and fixed under 'fixed:'",
                              node_text(key));
         }
     }
-    for (size_t i = 0; i < node_count(r->preset); i++) {
+    return STATUS_OK;
+}
+
+/* what the preset has and the study neither takes out nor fixes */
+static Status collect_preset(Reader *r) {
+    const Node *study = r->source->hyperparameters;
+    Status      status = STATUS_OK;
+    for (size_t i = 0; status == STATUS_OK && i < node_count(r->preset); i++) {
         const Node *key = node_key(r->preset, i);
+        const Node *own_key = node_find_key(study, node_text(key));
         const Node *own = node_get(study, node_text(key));
-        const bool  out = node_is_null(own) || node_get(fixed, node_text(key)) != NULL;
-        if (!out) {
-            const Node *base = node_member(r->preset, i, NULL);
-            TRY(push(r, (own == NULL) ? key : node_find_key(study, node_text(key)), own, base));
+        if (!node_is_null(own) && node_get(r->source->fixed, node_text(key)) == NULL) {
+            status = push(r, (own == NULL) ? key : own_key, own, node_member(r->preset, i, NULL));
         }
     }
-    for (size_t i = 0; i < node_count(study); i++) {
+    return status;
+}
+
+/* the preset's order, then what only the study has */
+static Status collect(Reader *r) {
+    const Node *study = r->source->hyperparameters;
+    TRY(refuse_fixed(study, r->source->fixed));
+    Status status = collect_preset(r);
+    for (size_t i = 0; status == STATUS_OK && i < node_count(study); i++) {
         const Node *key = node_key(study, i);
         const Node *own = node_member(study, i, NULL);
-        const bool  known = node_get(r->preset, node_text(key)) != NULL;
-        if (!known && node_is_null(own)) {
-            return node_fail(key, "'%s' has no definition, and no preset has one to take out",
-                             node_text(key));
+        if (node_get(r->preset, node_text(key)) != NULL) {
+            continue;
         }
-        if (!known) {
-            TRY(push(r, key, own, NULL));
-        }
+        status = node_is_null(own)
+                     ? node_fail(key, "'%s' has no definition, and no preset has one to take out",
+                                 node_text(key))
+                     : push(r, key, own, NULL);
     }
-    return STATUS_OK;
+    return status;
 }
 
 static Status add_when(Reader *r, size_t index) {
@@ -167,8 +178,7 @@ Status space_read_source(const SpaceSource *source, Space **out) {
     Status status = space_create(&reader.space);
     if (reader.definitions == NULL) {
         status = FAILURE(STATUS_ERR_NOMEM, "no memory for %zu definitions", most);
-    }
-    if (status == STATUS_OK) {
+    } else if (status == STATUS_OK) {
         status = read_all(&reader);
     }
     if (status == STATUS_OK) {

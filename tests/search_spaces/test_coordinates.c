@@ -259,7 +259,7 @@ static void no_value_is_absorbing(void **state) {
         for (int k = 0; k < 4 * 2 * 201; k++) {
             const signed char       sign = (k & 4) ? 1 : -1;
             const SpacePerturbation how = {.step = steps[k & 3], .signs = &sign};
-            const double            from = decode_one(space, (k / 8) / 200.0);
+            const double            from = decode_one(space, floor(k / 8.0) / 200);
             double                  to = from;
             assert_ok(space_perturb(space, &rng, &how, &to));
             assert_ok(space_check(space, &to));

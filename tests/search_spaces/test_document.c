@@ -353,13 +353,13 @@ static void nothing_is_printed(void **state) {
     char     *folder = test_folder_make();
     char     *path = file_join(folder, "stderr");
     Document *d = NULL;
-    fflush(stderr);
+    (void)fflush(stderr);
     const int saved = dup(STDERR_FILENO);
     assert_non_null(freopen(path, "w", stderr));
     const Status status = document_parse("s.yaml", "a: [1\nb: \"", 10, &d);
-    fflush(stderr);
+    (void)fflush(stderr);
     assert_true(dup2(saved, STDERR_FILENO) >= 0);
-    close(saved);
+    (void)close(saved);
     Buffer text;
     buffer_init(&text, 4096);
     assert_ok(file_read(path, &text));

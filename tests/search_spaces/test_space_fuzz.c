@@ -97,7 +97,9 @@ static size_t edit(Rng *rng, char *text, size_t length) {
         added = 0;
     }
     memmove(text + at + added, text + at + removed, length - at - removed);
-    memcpy(text + at, piece, added);
+    for (size_t i = 0; i < added; i++) {
+        text[at + i] = piece[i];
+    }
     return length - removed + added;
 }
 
