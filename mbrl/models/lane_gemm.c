@@ -20,6 +20,13 @@
 #include <immintrin.h>
 #endif
 
+/* loops over registers: constant bounds, and no register may be addressed by a variable */
+#if defined(__clang__)
+#define UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define UNROLL _Pragma("GCC unroll 16")
+#endif
+
 /* one block: rows of A from `i`, lanes from `j` */
 typedef struct Block {
     const LaneGemm *gemm;
@@ -72,11 +79,11 @@ LANES_AVX512_TARGET LANES_INLINE void block_avx512(const Block *block, const siz
     const size_t    c_row = g->c_row;
     __m512          sum[MAX_ROWS][MAX_VECTORS];
 
-#pragma GCC unroll 16
+    UNROLL
     for (size_t r = 0; r < rows; r++) {
         const float *start = (g->start == NULL) ? NULL : g->start + (block->i + r) * g->start_row;
         const __m512 first = _mm512_set1_ps((start == NULL) ? 0.0f : *start);
-#pragma GCC unroll 16
+        UNROLL
         for (size_t v = 0; v < vectors; v++) {
             sum[r][v] = g->add ? _mm512_load_ps(c + r * c_row + v * LANE_STEP) : first;
         }
@@ -86,14 +93,14 @@ LANES_AVX512_TARGET LANES_INLINE void block_avx512(const Block *block, const siz
     const size_t b_row = g->b_row;
     for (size_t l = 0; l < g->k; l++) {
         __m512 row[MAX_VECTORS];
-#pragma GCC unroll 16
+        UNROLL
         for (size_t v = 0; v < vectors; v++) {
             row[v] = _mm512_load_ps(b + v * LANE_STEP);
         }
-#pragma GCC unroll 16
+        UNROLL
         for (size_t r = 0; r < rows; r++) {
             const __m512 weight = _mm512_set1_ps(a[r * a_row]);
-#pragma GCC unroll 16
+            UNROLL
             for (size_t v = 0; v < vectors; v++) {
                 sum[r][v] = _mm512_fmadd_ps(weight, row[v], sum[r][v]);
             }
@@ -101,9 +108,9 @@ LANES_AVX512_TARGET LANES_INLINE void block_avx512(const Block *block, const siz
         a += a_step;
         b += b_row;
     }
-#pragma GCC unroll 16
+    UNROLL
     for (size_t r = 0; r < rows; r++) {
-#pragma GCC unroll 16
+        UNROLL
         for (size_t v = 0; v < vectors; v++) {
             _mm512_store_ps(c + r * c_row + v * LANE_STEP, sum[r][v]);
         }
@@ -118,11 +125,11 @@ LANES_AVX2_TARGET LANES_INLINE void block_avx2(const Block *block, const size_t 
     const size_t    c_row = g->c_row;
     __m256          sum[AVX2_ROWS][2];
 
-#pragma GCC unroll 16
+    UNROLL
     for (size_t r = 0; r < rows; r++) {
         const float *start = (g->start == NULL) ? NULL : g->start + (block->i + r) * g->start_row;
         const __m256 first = _mm256_set1_ps((start == NULL) ? 0.0f : *start);
-#pragma GCC unroll 16
+        UNROLL
         for (size_t v = 0; v < 2; v++) {
             sum[r][v] = g->add ? _mm256_load_ps(c + r * c_row + v * AVX2_WIDTH) : first;
         }
@@ -130,16 +137,16 @@ LANES_AVX2_TARGET LANES_INLINE void block_avx2(const Block *block, const size_t 
     for (size_t l = 0; l < g->k; l++) {
         const __m256 low = _mm256_load_ps(b + l * g->b_row);
         const __m256 high = _mm256_load_ps(b + l * g->b_row + AVX2_WIDTH);
-#pragma GCC unroll 16
+        UNROLL
         for (size_t r = 0; r < rows; r++) {
             const __m256 weight = _mm256_broadcast_ss(a + r * g->a_row + l * g->a_step);
             sum[r][0] = _mm256_fmadd_ps(weight, low, sum[r][0]);
             sum[r][1] = _mm256_fmadd_ps(weight, high, sum[r][1]);
         }
     }
-#pragma GCC unroll 16
+    UNROLL
     for (size_t r = 0; r < rows; r++) {
-#pragma GCC unroll 16
+        UNROLL
         for (size_t v = 0; v < 2; v++) {
             _mm256_store_ps(c + r * c_row + v * AVX2_WIDTH, sum[r][v]);
         }
