@@ -174,17 +174,17 @@ static void check_deadlines(TrainerProcess *t, double now) {
     }
     if (t->phase == PHASE_STARTING && s->start_seconds > 0.0 &&
         now - t->started_at > s->start_seconds) {
-        trainer__end_badly(t, OUTCOME_TIMEOUT, "no hello within %g s (start_seconds)",
+        trainer__end_badly(t, OUTCOME_TIMEOUT, "no hello within %g s (limits.start)",
                            s->start_seconds);
     }
     if (!t->has_order || !t->is_sent) {
         return;
     }
     if (s->segment_seconds > 0.0 && now - t->order_at > s->segment_seconds) {
-        trainer__end_badly(t, OUTCOME_TIMEOUT, "not done within %g s (segment_seconds)",
+        trainer__end_badly(t, OUTCOME_TIMEOUT, "not done within %g s (limits.segment)",
                            s->segment_seconds);
     } else if (s->silence_seconds > 0.0 && now - t->heard_at > s->silence_seconds) {
-        trainer__end_badly(t, OUTCOME_TIMEOUT, "nothing heard for %g s (silence_seconds)",
+        trainer__end_badly(t, OUTCOME_TIMEOUT, "nothing heard for %g s (limits.silence)",
                            s->silence_seconds);
     }
 }

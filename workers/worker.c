@@ -2,7 +2,7 @@
  *
  * MPI has no descriptor to poll() on and its blocking calls spin on a whole core (measured: 74 % in
  * MPI_Recv), so the loop looks for a message and then sleeps in ppoll(): from 50 us after something
- * happened up to 2 ms (10 ms while every slot is at work, 0.3 ms shortly after an order has ended:
+ * happened up to 4 ms (10 ms while every slot is at work, 0.3 ms shortly after an order has ended:
  * the next one is near). A pipe wakes it at once.
  *
  * A worker has no state of its own that matters: if the coordinator falls silent or the launcher
@@ -26,7 +26,7 @@
 enum { MAX_OUTSTANDING = 1024, LOOKS = 2 };
 
 static const double least_wait_s = 5e-5;
-static const double most_wait_s = 2e-3;
+static const double most_wait_s = 4e-3;
 static const double most_busy_wait_s = 1e-2;
 static const double most_near_wait_s = 3e-4;
 static const double near_s = 0.03;

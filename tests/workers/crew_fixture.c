@@ -9,10 +9,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 static const double patience_s = 20.0;
 
 enum { ROUND_END, ROUND_WORK };
+enum { MAX_RANKS = 64 };
 
 typedef struct Use {
     double cpu;
@@ -26,10 +28,15 @@ static double cpu_time(void) {
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
+static int pids[MAX_RANKS];
 static Use crew_clock; /* when rank 0's crew began */
 
 static void begin_round(int kind) {
     assert_int_equal(MPI_Bcast(&kind, 1, MPI_INT, 0, MPI_COMM_WORLD), MPI_SUCCESS);
+}
+
+pid_t crew_worker_pid(int worker) {
+    return (pid_t)pids[worker];
 }
 
 void crew_begin(CrewFixture *f, const char *const *options, const CrewConfig *config) {
@@ -71,7 +78,7 @@ CrewUse crew_end(CrewFixture *f) {
     bool    clean = false;
     CrewUse use = {.all_ok = true};
     Use     own = {.ok = 1.0};
-    Use     all[64];
+    Use     all[MAX_RANKS];
     use.coordinator = (cpu_time() - crew_clock.cpu) / (clock_monotonic() - crew_clock.wall);
     assert_ok(crew_stop(f->crew, 2.0, &clean));
     crew_destroy(f->crew);
@@ -118,7 +125,11 @@ bool crew_take(CrewFixture *f) {
         f->slots += news.slot_count;
         return true;
     }
-    assert_int_not_equal(news.kind, NEWS_LOST);
+    if (news.kind == NEWS_LOST) {
+        assert_true(f->may_lose);
+        f->lost++;
+        return true;
+    }
     assert_true(news.slot < f->slots);
     SlotRecord *record = &f->records[news.slot];
     if (news.kind == NEWS_LOG) {
@@ -246,6 +257,10 @@ int crew_test_main(int argc, char **argv, int (*run)(void)) {
     int failed = 0;
     if (MPI_Init_thread(&argc, &argv, MPI_THREAD_FUNNELED, &provided) != MPI_SUCCESS ||
         MPI_Comm_rank(MPI_COMM_WORLD, &rank) != MPI_SUCCESS) {
+        return 1;
+    }
+    const int pid = (int)getpid();
+    if (MPI_Gather(&pid, 1, MPI_INT, pids, 1, MPI_INT, 0, MPI_COMM_WORLD) != MPI_SUCCESS) {
         return 1;
     }
     if (rank == 0) {

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 enum { CREW_MAX_SLOTS = 16, CREW_MAX_METRICS = 4096, CREW_SLOTS_PER_WORKER = 2 };
 
@@ -34,7 +35,9 @@ typedef struct CrewFixture {
     size_t      slots;
     size_t      announced;
     size_t      logs;
-    SlotRecord *records; /* (CREW_MAX_SLOTS) */
+    size_t      lost;     /* workers */
+    bool        may_lose; /* else a lost worker fails the test */
+    SlotRecord *records;  /* (CREW_MAX_SLOTS) */
 } CrewFixture;
 
 /** Shares of a core that the workers used in the last crew, and rank 0. */
@@ -68,6 +71,8 @@ void crew_evaluate(CrewFixture *f, size_t slot, int64_t evaluation, const CrewWo
 /** Takes news until the slot's order is over (20 s at most). */
 SlotRecord *crew_until_over(CrewFixture *f, size_t slot);
 SlotRecord *crew_until_metric(CrewFixture *f, size_t slot);
+/** Process id of worker 1, 2, ... */
+pid_t crew_worker_pid(int worker);
 /** One crew_poll(); @return whether there was news */
 bool crew_take(CrewFixture *f);
 

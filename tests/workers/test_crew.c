@@ -4,6 +4,7 @@
 #include "core/file.h"
 
 #include <math.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -221,7 +222,7 @@ static void every_outcome_comes_with_its_reason(void **state) {
     } misdeeds[] = {
         {"crash", OUTCOME_CRASHED, "exit status 3\nTraceback: a crash in unit 3"},
         {"kill", OUTCOME_KILLED, "signal 9 (KILL)"},
-        {"hang", OUTCOME_TIMEOUT, "silence_seconds"},
+        {"hang", OUTCOME_TIMEOUT, "limits.silence"},
         {"garbage", OUTCOME_PROTOCOL, "malformed line"},
         {"diverge", OUTCOME_DIVERGED, "diverged: the weight"},
         {"hog", OUTCOME_OUT_OF_MEMORY, "over the limit"},
@@ -287,6 +288,44 @@ static void a_stop_ends_busy_trainers_too(void **state) {
     assert_true(clock_monotonic() - begin < 4.0);
 }
 
+/* it only slept: when it wakes it hears that it was given up, kills its trainers and says goodbye
+ */
+static void a_silent_worker_is_lost_and_ends_when_it_wakes(void **state) {
+    (void)state;
+    CrewFixture f;
+    crew_begin(&f, OPTIONS("--sleep", "0.005"), &(CrewConfig){.heartbeat_seconds = 0.2});
+    const int    worker = f.workers;
+    const size_t slot = f.slots - 1;
+    crew_train(&f, slot, &(CrewWork){.segment = 1, .end = 100000});
+    (void)crew_until_metric(&f, slot);
+    f.may_lose = true;
+    const double begin = clock_monotonic();
+    assert_int_equal(kill(crew_worker_pid(worker), SIGSTOP), 0);
+    while (f.lost == 0 && clock_monotonic() < begin + 10.0) {
+        (void)crew_take(&f);
+    }
+    assert_int_equal(f.lost, 1);
+    assert_true(clock_monotonic() - begin > 0.3);
+    assert_fails(crew_cancel(f.crew, slot), STATUS_ERR_STATE, "is lost");
+    if (f.workers > 1) { /* the others go on */
+        assert_done(run(&f, 0, &(CrewWork){.segment = 2, .end = 5}));
+    }
+    assert_int_equal(kill(crew_worker_pid(worker), SIGCONT), 0);
+    (void)crew_end(&f);
+}
+
+/* this process is stopped in its stead, for longer than three heartbeats */
+static void a_coordinator_that_slept_loses_nobody(void **state) {
+    (void)state;
+    CrewFixture f;
+    crew_begin(&f, OPTIONS("--sleep", "0.005"), &(CrewConfig){.heartbeat_seconds = 0.2});
+    crew_train(&f, 0, &(CrewWork){.segment = 1, .end = 200});
+    (void)crew_until_metric(&f, 0);
+    clock_sleep(1.0);
+    assert_done(crew_until_over(&f, 0));
+    (void)crew_end(&f);
+}
+
 static void idle_ranks_leave_the_cores_alone(void **state) {
     (void)state;
     CrewFixture f;
@@ -319,6 +358,8 @@ static int run_crew_tests(void) {
         cmocka_unit_test(nan_reaches_the_coordinator),
         cmocka_unit_test(wrong_slots_are_refused),
         cmocka_unit_test(a_stop_ends_busy_trainers_too),
+        cmocka_unit_test(a_silent_worker_is_lost_and_ends_when_it_wakes),
+        cmocka_unit_test(a_coordinator_that_slept_loses_nobody),
         cmocka_unit_test(idle_ranks_leave_the_cores_alone),
     };
     return cmocka_run_group_tests_name("workers/crew", tests, NULL, NULL);

@@ -267,7 +267,7 @@ static void deadlines_end_what_takes_too_long(void **state) {
     work.values = "{\"fault_hang\":3}";
     run(&f, &work);
     assert_int_equal(f.outcome, OUTCOME_TIMEOUT);
-    assert_contains(f.text, "nothing heard for 0.3 s (silence_seconds)");
+    assert_contains(f.text, "nothing heard for 0.3 s (limits.silence)");
     finish(&f);
 
     begin(&f, OPTIONS(NULL));
@@ -275,7 +275,7 @@ static void deadlines_end_what_takes_too_long(void **state) {
     work = (Work){.segment = 1, .end = 1000, .values = "{\"sleep\":0.01}"};
     run(&f, &work);
     assert_int_equal(f.outcome, OUTCOME_TIMEOUT);
-    assert_contains(f.text, "not done within 0.3 s (segment_seconds)");
+    assert_contains(f.text, "not done within 0.3 s (limits.segment)");
     assert_true(f.metrics > 3);
     finish(&f);
 
@@ -283,7 +283,7 @@ static void deadlines_end_what_takes_too_long(void **state) {
     f.setup.start_seconds = 0.2;
     run(&f, &five);
     assert_int_equal(f.outcome, OUTCOME_TIMEOUT);
-    assert_contains(f.text, "no hello within 0.2 s (start_seconds)");
+    assert_contains(f.text, "no hello within 0.2 s (limits.start)");
     assert_int_equal(f.started, 0);
     finish(&f);
 }
