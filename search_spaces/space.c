@@ -187,7 +187,7 @@ Status space__check_value(const SpaceParameter *p, double value) {
 }
 
 SpaceNumber space__show(double value) {
-    SpaceNumber number;
+    SpaceNumber number = {{0}};
     number_format(value, number.text);
     return number;
 }

@@ -96,6 +96,19 @@ static Status collect(Reader *r) {
     return status;
 }
 
+/* else a perturbation of the parent would switch on, in the middle of training, what the agent
+ * fixes when training begins */
+static Status check_parent(const Reader *r, size_t child, size_t parent, const Node *key) {
+    const SpaceParameter *c = space_at(r->space, child);
+    const SpaceParameter *p = space_at(r->space, parent);
+    if (!c->dynamic && p->dynamic) {
+        return node_fail_as(STATUS_ERR_RANGE, key,
+                            "'%s' is static, so its condition cannot test the dynamic '%s'",
+                            c->name, p->name);
+    }
+    return STATUS_OK;
+}
+
 static Status add_when(Reader *r, size_t index) {
     const Node    *when = definition__get(&r->definitions[index], "when");
     SpaceCondition condition = {0};
@@ -104,7 +117,10 @@ static Status add_when(Reader *r, size_t index) {
     }
     Status status = condition__read(r->space, when, "'when'", &condition);
     for (size_t i = 0; status == STATUS_OK && i < condition.test_count; i++) {
-        status = space_add_when(r->space, index, &condition.tests[i]);
+        status = check_parent(r, index, condition.tests[i].parameter, node_key(when, i));
+        if (status == STATUS_OK) {
+            status = space_add_when(r->space, index, &condition.tests[i]);
+        }
     }
     space__condition_reset(&condition);
     return status;

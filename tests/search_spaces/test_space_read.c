@@ -275,6 +275,20 @@ static void bad_conditions_say_where(void **state) {
     }
 }
 
+static void static_ones_do_not_hang_on_dynamic_ones(void **state) {
+    (void)state;
+    refuse("hyperparameters:\n"
+           "  parent: {type: bool, dynamic: true}\n"
+           "  child: {type: bool, when: {parent: true}}\n",
+           NULL, STATUS_ERR_RANGE,
+           "s.yaml:3:30: 'child' is static, so its condition cannot test the dynamic 'parent'");
+    Space *space = read_good("hyperparameters:\n"
+                             "  parent: {type: bool, dynamic: true}\n"
+                             "  child: {type: bool, dynamic: true, when: {parent: true}}\n",
+                             NULL, NULL);
+    space_destroy(space);
+}
+
 static void cycles_are_named_with_their_place(void **state) {
     (void)state;
     refuse("hyperparameters:\n"
@@ -456,6 +470,7 @@ int main(void) {
         cmocka_unit_test(bad_definitions_say_where),
         cmocka_unit_test(definitions_must_suit_the_agent),
         cmocka_unit_test(bad_conditions_say_where),
+        cmocka_unit_test(static_ones_do_not_hang_on_dynamic_ones),
         cmocka_unit_test(cycles_are_named_with_their_place),
         cmocka_unit_test(every_kind_of_test_is_read),
         cmocka_unit_test(bad_forbidden_conditions_say_where),
