@@ -176,7 +176,9 @@ static Status apply(Coordinator *c, const Decision *decision) {
     } else {
         c->decided_all = true;
         c->failed = decision->failed;
-        (void)snprintf(c->reason, sizeof c->reason, "%s", decision->reason);
+        if (c->phase == PHASE_TUNE) {
+            (void)snprintf(c->reason, sizeof c->reason, "%s", decision->reason);
+        }
     }
     const Event event = {.kind = EVENT_DECIDED, .decision = decision};
     if (c->phase == PHASE_TUNE) {

@@ -23,6 +23,33 @@ static Status definition_text(const Coordinator *c, Buffer *out) {
     return buffer_status(out);
 }
 
+/* The database gets its name when it is complete: a coordinator that is killed before leaves
+ * nothing that looks like a study. */
+static Status create_database(Coordinator *c, const ResultsStudy *row) {
+    Results *results = NULL;
+    char    *unfinished = file_join(c->folder->path, "study.db.new");
+    if (unfinished == NULL) {
+        FAIL(STATUS_ERR_NOMEM, "no memory for the path of the database");
+    }
+    static const char *const parts[] = {"study.db.new", "study.db.new-wal", "study.db.new-shm"};
+    Status                   status = STATUS_OK;
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0] && status == STATUS_OK; i++) {
+        char *part = file_join(c->folder->path, parts[i]);
+        status = (part == NULL) ? STATUS_ERR_NOMEM : file_remove_all(part);
+        free(part);
+    }
+    if (status == STATUS_OK) {
+        status = results_create(unfinished, row, &results);
+    }
+    results_close(results);
+    if (status == STATUS_OK) {
+        status = file_rename(unfinished, c->folder->database);
+    }
+    free(unfinished);
+    TRY(status);
+    return results_open(c->folder->database, RESULTS_WRITE, &c->results);
+}
+
 static Status create_study(Coordinator *c) {
     const char  *timing[STUDY_MAX_TIMING];
     ResultsStudy row;
@@ -39,7 +66,7 @@ static Status create_study(Coordinator *c) {
         status = study_folder_freeze(c->folder, c->study->text, strlen(c->study->text));
     }
     if (status == STATUS_OK) {
-        status = results_create(c->folder->database, &row, &c->results);
+        status = create_database(c, &row);
     }
     buffer_reset(&definition);
     buffer_reset(&numerics);

@@ -102,7 +102,8 @@ int run_mbtune(Run *run, const char *const *arguments) {
     return run_wait(run);
 }
 
-/* ---- processes ---------------------------------------------------------------------------------- */
+/* ---- processes ----------------------------------------------------------------------------------
+ */
 
 typedef struct Process {
     pid_t pid;
@@ -234,12 +235,14 @@ size_t run_count_processes(const char *needle) {
     const size_t   count = all_processes(processes);
     size_t         found = 0;
     for (size_t i = 0; i < count; i++) {
-        found += (processes[i].pid != getpid() && strstr(processes[i].command, needle) != NULL) ? 1 : 0;
+        found +=
+            (processes[i].pid != getpid() && strstr(processes[i].command, needle) != NULL) ? 1 : 0;
     }
     return found;
 }
 
-/* ---- what a study left -------------------------------------------------------------------------- */
+/* ---- what a study left --------------------------------------------------------------------------
+ */
 
 static char *database_path(const char *folder) {
     char *path = file_join(folder, "study.db");
@@ -253,8 +256,8 @@ static void append_checksums(const char *path, Buffer *out) {
     sqlite3_stmt *statement = NULL;
     assert_int_equal(sqlite3_open_v2(path, &database, SQLITE_OPEN_READONLY, NULL), SQLITE_OK);
     assert_int_equal(sqlite3_prepare_v2(database,
-                                        "SELECT id, checkpoint_checksum FROM segment ORDER BY id", -1,
-                                        &statement, NULL),
+                                        "SELECT id, checkpoint_checksum FROM segment ORDER BY id",
+                                        -1, &statement, NULL),
                      SQLITE_OK);
     while (sqlite3_step(statement) == SQLITE_ROW) {
         buffer_printf(out, "checkpoint %lld %llx\n", sqlite3_column_int64(statement, 0),

@@ -1,4 +1,5 @@
-/** @file run_mbtune.h  Running the real program in tests: start, wait, kill parts of it, compare what it left. */
+/** @file run_mbtune.h  Running the real program in tests: start, wait, kill parts of it, compare
+ * what it left. */
 #ifndef TESTS_TUNER_RUN_MBTUNE_H
 #define TESTS_TUNER_RUN_MBTUNE_H
 
@@ -10,9 +11,9 @@ enum { RUN_OUTPUT_BYTES = 1 << 16, RUN_MAX_ARGUMENTS = 32 };
 
 /** A started mbtune. */
 typedef struct Run {
-    pid_t pid;
-    int   output; /* reading end of its stdout and stderr */
-    char  text[RUN_OUTPUT_BYTES];
+    pid_t  pid;
+    int    output; /* reading end of its stdout and stderr */
+    char   text[RUN_OUTPUT_BYTES];
     size_t length;
 } Run;
 
@@ -28,16 +29,16 @@ int run_mbtune(Run *run, const char *const *arguments);
 /** What to kill of a running study. */
 typedef enum Victim { VICTIM_TRAINER, VICTIM_WORKER, VICTIM_COORDINATOR } Victim;
 /**
- * Sends SIGKILL to one process of the study that `run` started: found by walking its descendants (the
- * coordinator is rank 0, a worker another rank, a trainer what a worker's supervisor started).
+ * Sends SIGKILL to one process of the study that `run` started: found by walking its descendants
+ * (the coordinator is rank 0, a worker another rank, a trainer what a worker's supervisor started).
  * @return false if there is none at this moment
  */
 bool run_kill(const Run *run, Victim victim, unsigned choice);
 /** Number of processes whose command line contains `needle`. */
 size_t run_count_processes(const char *needle);
 
-/** Text of everything that must be equal between two runs of a study in `folder` (report_canonical), and
- * the checksums of the checkpoints; the caller frees it. */
+/** Text of everything that must be equal between two runs of a study in `folder`
+ * (report_canonical), and the checksums of the checkpoints; the caller frees it. */
 char *run_canonical(const char *folder);
 /** Number that the SQL query gives on the study's database. */
 long run_query(const char *folder, const char *sql);

@@ -1,0 +1,311 @@
+/* The real program on real processes: whole studies with the scripted trainer, stopped, killed and
+ * resumed. What must be equal between two runs is compared as one text (report_canonical) plus the
+ * checksums of all checkpoints. */
+#include "tests/support/test_support.h"
+#include "tests/tuner/run_mbtune.h"
+
+#include "core/clock.h"
+#include "core/file.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FAKE_TRAINER TEST_BINARY_FOLDER "/tests/workers/fake_trainer"
+
+enum { PATH_BYTES = 512, MAX_RERUNS = 60 };
+
+typedef struct Scene {
+    char *folder;            /* temporary */
+    char  yaml[PATH_BYTES];  /* the study file in it */
+    char  study[PATH_BYTES]; /* the study folder in it */
+    Run   run;
+} Scene;
+
+/* `scheduler` and `trainer` are YAML flow text; `seconds` is what one unit takes */
+static void scene_make(Scene *scene, const char *scheduler, const char *trainer, double seconds) {
+    char text[4096];
+    scene->folder = test_folder_make();
+    (void)snprintf(scene->yaml, sizeof scene->yaml, "%s/study.yaml", scene->folder);
+    (void)snprintf(scene->study, sizeof scene->study, "%s/study", scene->folder);
+    const int length =
+        snprintf(text, sizeof text,
+                 "name: scene\n"
+                 "trainer: {command: [%s, --sleep, '%g'%s]}\n"
+                 "objective: {metric: episode_reward, direction: maximize}\n"
+                 "budget: {unit: episode, per_trial: 12, segment: 2}\n"
+                 "scheduler: %s\n"
+                 "hyperparameters:\n"
+                 "  learning_rate: {type: float, lower: 1.0e-3, upper: 0.5, log: true, "
+                 "default: 0.1, dynamic: true}\n"
+                 "  x: {type: float, lower: 0.0, upper: 1.0, default: 0.5, dynamic: true}\n"
+                 "  y: {type: float, lower: 0.0, upper: 1.0, default: 0.5}\n"
+                 "limits: {retries: 40}\n"
+                 "seed: 3\n",
+                 FAKE_TRAINER, seconds, trainer, scheduler);
+    assert_ok(file_write_atomic(scene->yaml, text, (size_t)length));
+}
+
+static void scene_remove(Scene *scene) {
+    test_folder_remove(scene->folder);
+}
+
+static void scene_start(Scene *scene, const char *workers) {
+    const char *const arguments[] = {"run",       scene->yaml, "--dir", scene->study,
+                                     "--workers", workers,     NULL};
+    run_start(&scene->run, arguments);
+}
+
+static int scene_run(Scene *scene, const char *workers) {
+    scene_start(scene, workers);
+    return run_wait(&scene->run);
+}
+
+#define SYNCHRONOUS "{name: pbt, population: 4, warmup: 2, mode: synchronous}"
+#define ASYNCHRONOUS \
+    "{name: pbt-bt, population: 4, warmup: 2, mode: asynchronous, backtrack_every: 2}"
+
+/* nothing is running, queued, lost or twice, and every parent is there */
+static void assert_sound(const char *study) {
+    assert_int_equal(run_query(study, "SELECT count(*) FROM segment WHERE state <> 'finished'"), 0);
+    assert_int_equal(run_query(study, "SELECT count(*) FROM pragma_foreign_key_check"), 0);
+    assert_int_equal(run_query(study, "SELECT count(*) FROM pragma_integrity_check "
+                                      "WHERE integrity_check <> 'ok'"),
+                     0);
+    assert_int_equal(run_query(study,
+                               "SELECT count(*) FROM segment s JOIN segment p ON p.id = s.parent "
+                               "WHERE s.\"begin\" <> p.\"end\""),
+                     0);
+    assert_int_equal(run_query(study, "SELECT count(*) FROM (SELECT 1 FROM metric "
+                                      "GROUP BY owner, name, step, \"index\" "
+                                      "HAVING count(*) > 1)"),
+                     0);
+}
+
+static char *undisturbed(const char *scheduler, double seconds) {
+    Scene scene;
+    scene_make(&scene, scheduler, "", seconds);
+    assert_int_equal(scene_run(&scene, "2"), 0);
+    assert_sound(scene.study);
+    char *rows = run_canonical(scene.study);
+    scene_remove(&scene);
+    return rows;
+}
+
+/* ---- determinism --------------------------------------------------------------------------------
+ */
+
+static void synchronous_rows_do_not_depend_on_the_number_of_workers(void **state) {
+    (void)state;
+    static const char *const workers[] = {"1", "2", "4"};
+    char                    *first = NULL;
+    for (size_t i = 0; i < 3; i++) {
+        Scene scene;
+        scene_make(&scene, SYNCHRONOUS, "", 0.0);
+        assert_int_equal(scene_run(&scene, workers[i]), 0);
+        assert_sound(scene.study);
+        char *rows = run_canonical(scene.study);
+        if (first == NULL) {
+            first = rows;
+            assert_true(run_query(scene.study, "SELECT count(*) FROM segment WHERE reason = "
+                                               "'exploit'") > 0);
+        } else {
+            assert_string_equal(rows, first);
+            free(rows);
+        }
+        scene_remove(&scene);
+    }
+    free(first);
+}
+
+/* uniform in [0, 1): a linear congruential generator is enough to scatter moments */
+static double draw(unsigned *seed) {
+    *seed = *seed * 1664525U + 1013904223U;
+    return (double)(*seed >> 8) / (double)(1U << 24);
+}
+
+/* kills one process at a time at random moments up to `spread` seconds apart, reruns until the exit
+ * is not 75, compares */
+static void survive(Victim victim, unsigned kills, double spread, unsigned seed) {
+    char    *expected = undisturbed(SYNCHRONOUS, 0.05);
+    Scene    scene;
+    unsigned killed = 0;
+    int      exit_status = 75;
+    scene_make(&scene, SYNCHRONOUS, "", 0.05);
+    for (unsigned rerun = 0; rerun < MAX_RERUNS && exit_status == 75; rerun++) {
+        scene_start(&scene, "2");
+        while (!run_wait_for(&scene.run, draw(&seed) * spread, &exit_status)) {
+            if (killed < kills && run_kill(&scene.run, victim, seed >> 16)) {
+                killed++;
+            } else if (killed >= kills) {
+                exit_status = run_wait(&scene.run);
+                break;
+            }
+        }
+        if (exit_status != 0 && exit_status != 75) {
+            fail_msg("exit %d:\n%s", exit_status, scene.run.text);
+        }
+    }
+    assert_int_equal(exit_status, 0);
+    assert_int_equal(killed, kills);
+    assert_sound(scene.study);
+    char *rows = run_canonical(scene.study);
+    assert_string_equal(rows, expected);
+    free(rows);
+    free(expected);
+    scene_remove(&scene);
+}
+
+static void killed_trainers_change_nothing(void **state) {
+    (void)state;
+    survive(VICTIM_TRAINER, 20, 0.1, 11);
+}
+
+static void killed_workers_change_nothing(void **state) {
+    (void)state;
+    survive(VICTIM_WORKER, 20, 0.6, 22);
+}
+
+static void killed_coordinators_change_nothing(void **state) {
+    (void)state;
+    survive(VICTIM_COORDINATOR, 20, 0.6, 33);
+}
+
+/* ---- signals -------------------------------------------------------------------------------- */
+
+static void a_signal_stops_within_ten_seconds_and_the_rest_follows_later(void **state) {
+    (void)state;
+    char *expected = undisturbed(SYNCHRONOUS, 0.05);
+    Scene scene;
+    int   exit_status = 0;
+    scene_make(&scene, SYNCHRONOUS, "", 0.05);
+    scene_start(&scene, "2");
+    assert_false(run_wait_for(&scene.run, 0.6, &exit_status));
+    const double began = clock_monotonic();
+    assert_int_equal(kill(scene.run.pid, SIGINT), 0);
+    exit_status = run_wait(&scene.run);
+    assert_true(clock_monotonic() - began < 10.0);
+    assert_int_equal(exit_status, 75);
+    assert_contains(scene.run.text, "resume with: mbtune run");
+    assert_int_equal(run_query(scene.study, "SELECT count(*) FROM segment WHERE state = 'running'"),
+                     0);
+    assert_int_equal(scene_run(&scene, "2"), 0);
+    char *rows = run_canonical(scene.study);
+    assert_string_equal(rows, expected);
+    free(rows);
+    free(expected);
+    scene_remove(&scene);
+}
+
+static void a_trainer_that_ignores_yield_is_dropped_in_time(void **state) {
+    (void)state;
+    Scene scene;
+    int   exit_status = 0;
+    scene_make(&scene, SYNCHRONOUS, ", --ignore-yield", 30.0);
+    scene_start(&scene, "2");
+    assert_false(run_wait_for(&scene.run, 1.0, &exit_status));
+    const double began = clock_monotonic();
+    assert_int_equal(kill(scene.run.pid, SIGTERM), 0);
+    exit_status = run_wait(&scene.run);
+    assert_true(clock_monotonic() - began < 12.0);
+    assert_int_equal(exit_status, 75);
+    assert_int_equal(run_count_processes(scene.folder), 0);
+    scene_remove(&scene);
+}
+
+static void a_second_signal_stops_at_once(void **state) {
+    (void)state;
+    Scene scene;
+    int   exit_status = 0;
+    scene_make(&scene, SYNCHRONOUS, ", --ignore-yield", 30.0);
+    scene_start(&scene, "2");
+    assert_false(run_wait_for(&scene.run, 1.0, &exit_status));
+    assert_int_equal(kill(scene.run.pid, SIGINT), 0);
+    assert_false(run_wait_for(&scene.run, 0.5, &exit_status));
+    const double began = clock_monotonic();
+    assert_int_equal(kill(scene.run.pid, SIGINT), 0);
+    exit_status = run_wait(&scene.run);
+    assert_true(clock_monotonic() - began < 5.0);
+    assert_int_equal(exit_status, 75);
+    scene_remove(&scene);
+}
+
+/* ---- whole studies ------------------------------------------------------------------------------
+ */
+
+static void an_asynchronous_study_branches_and_ends(void **state) {
+    (void)state;
+    Scene scene;
+    scene_make(&scene, ASYNCHRONOUS, "", 0.0);
+    assert_int_equal(scene_run(&scene, "2"), 0);
+    assert_sound(scene.study);
+    /* a restore may jump forward, to an elite of a member that is ahead: never more than the total
+     */
+    const long units = run_query(scene.study, "SELECT sum(\"end\" - \"begin\") FROM segment");
+    assert_true(units > 24 && units <= 48);
+    assert_true(run_query(scene.study, "SELECT count(*) FROM segment WHERE reason IN ('exploit', "
+                                       "'backtrack')") > 0);
+    /* running it again does nothing and says so */
+    assert_int_equal(scene_run(&scene, "2"), 0);
+    assert_contains(scene.run.text, "done");
+    scene_remove(&scene);
+}
+
+static void another_study_is_refused_with_the_keys_that_differ(void **state) {
+    (void)state;
+    Scene scene;
+    scene_make(&scene, SYNCHRONOUS, "", 0.0);
+    assert_int_equal(scene_run(&scene, "2"), 0);
+    const char *const arguments[] = {"run",   scene.yaml, "--dir", scene.study,
+                                     "--set", "seed=4",   NULL};
+    assert_int_equal(run_mbtune(&scene.run, arguments), 1);
+    assert_contains(scene.run.text, "seed");
+    assert_contains(scene.run.text, "another study");
+    scene_remove(&scene);
+}
+
+static void a_folder_that_is_no_study_is_refused(void **state) {
+    (void)state;
+    Scene scene;
+    char  path[PATH_BYTES + 16];
+    scene_make(&scene, SYNCHRONOUS, "", 0.0);
+    assert_ok(file_make_folder(scene.study));
+    (void)snprintf(path, sizeof path, "%s/thesis.tex", scene.study);
+    assert_ok(file_write_atomic(path, "x", 1));
+    assert_int_equal(scene_run(&scene, "1"), 1);
+    assert_contains(scene.run.text, "thesis.tex");
+    scene_remove(&scene);
+}
+
+static void a_second_coordinator_is_refused(void **state) {
+    (void)state;
+    Scene scene;
+    Run   second;
+    int   exit_status = 0;
+    scene_make(&scene, SYNCHRONOUS, "", 0.1);
+    scene_start(&scene, "2");
+    assert_false(run_wait_for(&scene.run, 0.7, &exit_status));
+    const char *const arguments[] = {"run", scene.yaml, "--dir", scene.study, NULL};
+    assert_int_equal(run_mbtune(&second, arguments), 1);
+    assert_contains(second.text, "another mbtune is running");
+    assert_int_equal(run_wait(&scene.run), 0);
+    scene_remove(&scene);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(synchronous_rows_do_not_depend_on_the_number_of_workers),
+        cmocka_unit_test(killed_trainers_change_nothing),
+        cmocka_unit_test(killed_workers_change_nothing),
+        cmocka_unit_test(killed_coordinators_change_nothing),
+        cmocka_unit_test(a_signal_stops_within_ten_seconds_and_the_rest_follows_later),
+        cmocka_unit_test(a_trainer_that_ignores_yield_is_dropped_in_time),
+        cmocka_unit_test(a_second_signal_stops_at_once),
+        cmocka_unit_test(an_asynchronous_study_branches_and_ends),
+        cmocka_unit_test(another_study_is_refused_with_the_keys_that_differ),
+        cmocka_unit_test(a_folder_that_is_no_study_is_refused),
+        cmocka_unit_test(a_second_coordinator_is_refused),
+    };
+    return cmocka_run_group_tests_name("tuner/end_to_end", tests, NULL, NULL);
+}
