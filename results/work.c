@@ -261,8 +261,7 @@ Status results_checkpoint_set(Results *results, int64_t segment, int64_t attempt
                                  checkpoint_made(results, segment, attempt, bytes, checksum));
     }
     Status status = results__run(results,
-                                 "UPDATE segment SET kept = 0, checkpoint_bytes = 0,"
-                                 " checkpoint_checksum = 0 WHERE id = ? AND state = 'finished'",
+                                 "UPDATE segment SET kept = 0 WHERE id = ? AND state = 'finished'",
                                  "i", segment);
     if (status == STATUS_OK) {
         status = expect_change(results, segment, attempt, "a finished one");
