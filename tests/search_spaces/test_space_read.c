@@ -118,7 +118,8 @@ static void rows_fill_in_type_default_and_dynamic(void **state) {
 static void quoted_choices_stay_strings(void **state) {
     (void)state;
     Space     *space = read_good("hyperparameters:\n"
-                                     "  c: {type: categorical, choices: [8, '16', true, 'false', adam]}\n",
+                                     "  c: {type: categorical,\n"
+                                     "      choices: [8, '16', true, 'false', adam]}\n",
                                  NULL, NULL);
     const char kinds[] = "nsbss";
     for (size_t i = 0; i < 5; i++) {
