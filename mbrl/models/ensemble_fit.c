@@ -62,62 +62,41 @@ static void gather_block(const Ensemble *e, const Dataset *data, const size_t *o
     }
 }
 
-/* one Adam step of a member with the gradient in e->gradient */
-static void update(Ensemble *e, size_t member) {
-    const NetworkShape *shape = &e->shape;
-    const size_t        at = member * shape->floats;
-    const double        t = (double)++e->steps[member];
-    AdamStep            step = {.rate =
-                                    (float)(e->values[ENSEMBLE_LEARNING_RATE] / (1.0 - pow(ADAM_BETA1, t))),
-                                .inverse_root = (float)(1.0 / sqrt(1.0 - pow(ADAM_BETA2, t))),
-                                .decay = e->decay};
-
-    for (size_t l = 0; l < shape->layers; l++) {
-        const size_t offset = shape->offset[l];
-        const float  decay = (float)e->values[ENSEMBLE_WEIGHT_DECAY];
-        for (size_t i = 0; i < shape->stride[l]; i++) {
-            e->decay[i] = (i < shape->fan_in[l]) ? decay : 0.0f; /* weights, not biases */
-        }
-        step.rows = shape->fan_out[l];
-        step.period = shape->stride[l];
-        step.gradient = e->gradient + offset;
-        step.weight = e->block + at + offset;
-        step.first = e->first + at + offset;
-        step.second = e->second + at + offset;
-        lanes_adam(&step);
-    }
-    if (e->values[ENSEMBLE_LOGVAR_BOUNDS] == ENSEMBLE_BOUNDS_LEARNED) {
-        const size_t offset = shape->max_offset;
-        memset(e->decay, 0, LANE_STEP * sizeof *e->decay);
-        step.rows = (shape->floats - offset) / LANE_STEP;
-        step.period = LANE_STEP;
-        step.gradient = e->gradient + offset;
-        step.weight = e->block + at + offset;
-        step.first = e->first + at + offset;
-        step.second = e->second + at + offset;
-        lanes_adam(&step);
-    }
+/* counts a step of the member and gives its constants */
+static NetworkAdam next_step(Ensemble *e, size_t member) {
+    const size_t at = member * e->shape.floats;
+    const double t = (double)++e->steps[member];
+    return (NetworkAdam){
+        .first = e->first + at,
+        .second = e->second + at,
+        .decay = e->decay,
+        .rate = (float)(e->values[ENSEMBLE_LEARNING_RATE] / (1.0 - pow(ADAM_BETA1, t))),
+        .inverse_root = (float)(1.0 / sqrt(1.0 - pow(ADAM_BETA2, t))),
+        .weight_decay = (float)e->values[ENSEMBLE_WEIGHT_DECAY],
+        /* the members share the penalty of the bounds, as they would share the bounds */
+        .bounds_penalty = (float)(BOUNDS_PENALTY / (double)e->members),
+        .learned_bounds = e->values[ENSEMBLE_LOGVAR_BOUNDS] == ENSEMBLE_BOUNDS_LEARNED};
 }
 
 /* one gradient step on rows order[0..n); @return the data term of the loss */
 static double train_batch(Ensemble *e, const Dataset *data, size_t member, const size_t *order,
                           size_t n, NetworkTraining *training) {
     const NetworkShape *shape = &e->shape;
+    float              *block = e->block + member * shape->floats;
     const float         weight = (float)(1.0 / ((double)n * (double)shape->outputs));
-    double              loss = 0.0;
+    const NetworkAdam   adam = next_step(e, member);
+    if (n <= NETWORK_LANES) {
+        gather_block(e, data, order, n, weight, training);
+        return network_step(shape, block, training, network_lanes(n), &adam, e->gradient);
+    }
+    double loss = 0.0;
     for (size_t first = 0; first < n; first += NETWORK_LANES) {
         const size_t count = (n - first < NETWORK_LANES) ? n - first : NETWORK_LANES;
         gather_block(e, data, order + first, count, weight, training);
-        loss += network_gradient(shape, e->block + member * shape->floats, training,
-                                 network_lanes(count), e->gradient, first > 0);
+        loss +=
+            network_gradient(shape, block, training, network_lanes(count), e->gradient, first > 0);
     }
-    /* the members share the penalty of the bounds, as they would share the bounds */
-    const float penalty = (float)(BOUNDS_PENALTY / (double)e->members);
-    for (size_t d = 0; d < shape->outputs; d++) {
-        e->gradient[shape->max_offset + d] += penalty;
-        e->gradient[shape->min_offset + d] -= penalty;
-    }
-    update(e, member);
+    network_adam(shape, block, &adam, e->gradient);
     return loss;
 }
 

@@ -11,6 +11,9 @@
 /* the same: weights are truncated at two standard deviations */
 #define INIT_TRUNCATION 2.0
 
+/* rows of a gradient between product and step: 24 x 208 floats are 20 kB */
+enum { STEP_ROWS = 24 };
+
 static size_t padded(size_t n) {
     return (n + (LANE_STEP - 1)) / LANE_STEP * LANE_STEP;
 }
@@ -181,32 +184,118 @@ static double output_gradient(const NetworkShape *shape, const float *block,
     return loss;
 }
 
-/* gradient of layer l's weights: delta (fan_out, lanes) times its inputs, one row per lane */
-static void weight_gradient(const NetworkShape *shape, NetworkTraining *training, size_t l,
-                            const float *delta, size_t lanes, float *gradient, bool add) {
+/* the inputs of layer l, one row per lane, the bias' input 1 included: training->rows */
+static void transpose_inputs(const NetworkShape *shape, NetworkTraining *training, size_t l,
+                             size_t lanes) {
     const size_t fan_in = shape->fan_in[l];
     const size_t stride = shape->stride[l];
     lanes_transpose(training->layer[l], fan_in, lanes, training->rows, stride);
     for (size_t j = 0; j < lanes; j++) {
         float *row = training->rows + j * stride;
-        row[fan_in] = 1.0f; /* the bias' input */
+        row[fan_in] = 1.0f;
         memset(row + fan_in + 1, 0, (stride - fan_in - 1) * sizeof *row);
     }
-    lane_gemm(&(LaneGemm){.m = shape->fan_out[l],
-                          .k = lanes,
-                          .lanes = stride,
-                          .a = delta,
-                          .a_row = lanes,
-                          .a_step = 1,
-                          .b = training->rows,
-                          .b_row = stride,
-                          .c = gradient + shape->offset[l],
-                          .c_row = stride,
-                          .add = add});
 }
 
-double network_gradient(const NetworkShape *shape, const float *block, NetworkTraining *training,
-                        size_t lanes, float *gradient, bool add) {
+/* gradient of rows.m rows of layer l's weights: their delta (rows.m, lanes) times the inputs */
+static void weight_gradient(const NetworkShape *shape, const NetworkTraining *training, size_t l,
+                            const float *delta, size_t lanes, LaneGemm rows) {
+    const size_t stride = shape->stride[l];
+    rows.k = lanes;
+    rows.lanes = stride;
+    rows.a = delta;
+    rows.a_row = lanes;
+    rows.a_step = 1;
+    rows.b = training->rows;
+    rows.b_row = stride;
+    rows.c_row = stride;
+    lane_gemm(&rows);
+}
+
+/* one step of rows [first, first + count) of layer l */
+static void step_rows(const NetworkShape *shape, float *block, const NetworkAdam *adam, size_t l,
+                      size_t first, size_t count, const float *gradient) {
+    const size_t at = shape->offset[l] + first * shape->stride[l];
+    lanes_adam(&(AdamStep){.rate = adam->rate,
+                           .inverse_root = adam->inverse_root,
+                           .rows = count,
+                           .period = shape->stride[l],
+                           .decay = adam->decay,
+                           .gradient = gradient,
+                           .weight = block + at,
+                           .first = adam->first + at,
+                           .second = adam->second + at});
+}
+
+/* decay of each column of layer l: weights, not the bias */
+static void fill_decay(const NetworkShape *shape, const NetworkAdam *adam, size_t l) {
+    for (size_t i = 0; i < shape->stride[l]; i++) {
+        adam->decay[i] = (i < shape->fan_in[l]) ? adam->weight_decay : 0.0f;
+    }
+}
+
+static void step_bounds(const NetworkShape *shape, float *block, const NetworkAdam *adam,
+                        float *gradient) {
+    if (!adam->learned_bounds) {
+        return;
+    }
+    const size_t at = shape->max_offset;
+    for (size_t d = 0; d < shape->outputs; d++) {
+        gradient[shape->max_offset + d] += adam->bounds_penalty;
+        gradient[shape->min_offset + d] -= adam->bounds_penalty;
+    }
+    memset(adam->decay, 0, LANE_STEP * sizeof *adam->decay);
+    lanes_adam(&(AdamStep){.rate = adam->rate,
+                           .inverse_root = adam->inverse_root,
+                           .rows = (shape->floats - at) / LANE_STEP,
+                           .period = LANE_STEP,
+                           .decay = adam->decay,
+                           .gradient = gradient + at,
+                           .weight = block + at,
+                           .first = adam->first + at,
+                           .second = adam->second + at});
+}
+
+void network_adam(const NetworkShape *shape, float *block, const NetworkAdam *adam,
+                  float *gradient) {
+    for (size_t l = 0; l < shape->layers; l++) {
+        fill_decay(shape, adam, l);
+        step_rows(shape, block, adam, l, 0, shape->fan_out[l], gradient + shape->offset[l]);
+    }
+    step_bounds(shape, block, adam, gradient);
+}
+
+/* what the backward pass does with the gradient of a layer's weights */
+typedef struct GradientUse {
+    float             *gradient; /* where it goes, or scratch */
+    bool               add;
+    float             *block; /* stepped at once where `adam` is given */
+    const NetworkAdam *adam;
+} GradientUse;
+
+static void use_gradient(const NetworkShape *shape, NetworkTraining *training, size_t l,
+                         const float *delta, size_t lanes, const GradientUse *use) {
+    transpose_inputs(shape, training, l, lanes);
+    if (use->adam == NULL) {
+        weight_gradient(shape, training, l, delta, lanes,
+                        (LaneGemm){.m = shape->fan_out[l],
+                                   .c = use->gradient + shape->offset[l],
+                                   .add = use->add});
+        return;
+    }
+    fill_decay(shape, use->adam, l);
+    for (size_t first = 0; first < shape->fan_out[l]; first += STEP_ROWS) {
+        const size_t left = shape->fan_out[l] - first;
+        const size_t count = (left < STEP_ROWS) ? left : STEP_ROWS;
+        float       *rows = use->gradient + shape->offset[l]; /* the same few kB each time */
+        weight_gradient(shape, training, l, delta + first * lanes, lanes,
+                        (LaneGemm){.m = count, .c = rows});
+        step_rows(shape, use->block, use->adam, l, first, count, rows);
+    }
+}
+
+static double forward_and_back(const NetworkShape *shape, const float *block,
+                               NetworkTraining *training, size_t lanes, const GradientUse *use) {
     const size_t last = shape->layers - 1;
     for (size_t l = 0; l < last; l++) {
         layer_forward(shape, block, l, training->layer[l], lanes, training->layer[l + 1]);
@@ -215,14 +304,11 @@ double network_gradient(const NetworkShape *shape, const float *block, NetworkTr
     }
     layer_forward(shape, block, last, training->layer[last], lanes, training->delta[0]);
 
-    const double loss = output_gradient(shape, block, training, lanes, gradient, add);
+    const double loss = output_gradient(shape, block, training, lanes, use->gradient, use->add);
     float       *delta = training->delta[0];
     float       *next = training->delta[1];
-    for (size_t l = last;; l--) {
-        weight_gradient(shape, training, l, delta, lanes, gradient, add);
-        if (l == 0) {
-            break;
-        }
+    for (size_t l = last; l > 0; l--) {
+        /* before the layer's weights are stepped */
         lane_gemm(&(LaneGemm){.m = shape->fan_in[l],
                               .k = shape->fan_out[l],
                               .lanes = lanes,
@@ -233,10 +319,26 @@ double network_gradient(const NetworkShape *shape, const float *block, NetworkTr
                               .b_row = lanes,
                               .c = next,
                               .c_row = lanes});
+        use_gradient(shape, training, l, delta, lanes, use);
         lanes_multiply(next, training->slope[l], shape->fan_in[l] * lanes);
         float *swap = delta;
         delta = next;
         next = swap;
     }
+    use_gradient(shape, training, 0, delta, lanes, use);
+    return loss;
+}
+
+double network_gradient(const NetworkShape *shape, const float *block, NetworkTraining *training,
+                        size_t lanes, float *gradient, bool add) {
+    const GradientUse use = {.gradient = gradient, .add = add};
+    return forward_and_back(shape, block, training, lanes, &use);
+}
+
+double network_step(const NetworkShape *shape, float *block, NetworkTraining *training,
+                    size_t lanes, const NetworkAdam *adam, float *gradient) {
+    const GradientUse use = {.gradient = gradient, .block = block, .adam = adam};
+    const double      loss = forward_and_back(shape, block, training, lanes, &use);
+    step_bounds(shape, block, adam, gradient);
     return loss;
 }

@@ -95,4 +95,29 @@ void network_forward(const NetworkShape *shape, const float *block, const Networ
 double network_gradient(const NetworkShape *shape, const float *block, NetworkTraining *training,
                         size_t lanes, float *gradient, bool add);
 
+/** Adam of one network: its moments and the constants of this step. */
+typedef struct NetworkAdam {
+    float *first; /* (shape->floats) moments */
+    float *second;
+    float *decay;          /* (largest stride, at least LANE_STEP) scratch */
+    float  rate;           /* learning rate / (1 - beta1^t) */
+    float  inverse_root;   /* 1 / sqrt(1 - beta2^t) */
+    float  weight_decay;   /* of weights; biases and bounds have none */
+    float  bounds_penalty; /* added to the gradient of `max`, taken from that of `min` */
+    bool   learned_bounds;
+} NetworkAdam;
+
+/** One step with the gradient of network_gradient(). */
+void network_adam(const NetworkShape *shape, float *block, const NetworkAdam *adam,
+                  float *gradient);
+
+/**
+ * network_gradient() and network_adam() in one, for a batch that is one block: the same bits, but a
+ * layer's weights are stepped while a few rows of their gradient are still in L1, so that weights
+ * and moments alone have to fit in L2.
+ * @param gradient  (shape->floats) scratch
+ */
+double network_step(const NetworkShape *shape, float *block, NetworkTraining *training,
+                    size_t lanes, const NetworkAdam *adam, float *gradient);
+
 #endif

@@ -386,6 +386,49 @@ static void every_instruction_set_gives_the_same_bits(void **state) {
     }
 }
 
+/* one block of rows: gradient, then step, or both in one */
+static void stepping_layer_by_layer_gives_the_same_bits(void **state) {
+    (void)state;
+    Problem p;
+    Problem q;
+    problem_make(&p, ACTIVATION_SWISH, 8);
+    problem_make(&q, ACTIVATION_SWISH, 8);
+    Problem *const both[2] = {&p, &q};
+    double         loss[2];
+    for (size_t k = 0; k < 2; k++) {
+        const size_t      floats = both[k]->shape.floats;
+        float            *moments = aligned_floats(2 * floats);
+        float            *decay = aligned_floats(MAX_WIDTH);
+        const NetworkAdam adam = {.first = moments,
+                                  .second = moments + floats,
+                                  .decay = decay,
+                                  .rate = 0.01f,
+                                  .inverse_root = 30.0f,
+                                  .weight_decay = 0.1f,
+                                  .bounds_penalty = 0.01f,
+                                  .learned_bounds = true};
+        for (int step = 0; step < 2; step++) {
+            fill_block(both[k], 0, ROWS);
+            if (k == 0) {
+                loss[0] = network_gradient(&p.shape, p.block, &p.training, network_lanes(ROWS),
+                                           p.gradient, false);
+                network_adam(&p.shape, p.block, &adam, p.gradient);
+            } else {
+                loss[1] = network_step(&q.shape, q.block, &q.training, network_lanes(ROWS), &adam,
+                                       q.gradient);
+            }
+        }
+        free(moments);
+        free(decay);
+    }
+    assert_true(loss[0] == loss[1]);
+    assert_memory_equal(p.block, q.block, p.shape.floats * sizeof *p.block);
+    /* it did move, the bounds too */
+    assert_true(fabs((double)p.block[p.shape.max_offset] - p.exact[p.shape.max_offset]) > 1e-3);
+    problem_free(&p);
+    problem_free(&q);
+}
+
 /* Adam worked out in double: three steps, decay on the first half only */
 static void adam_steps_agree_with_double(void **state) {
     (void)state;
@@ -439,6 +482,7 @@ int main(void) {
         cmocka_unit_test(forward_agrees_with_double_and_not_with_its_neighbours),
         cmocka_unit_test(initial_weights_are_truncated_normal_with_the_published_width),
         cmocka_unit_test(every_instruction_set_gives_the_same_bits),
+        cmocka_unit_test(stepping_layer_by_layer_gives_the_same_bits),
         cmocka_unit_test(adam_steps_agree_with_double),
     };
     return cmocka_run_group_tests_name("mbrl/network", tests, NULL, NULL);
