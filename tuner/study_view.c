@@ -81,6 +81,13 @@ static Status put_table(const Json *rows, CliStyle style, Buffer *out) {
     return status;
 }
 
+static bool is_empty(const Json *value) {
+    const char *text = json_string(value);
+
+    return json_is_null(value) || (text != NULL && text[0] == '\0') ||
+           ((json_is_object(value) || json_is_array(value)) && json_count(value) == 0);
+}
+
 static bool is_skipped(const char *key, const char *const *skip) {
     for (size_t i = 0; skip != NULL && skip[i] != NULL; i++) {
         if (strcmp(skip[i], key) == 0) {
@@ -122,9 +129,7 @@ static Status put_object(const Json *object, const char *const *skip, size_t ind
     Json        *value = NULL;
 
     for (size_t i = 0; json_member(object, i, &key, &value); i++) {
-        const bool empty =
-            (json_is_object(value) || json_is_array(value)) && json_count(value) == 0;
-        if (json_is_null(value) || empty || is_skipped(key, skip)) {
+        if (is_empty(value) || is_skipped(key, skip)) {
             continue;
         }
         TRY(put_member(key, value, width, indent, style, out));
