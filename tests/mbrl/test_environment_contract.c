@@ -366,7 +366,7 @@ static void worst_return_is_below_the_random_policy(void **state) {
         Bench  bench;
         Rng    rng = rng_stream(SEED, 2, RNG_EXPLORE);
         double total = 0.0;
-        double lowest = INFINITY;
+        double lowest = (double)INFINITY;
         bench_open(&bench, e);
         for (uint64_t episode = 0; episode < 20; episode++) {
             EnvironmentStep step = {0};
