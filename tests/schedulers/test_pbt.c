@@ -341,12 +341,14 @@ static void the_member_that_consumed_least_goes_first(void **state) {
     for (int64_t i = 0; i < 3; i++) {
         hand_run(scheduler, i, 0, "initial");
     }
-    hand_finish(scheduler, 3, 3.0);
-    hand_run(scheduler, 2, 3, "continue");
+    hand_finish(scheduler, 1, 3.0);
+    hand_run(scheduler, 0, 1, "continue");
     hand_finish(scheduler, 4, 3.0);
+    hand_finish(scheduler, 3, 3.0);
     hand_finish(scheduler, 2, 2.0);
     assert_int_equal(hand_decide(scheduler).trial, 1);
     assert_int_equal(hand_decide(scheduler).trial, 2);
+    assert_int_equal(hand_decide(scheduler).trial, 0);
     scheduler_destroy(scheduler);
     space_destroy(space);
 }
@@ -436,6 +438,42 @@ static void what_nobody_can_go_on_from_is_given_up(void **state) {
     space_destroy(space);
 }
 
+static void the_round_before_is_kept_until_the_next_is_decided(void **state) {
+    (void)state;
+    Space               *space = fake_space(FAKE_SPACE_MIXED);
+    const SchedulerSetup setup = setup_of(space);
+    Scheduler           *scheduler = hand_create("pbt", &setup, "population", 2.0, NULL);
+    (void)hand_round(scheduler, 2, (const double[]){1, 2});
+    hand_run(scheduler, 0, 2, "exploit");
+    assert_int_equal(scheduler_keeps(scheduler, 1), KEEPS_YES);
+    hand_run(scheduler, 1, 2, "continue");
+    assert_int_equal(scheduler_keeps(scheduler, 1), KEEPS_MAYBE);
+    scheduler_destroy(scheduler);
+    space_destroy(space);
+}
+
+/* 7 and 10 lie in the same step of 5 units */
+static void a_shortened_segment_is_compared_with_none_of_full_length(void **state) {
+    (void)state;
+    Space         *space = fake_space(FAKE_SPACE_MIXED);
+    SchedulerSetup setup = setup_of(space);
+    setup.total = 17;
+    Scheduler *scheduler = hand_create("pbt", &setup, "population", 2.0, ASYNCHRONOUS, NULL);
+    hand_run(scheduler, 0, 0, "initial");
+    hand_run(scheduler, 1, 0, "initial");
+    hand_finish(scheduler, 1, 9.0);
+    hand_run(scheduler, 0, 1, "continue");
+    hand_finish(scheduler, 2, 10.0);
+    assert_int_equal(hand_run(scheduler, 1, 2, "continue").end, 7);
+    hand_finish(scheduler, 3, 99.0);
+    hand_finish(scheduler, 4, 1.0);
+    assert_string_equal(hand_decide(scheduler).reason, "budget of 17 units used");
+    assert_ok(scheduler_observe(scheduler, &(Event){.kind = EVENT_BUDGET_CHANGED, .total = 1000}));
+    assert_string_equal(hand_run(scheduler, 1, 4, "continue").note, "compared 1 at depth 7");
+    scheduler_destroy(scheduler);
+    space_destroy(space);
+}
+
 static void a_result_that_a_late_member_may_pick_is_kept(void **state) {
     (void)state;
     Space               *space = fake_space(FAKE_SPACE_MIXED);
@@ -448,6 +486,7 @@ static void a_result_that_a_late_member_may_pick_is_kept(void **state) {
     hand_finish(scheduler, 3, 2.0);
     hand_run(scheduler, 0, 3, "continue");
     hand_finish(scheduler, 4, 3.0);
+    assert_int_equal(scheduler_keeps(scheduler, 4), KEEPS_YES);
     /* member 1 has not reached depth 5 yet */
     assert_int_equal(scheduler_keeps(scheduler, 1), KEEPS_MAYBE);
     assert_int_equal(scheduler_keeps(scheduler, 3), KEEPS_MAYBE);
@@ -516,6 +555,8 @@ int main(void) {
         cmocka_unit_test(three_failures_in_a_row_retire_a_member),
         cmocka_unit_test(all_retired_is_a_failed_study),
         cmocka_unit_test(what_nobody_can_go_on_from_is_given_up),
+        cmocka_unit_test(the_round_before_is_kept_until_the_next_is_decided),
+        cmocka_unit_test(a_shortened_segment_is_compared_with_none_of_full_length),
         cmocka_unit_test(a_result_that_a_late_member_may_pick_is_kept),
         cmocka_unit_test(no_checkpoint_is_given_up_too_early),
     };

@@ -198,6 +198,50 @@ static void any_prefix_of_the_log_gives_the_same_next_decision(void **state) {
     each_case(FAKE_SPACE_CONDITIONAL, check_replay);
 }
 
+/* the events of a barrier log with each result right after its decision, as an interrupted
+ * coordinator may come to hand them in; returns whether the scheduler is one with barriers */
+static bool check_early_results(Case *c, const FakeLog *log) {
+    Scheduler *scheduler = NULL;
+    assert_ok(scheduler_create(c->ops, &c->setup, c->options, &scheduler));
+    const bool barrier = scheduler_order(scheduler) == SCHEDULER_ORDER_BARRIER;
+    for (size_t i = 0; barrier && i < log->count; i++) {
+        const FakeEvent *entry = log->events[i];
+        Decision         next;
+        if (entry->event.kind != EVENT_DECIDED) {
+            continue;
+        }
+        assert_ok(scheduler_decide(scheduler, &next));
+        assert_true(fake_same_decision(&next, &entry->decision, log->values));
+        assert_ok(scheduler_observe(scheduler, &entry->event));
+        if (entry->decision.kind == DECISION_RUN) {
+            const FakeEvent *result = fake_log_finished(log, entry->decision.id);
+            assert_ok(scheduler_observe(scheduler, &result->event));
+        }
+    }
+    scheduler_destroy(scheduler);
+    return barrier;
+}
+
+static void check_batch(Case *c) {
+    for (uint64_t seed = 1; seed <= 30; seed++) {
+        const FakeSettings settings = {
+            .slots = 2, .seed = seed, .fail = 0.1, .nan = 0.05, .noise = 9.0};
+        FakeLog log;
+        c->setup.seed = seed;
+        (void)run(c, &settings, &log);
+        const bool barrier = check_early_results(c, &log);
+        fake_log_free(&log);
+        if (!barrier) {
+            break;
+        }
+    }
+}
+
+static void a_barrier_scheduler_decides_a_batch_from_what_came_before_it(void **state) {
+    (void)state;
+    each_case(FAKE_SPACE_MIXED, check_batch);
+}
+
 /* ---- the log's rules ----------------------------------------------------------------------- */
 
 static void check_duplicates(Case *c) {
@@ -494,6 +538,7 @@ int main(void) {
         cmocka_unit_test(same_seed_gives_the_same_log_on_any_number_of_slots),
         cmocka_unit_test(another_seed_gives_other_values),
         cmocka_unit_test(any_prefix_of_the_log_gives_the_same_next_decision),
+        cmocka_unit_test(a_barrier_scheduler_decides_a_batch_from_what_came_before_it),
         cmocka_unit_test(every_event_is_refused_the_second_time),
         cmocka_unit_test(logs_keep_the_rules_in_every_space),
         cmocka_unit_test(the_budget_is_used_and_never_exceeded),
