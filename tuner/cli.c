@@ -27,8 +27,7 @@ static size_t option_rows(const CliCommand *command) {
     return n;
 }
 
-/* ---- parsing ----------------------------------------------------------------------------------
- */
+/* ---- parsing ---- */
 
 typedef struct Tables {
     struct option long_options[CLI_MAX_OPTIONS + 2];
@@ -172,8 +171,7 @@ Status cli_parse(const CliCommand *command, int argc, char **argv, CliArguments 
     return STATUS_OK;
 }
 
-/* ---- what was given ---------------------------------------------------------------------------
- */
+/* ---- what was given ---- */
 
 const char *cli_value(const CliArguments *arguments, const char *name) {
     for (size_t i = 0; arguments->command->options[i].name != NULL; i++) {
@@ -245,8 +243,7 @@ int cli_exit_code(Status status) {
     return status == STATUS_ERR_INTERRUPTED ? CLI_EXIT_RESUMABLE : CLI_EXIT_FAILED;
 }
 
-/* ---- help and output --------------------------------------------------------------------------
- */
+/* ---- help and output ---- */
 
 static void help_row(const char *name, char letter, const char *argument, const char *help,
                      Buffer *out) {
@@ -320,8 +317,7 @@ Status cli_write(int descriptor, const char *text, size_t length) {
     return STATUS_OK;
 }
 
-/* ---- the program's commands -------------------------------------------------------------------
- */
+/* ---- the program's commands ---- */
 
 static void commands_help(const Command *commands, Buffer *out) {
     buffer_puts(out, "usage: mbtune COMMAND [arguments]\n"

@@ -34,8 +34,7 @@ static const CliCommand command = {
     .most = 2,
 };
 
-/* ---- as JSON ----------------------------------------------------------------------------------
- */
+/* ---- as JSON ---- */
 
 static Json *option_value(const OptionSpec *spec, double value) {
     char text[128];
@@ -239,8 +238,7 @@ static Status list_kind(size_t kind, Json *array) {
     return lists[kind](array);
 }
 
-/* ---- as tables --------------------------------------------------------------------------------
- */
+/* ---- as tables ---- */
 
 static Status put_table(const Json *rows, const char *const *columns, Buffer *out) {
     Table table;
@@ -298,8 +296,7 @@ static Status put_one(const Json *row, Buffer *out) {
     return buffer_status(out);
 }
 
-/* ---- the command ------------------------------------------------------------------------------
- */
+/* ---- the command ---- */
 
 static Status find_name(const char *kind, const Json *rows, const char *name, const Json **out) {
     const char *names[NAMES_MAX];

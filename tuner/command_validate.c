@@ -36,8 +36,7 @@ static const CliCommand validate = {
     .most = 1,
 };
 
-/* ---- numbers for people -----------------------------------------------------------------------
- */
+/* ---- numbers for people ---- */
 
 static void flop_text(double value, char text[NUMBER_BYTES]) {
     static const char *const units[] = {"", "k", "M", "G", "T", "P", "E"};
@@ -65,8 +64,7 @@ static void hours_text(double hours, char text[NUMBER_BYTES]) {
     (void)snprintf(text, NUMBER_BYTES, "%.2g h", hours);
 }
 
-/* ---- as JSON ----------------------------------------------------------------------------------
- */
+/* ---- as JSON ---- */
 
 static Status add_range(Json *root, const char *key, const CostRange *range, double scale) {
     Json *object = json_new_object();
@@ -116,8 +114,7 @@ static Status put_json(const Study *study, const StudyCost *cost, double rate, B
     return status;
 }
 
-/* ---- as text ----------------------------------------------------------------------------------
- */
+/* ---- as text ---- */
 
 static void put_counts(const Study *study, const StudyCost *cost, Buffer *out) {
     const bool population = study->scheduler->population;

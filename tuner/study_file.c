@@ -25,8 +25,7 @@ const char *study_reduce_name(StudyReduce reduce) {
     return (size_t)reduce < sizeof names / sizeof names[0] ? names[reduce] : "?";
 }
 
-/* ---- life -------------------------------------------------------------------------------------
- */
+/* ---- life ---- */
 
 void study_destroy(Study *study) {
     if (study == NULL) {
@@ -62,8 +61,7 @@ void study_destroy(Study *study) {
     free(study);
 }
 
-/* ---- reading ----------------------------------------------------------------------------------
- */
+/* ---- reading ---- */
 
 /* A name is a folder, a row and part of file names: letters, digits, '.', '_', '-'. */
 static bool name_is_good(const char *name) {
@@ -190,8 +188,7 @@ Status study_read(const char *path, const StudyOverride *sets, size_t n, Study *
     return status;
 }
 
-/* ---- helpers of the readers -------------------------------------------------------------------
- */
+/* ---- helpers of the readers ---- */
 
 Status study__copy(const char *text, char **out) {
     const size_t size = strlen(text) + 1;

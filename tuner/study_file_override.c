@@ -215,8 +215,7 @@ static Status find_place(const char *text, const char *const *keys, size_t depth
     return STATUS_OK;
 }
 
-/* ---- editing ----------------------------------------------------------------------------------
- */
+/* ---- editing ---- */
 
 static Status bad_value(const StudyOverride *set) {
     FAIL(STATUS_ERR_USAGE,

@@ -11,8 +11,7 @@ enum {
     REASONS_BYTES = 32768
 };
 
-/* ---- objectives and constraints ---------------------------------------------------------------
- */
+/* ---- objectives and constraints ---- */
 
 /* A metric that a built-in agent reports; any word for other trainers. */
 static Status read_metric(const Node *node, const char *what, const Study *study, char **out,
@@ -156,8 +155,7 @@ Status study__read_objectives(const Node *root, Study *study) {
     return read_constraints(node_get(root, "constraints"), study);
 }
 
-/* ---- scheduler and budget ---------------------------------------------------------------------
- */
+/* ---- scheduler and budget ---- */
 
 static Status read_scheduler(const Node *node, Study *study) {
     const char *names[STUDY_NAMES_MAX];
@@ -352,8 +350,7 @@ Status study__read_plan(const Node *root, Study *study) {
     return try_scheduler(scheduler, study);
 }
 
-/* ---- the rest ---------------------------------------------------------------------------------
- */
+/* ---- the rest ---- */
 
 static Status read_confirm(const Node *node, Study *study) {
     static const char *const keys[] = {"top", "seeds", "per_trial", NULL};
@@ -452,8 +449,7 @@ Status study__read_rest(const Node *root, Study *study) {
     return study__integer(node_get(root, "workers"), "workers", 1, 1000000, &study->workers);
 }
 
-/* ---- reproducible or not ----------------------------------------------------------------------
- */
+/* ---- reproducible or not ---- */
 
 static void because(Buffer *reasons, const char *reason, const char *name) {
     buffer_puts(reasons, reasons->length == 0 ? "" : "; ");

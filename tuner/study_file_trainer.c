@@ -9,8 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- trainer ----------------------------------------------------------------------------------
- */
+/* ---- trainer ---- */
 
 static Status read_agent(const Node *node, Study *study) {
     const char *names[STUDY_NAMES_MAX];
@@ -132,8 +131,7 @@ Status study__read_trainer(const Node *root, Study *study) {
     return read_metrics(node_get(root, "metrics"), study);
 }
 
-/* ---- fixed values -----------------------------------------------------------------------------
- */
+/* ---- fixed values ---- */
 
 /* Members of `fixed` into study->fixed. What the space tunes can only come from a preset (the
  * reader of the space refuses it in the study's own) and is left out. */
@@ -203,8 +201,7 @@ static Status read_fixed(const Node *node, Study *study) {
     return add_fixed(node, study);
 }
 
-/* ---- search space -----------------------------------------------------------------------------
- */
+/* ---- search space ---- */
 
 static Status read_preset(const Node *node, Study *study) {
     const char *const *names = space_presets();
@@ -258,8 +255,7 @@ Status study__read_space(const Node *root, Study *study) {
     return read_fixed(node_get(root, "fixed"), study);
 }
 
-/* ---- what trainers are given ------------------------------------------------------------------
- */
+/* ---- what trainers are given ---- */
 
 /* One active value of a point. */
 static Status set_option(const OptionSpec *specs, const SpaceParameter *parameter, double value,

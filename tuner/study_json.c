@@ -66,8 +66,7 @@ void study_results(const Study *study, const char *timing[STUDY_MAX_TIMING], Res
     }
 }
 
-/* ---- hyperparameters --------------------------------------------------------------------------
- */
+/* ---- hyperparameters ---- */
 
 /* The value of a point as the study file would write it. */
 static Json *value_to_json(const SpaceParameter *parameter, double value) {
@@ -177,8 +176,7 @@ static Status add_hyperparameters(const Study *study, Json *root) {
     return STATUS_OK;
 }
 
-/* ---- the other keys ---------------------------------------------------------------------------
- */
+/* ---- the other keys ---- */
 
 /* A copy through text: jansson's values must not be shared between two owners that write. */
 static Status json_copy(const Json *json, Json **out) {
@@ -367,8 +365,7 @@ Status study_to_json(const Study *study, Json **out) {
     return STATUS_OK;
 }
 
-/* ---- differences ------------------------------------------------------------------------------
- */
+/* ---- differences ---- */
 
 /* Keys that may change between two runs of one study; a name ends where the key's does. */
 static bool may_change(const char *key) {

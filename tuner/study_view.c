@@ -36,8 +36,7 @@ Status view_json(const Json *json, Buffer *out) {
     return buffer_status(out);
 }
 
-/* ---- objects as lines -------------------------------------------------------------------------
- */
+/* ---- objects as lines ---- */
 
 static bool is_table(const Json *value) {
     return json_is_array(value) && json_is_object(json_at(value, 0));
@@ -141,8 +140,7 @@ Status view_object(const Json *object, const char *const *skip, CliStyle style, 
     return put_object(object, skip, 0, style, out);
 }
 
-/* ---- confirmation -----------------------------------------------------------------------------
- */
+/* ---- confirmation ---- */
 
 /* "154.2 (140.1 .. 160.3)"; "-" where nothing is complete. */
 static void mean_text(const Json *object, const char *mean, const char *interval, Buffer *out) {
@@ -227,8 +225,7 @@ Status view_confirmation(const Json *confirmation, CliStyle style, Buffer *out) 
     return status;
 }
 
-/* ---- YAML -------------------------------------------------------------------------------------
- */
+/* ---- YAML ---- */
 
 /* A plain word that no YAML reader takes for anything but a string. */
 static bool is_plain_word(const char *text) {

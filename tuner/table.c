@@ -15,8 +15,7 @@ enum {
     DIGITS = 6 /* of numbers for people */
 };
 
-/* ---- building ---------------------------------------------------------------------------------
- */
+/* ---- building ---- */
 
 void table_init(Table *table) {
     memset(table, 0, sizeof *table);
@@ -146,8 +145,7 @@ void table_json(Table *table, const Json *json) {
     cell_from(table, &text);
 }
 
-/* ---- from arrays of objects -------------------------------------------------------------------
- */
+/* ---- from arrays of objects ---- */
 
 /* Where the values of one column come from. */
 typedef struct Source {
@@ -256,8 +254,7 @@ void table_rows(Table *table, const Json *rows, const char *const *keys, bool pr
     }
 }
 
-/* ---- text -------------------------------------------------------------------------------------
- */
+/* ---- text ---- */
 
 /* Columns that a UTF-8 text takes: bytes that do not continue a character. */
 static size_t text_width(const char *text) {
@@ -401,8 +398,7 @@ Status table_text(const Table *table, CliStyle style, Buffer *out) {
     return buffer_status(out);
 }
 
-/* ---- CSV --------------------------------------------------------------------------------------
- */
+/* ---- CSV ---- */
 
 static void put_csv(const char *text, bool last, Buffer *out) {
     if (strpbrk(text, ",\"\r\n") == NULL) {

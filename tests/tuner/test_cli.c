@@ -133,8 +133,7 @@ static void statuses_become_the_promised_exit_codes(void **state) {
     assert_int_equal(cli_exit_code(STATUS_ERR_INTERRUPTED), 75);
 }
 
-/* ---- the program ------------------------------------------------------------------------------
- */
+/* ---- the program ---- */
 
 static Status good(int argc, char **argv, Buffer *out) {
     buffer_printf(out, "%s with %d", argv[0], argc);

@@ -137,8 +137,7 @@ static Json *parsed(Fixture *f) {
     return json;
 }
 
-/* ---- show -------------------------------------------------------------------------------------
- */
+/* ---- show ---- */
 
 static void segments_are_shown_as_json_that_scripts_rely_on(void **state) {
     static const char *const keys[] = {"id",         "parent",      "trial",   "state",
@@ -221,8 +220,7 @@ static void what_the_writer_has_not_committed_is_not_seen(void **state) {
     json_release(json);
 }
 
-/* ---- best and export --------------------------------------------------------------------------
- */
+/* ---- best and export ---- */
 
 static void the_best_comes_with_its_schedule(void **state) {
     Fixture *f = *state;
@@ -267,8 +265,7 @@ static void schedules_are_exported_to_files(void **state) {
     free(path);
 }
 
-/* ---- bad input --------------------------------------------------------------------------------
- */
+/* ---- bad input ---- */
 
 static void folders_that_are_no_study_say_so(void **state) {
     Fixture *f = *state;
@@ -327,8 +324,7 @@ static void a_study_without_results_has_no_best(void **state) {
     test_folder_remove(folder);
 }
 
-/* ---- list and validate ------------------------------------------------------------------------
- */
+/* ---- list and validate ---- */
 
 static void everything_that_studies_may_name_is_listed(void **state) {
     Fixture *f = *state;

@@ -12,8 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* ---- good files -------------------------------------------------------------------------------
- */
+/* ---- good files ---- */
 
 static void a_short_file_gets_every_default(void **state) {
     Study *study = study_good(study_external);
@@ -151,8 +150,7 @@ static void lists_of_objectives_keep_their_order(void **state) {
     study_destroy(study);
 }
 
-/* ---- bad files --------------------------------------------------------------------------------
- */
+/* ---- bad files ---- */
 
 typedef struct BadCase {
     const char *from;
@@ -318,8 +316,7 @@ static void files_that_are_none_say_so(void **state) {
     assert_null(study);
 }
 
-/* ---- what others are given --------------------------------------------------------------------
- */
+/* ---- what others are given ---- */
 
 static Json *definition(const char *text) {
     Study *study = study_good(text);
@@ -394,11 +391,11 @@ static void conditions_are_part_of_the_definition(void **state) {
     Buffer out;
     (void)state;
 
-    study_change(
-        study_external, "default: a}",
-        "default: a}\n  extra: {type: float, lower: 0, upper: 1, default: 0.5, when: {kind: [b], "
-        "layers: {above: 2}}}",
-        text);
+    study_change(study_external, "default: a}",
+                 "default: a}\n  extra: {type: float, lower: 0, upper: 1, default: 0.5, dynamic: "
+                 "true, when: {kind: [b], "
+                 "layers: {above: 2}}}",
+                 text);
     Json *json = definition(text);
     buffer_init(&out, 4096);
     json_write(json_get(json_get(json_get(json, "hyperparameters"), "extra"), "when"), false, &out);

@@ -6,8 +6,7 @@
 
 #include <string.h>
 
-/* ---- overrides --------------------------------------------------------------------------------
- */
+/* ---- overrides ---- */
 
 static Status with_set(const char *text, const char *set, Study **out) {
     char          key[128];
