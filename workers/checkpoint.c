@@ -2,6 +2,7 @@
 
 #include "core/buffer.h"
 #include "core/file.h"
+#include "workers/process_tree.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -107,7 +108,7 @@ Status checkpoint_verify(Checkpoints *checkpoints, const char *name, uint64_t by
     Status status = STATUS_OK;
     if (stat(path, &about) != 0) {
         status = FAILURE_NATIVE(STATUS_ERR_CORRUPT, errno, "checkpoint %s is missing: %s", name,
-                                strerror(errno));
+                                ERRNO_TEXT(errno));
         free(path);
         return status;
     }
@@ -169,7 +170,7 @@ Status checkpoint_finish(Checkpoints *checkpoints, const char *name, uint64_t *b
     if (status == STATUS_OK) {
         *bytes = found_bytes;
         *checksum = found_checksum;
-        if (stat(final, &about) == 0) {
+        if (final != NULL && stat(final, &about) == 0) {
             remember(checkpoints, name, &about, found_bytes, found_checksum);
         }
     }

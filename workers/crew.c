@@ -30,7 +30,6 @@ typedef struct CrewWorker {
     bool           has_message;
     bool           announced;
     bool           lost;
-    bool           lost_told;
     bool           goodbye;
     double         heard_at;
     double         said_at;
@@ -110,7 +109,7 @@ static Status start_together(Crew *crew, const CrewConfig *config, MPI_Comm comm
     TRY_MPI(MPI_Comm_size(crew->comm, &crew->size));
     Status local = make_workers(crew);
     slots = calloc((size_t)crew->size, sizeof *slots);
-    if (local == STATUS_OK && slots == NULL) {
+    if (slots == NULL) {
         local = FAILURE(STATUS_ERR_NOMEM, "no memory for %d workers", crew->size);
     }
     buffer_init(&bytes, CREW_CONFIG_BYTES);
@@ -122,7 +121,7 @@ static Status start_together(Crew *crew, const CrewConfig *config, MPI_Comm comm
     }
     Status status = crew__share_config(crew->comm, &bytes);
     buffer_reset(&bytes);
-    if (status == STATUS_OK && local == STATUS_OK) {
+    if (status == STATUS_OK && local == STATUS_OK && slots != NULL) {
         status = crew__share_cores(crew->comm, 0, &cores, &first);
         if (status == STATUS_OK) {
             status = crew__gather_slots(crew->comm, 0, slots);
@@ -208,14 +207,18 @@ static Status look(Crew *crew, bool *any) {
     return STATUS_OK;
 }
 
+static Status beat_to(Crew *crew, int rank) {
+    CrewWorker *worker = &crew->workers[rank];
+    if (worker->lost || worker->goodbye || crew->seen_at - worker->said_at < crew->heartbeat) {
+        return STATUS_OK;
+    }
+    worker->said_at = crew->seen_at;
+    return outbox_send(&crew->outbox, rank, TAG_BEAT, NULL, 0);
+}
+
 static Status beat(Crew *crew) {
-    const double now = crew->seen_at;
     for (int rank = 1; rank < crew->size; rank++) {
-        CrewWorker *worker = &crew->workers[rank];
-        if (!worker->lost && !worker->goodbye && now - worker->said_at >= crew->heartbeat) {
-            worker->said_at = now;
-            TRY(outbox_send(&crew->outbox, rank, TAG_BEAT, NULL, 0));
-        }
+        TRY(beat_to(crew, rank));
     }
     return STATUS_OK;
 }
@@ -229,24 +232,25 @@ static Status give_up(Crew *crew, int rank) {
     return outbox_send(&crew->outbox, rank, TAG_STOP, crew->message.data, crew->message.length);
 }
 
-static Status find_lost(Crew *crew, News *news, bool *got) {
+static bool is_silent(const Crew *crew, const CrewWorker *worker) {
     const double patience = SILENT_BEATS * crew->heartbeat;
+    return worker->goodbye || (!worker->has_message && crew->seen_at - worker->heard_at > patience);
+}
+
+/* one lost worker as a piece of news, if there is one */
+static Status find_lost(Crew *crew, News *news, bool *got) {
     for (int rank = 1; rank < crew->size; rank++) {
         CrewWorker *worker = &crew->workers[rank];
-        const bool  silent = crew->seen_at - worker->heard_at > patience && !worker->has_message;
-        if (!worker->lost && (silent || worker->goodbye)) {
-            TRY(give_up(crew, rank));
+        if (worker->lost || !is_silent(crew, worker)) {
+            continue;
         }
-        if (worker->lost && !worker->lost_told) {
-            worker->lost_told = true;
-            *news = (News){.kind = NEWS_LOST,
-                           .worker = rank,
-                           .slot = worker->first_slot,
-                           .first_slot = worker->first_slot,
-                           .slot_count = worker->slot_count};
-            *got = true;
-            return STATUS_OK;
-        }
+        *news = (News){.kind = NEWS_LOST,
+                       .worker = rank,
+                       .slot = worker->first_slot,
+                       .first_slot = worker->first_slot,
+                       .slot_count = worker->slot_count};
+        *got = true;
+        return give_up(crew, rank);
     }
     return STATUS_OK;
 }
@@ -274,20 +278,31 @@ static Status read_from(Crew *crew, int rank, News *news, bool *got) {
     return STATUS_OK;
 }
 
+/* goes round the workers that have sent something, from the one that was read last */
+static Status read_next(Crew *crew, News *news, bool *got) {
+    for (int i = 1; i < crew->size; i++) {
+        const int rank = 1 + (crew->turn + i - 1) % (crew->size - 1);
+        if (!crew->workers[rank].has_message) {
+            continue;
+        }
+        TRY(read_from(crew, rank, news, got));
+        if (*got) { /* the same one again until its message is read */
+            crew->turn = rank - 1;
+            return STATUS_OK;
+        }
+    }
+    return STATUS_OK;
+}
+
 Status crew_poll(Crew *crew, News *news, bool *got) {
     bool any = false;
     *got = false;
+    TRY(read_next(crew, news, got));
     TRY(look(crew, &any));
-    for (int i = 1; i < crew->size && !*got; i++) {
-        const int rank = 1 + (crew->turn + i - 1) % (crew->size - 1);
-        if (crew->workers[rank].has_message) {
-            TRY(read_from(crew, rank, news, got));
-            if (*got) { /* the same one again until its message is read */
-                crew->turn = rank - 1;
-            }
-        }
-    }
     TRY(beat(crew));
+    if (!*got) {
+        TRY(read_next(crew, news, got));
+    }
     if (!*got) {
         TRY(find_lost(crew, news, got));
     }
@@ -297,32 +312,41 @@ Status crew_poll(Crew *crew, News *news, bool *got) {
     return STATUS_OK;
 }
 
+static bool has_unread(const Crew *crew) {
+    for (int rank = 1; rank < crew->size; rank++) {
+        const CrewWorker *worker = &crew->workers[rank];
+        if (worker->has_message && !message_at_end(&worker->reader)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* posts the receives again of workers whose message is read (or dropped) */
+static Status receive_again(Crew *crew) {
+    for (int rank = 1; rank < crew->size; rank++) {
+        const CrewWorker *worker = &crew->workers[rank];
+        if (!worker->has_message || worker->goodbye) {
+            continue;
+        }
+        TRY(post_receive(crew, rank));
+    }
+    return STATUS_OK;
+}
+
 void crew_wait(Crew *crew, double seconds) {
     const double deadline = clock_monotonic() + seconds;
-    for (;;) {
-        bool any = false;
-        for (int rank = 1; rank < crew->size; rank++) {
-            any = any ||
-                  (crew->workers[rank].has_message && !message_at_end(&crew->workers[rank].reader));
-        }
-        bool came = false;
-        if (look(crew, &came) != STATUS_OK || beat(crew) != STATUS_OK || any || came) {
-            return; /* a failure shows again in crew_poll() */
-        }
-        /* heartbeats need no owner: post their receives again here */
-        for (int rank = 1; rank < crew->size; rank++) {
-            const CrewWorker *worker = &crew->workers[rank];
-            if (worker->has_message && !worker->goodbye && post_receive(crew, rank) != STATUS_OK) {
-                return;
-            }
-        }
+    while (!has_unread(crew)) {
+        bool         came = false;
         const double left = deadline - clock_monotonic();
-        if (left <= 0.0) {
+        /* a failure shows again in crew_poll() */
+        if (receive_again(crew) != STATUS_OK || look(crew, &came) != STATUS_OK ||
+            beat(crew) != STATUS_OK || came || left <= 0.0) {
             return;
         }
         clock_sleep((left < crew->wait) ? left : crew->wait);
-        crew->wait =
-            (crew->wait * wait_growth < most_wait_s) ? crew->wait * wait_growth : most_wait_s;
+        crew->wait *= wait_growth;
+        crew->wait = (crew->wait < most_wait_s) ? crew->wait : most_wait_s;
     }
 }
 
@@ -340,7 +364,7 @@ static Status send_to_slot(Crew *crew, size_t slot, MessageTag tag) {
         }
         worker->said_at = clock_monotonic();
         crew->wait = least_wait_s;
-        return outbox_send(&crew->outbox, rank, tag, crew->message.data, crew->message.length);
+        return outbox_send(&crew->outbox, rank, (int)tag, crew->message.data, crew->message.length);
     }
     FAIL(STATUS_ERR_ARG, "there is no slot %zu; there are %zu", slot, crew->slot_count);
 }
@@ -391,11 +415,7 @@ static int missing_goodbyes(const Crew *crew) {
 static Status wait_goodbyes(Crew *crew, double deadline) {
     while (missing_goodbyes(crew) > 0 && clock_monotonic() < deadline) {
         bool any = false;
-        for (int rank = 1; rank < crew->size; rank++) {
-            if (crew->workers[rank].has_message && !crew->workers[rank].goodbye) {
-                TRY(post_receive(crew, rank));
-            }
-        }
+        TRY(receive_again(crew));
         TRY(look(crew, &any));
         TRY(beat(crew));
         if (!any) {
@@ -410,7 +430,7 @@ static Status tell_all(Crew *crew, MessageTag tag, double value) {
     message_put_f64(&crew->message, value);
     TRY(buffer_status(&crew->message));
     for (int rank = 1; rank < crew->size; rank++) {
-        TRY(outbox_send(&crew->outbox, rank, tag, crew->message.data, crew->message.length));
+        TRY(outbox_send(&crew->outbox, rank, (int)tag, crew->message.data, crew->message.length));
     }
     return STATUS_OK;
 }

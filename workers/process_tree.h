@@ -8,7 +8,11 @@
 #define WORKERS_PROCESS_TREE_H
 
 #include <stddef.h>
+#include <string.h>
 #include <sys/types.h>
+
+/** strerror() for any thread; a text that lives to the end of the block. */
+#define ERRNO_TEXT(number) strerror_r((number), (char[128]){""}, 128)
 
 /** Sends SIGKILL to every descendant of `root` (not to `root`), those of `spare` and what is below
  * them left alone. @return how many were found */

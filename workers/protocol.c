@@ -360,7 +360,7 @@ static Status read_request(const Json *json, const char *op, Request *out) {
 
 Status request_parse(const char *line, size_t length, Request *out) {
     Json       *json = NULL;
-    const char *op = NULL;
+    const char *op = "";
     memset(out, 0, sizeof *out);
     TRY(parse_object(line, length, &json, &op));
     out->json = json;
@@ -454,7 +454,7 @@ static Status read_reply(const Json *json, const char *op, Reply *out) {
 
 Status reply_parse(const char *line, size_t length, Reply *out) {
     Json       *json = NULL;
-    const char *op = NULL;
+    const char *op = "";
     memset(out, 0, sizeof *out);
     TRY(parse_object(line, length, &json, &op));
     out->json = json;

@@ -17,8 +17,6 @@
 #include <time.h>
 #include <unistd.h>
 
-extern char **environ;
-
 enum {
     STATUS_USAGE = 2,
     STATUS_NO_START = 127,
@@ -194,8 +192,8 @@ static void set_threads(long threads) {
     char text[24];
     if (threads > 0) {
         (void)snprintf(text, sizeof text, "%ld", threads);
-        (void)setenv("OMP_NUM_THREADS", text, 0);
-        (void)setenv("OPENBLAS_NUM_THREADS", text, 0);
+        (void)setenv("OMP_NUM_THREADS", text, 0);      // NOLINT(concurrency-mt-unsafe): one thread
+        (void)setenv("OPENBLAS_NUM_THREADS", text, 0); // NOLINT(concurrency-mt-unsafe): one thread
     }
 }
 
@@ -219,7 +217,7 @@ static void become_trainer(const Supervise *s, pid_t supervisor, int failure_pip
         (void)signal(number, SIG_DFL);
     }
     (void)sigemptyset(&none);
-    (void)sigprocmask(SIG_SETMASK, &none, NULL);
+    (void)sigprocmask(SIG_SETMASK, &none, NULL); // NOLINT(concurrency-mt-unsafe): one thread
     (void)execvp(s->command[0], s->command);
     const int reason = errno;
     if (write(failure_pipe, &reason, sizeof reason) < 0) {
@@ -353,7 +351,7 @@ int supervise_main(int argc, char **argv) {
     }
     watched_signals(&set);
     (void)signal(SIGCHLD, SIG_DFL); /* ignored ones would be reaped by the kernel, status lost */
-    (void)sigprocmask(SIG_BLOCK, &set, NULL);
+    (void)sigprocmask(SIG_BLOCK, &set, NULL); // NOLINT(concurrency-mt-unsafe): one thread
     (void)prctl(PR_SET_PDEATHSIG, SIGTERM);
     if (s.parent != 0 && getppid() != s.parent) {
         return STATUS_SIGNAL + SIGTERM; /* it died before the line above */
@@ -365,14 +363,14 @@ int supervise_main(int argc, char **argv) {
         (void)fcntl(s.report, F_SETFD, FD_CLOEXEC);
     }
     if (s.bind && sched_setaffinity(0, sizeof s.cores, &s.cores) != 0) {
-        return complain("--cores: cannot bind: %s", strerror(errno));
+        return complain("--cores: cannot bind: %s", ERRNO_TEXT(errno));
     }
     remove_mpi_variables();
     set_threads(s.threads);
 
     const int reason = start_trainer(&s);
     if (reason != 0) {
-        (void)complain("cannot start '%.128s': %s", s.command[0], strerror(reason));
+        (void)complain("cannot start '%.128s': %s", s.command[0], ERRNO_TEXT(reason));
         report(&s, "start", reason);
         return STATUS_NO_START;
     }

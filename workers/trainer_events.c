@@ -1,4 +1,5 @@
 #include "core/clock.h"
+#include "workers/process_tree.h"
 #include "workers/trainer_internal.h"
 
 #include <inttypes.h>
@@ -210,7 +211,7 @@ static void read_outcome(TrainerProcess *t, int supervisor_status) {
                        t->setup.memory_bytes / 1048576.0);
     } else if (strncmp(t->report, "start ", 6) == 0) {
         (void)snprintf(t->reason, sizeof t->reason, "cannot start '%.200s': %s",
-                       t->setup.command[0], strerror((int)value));
+                       t->setup.command[0], ERRNO_TEXT((int)value));
     } else {
         t->outcome = WIFSIGNALED(supervisor_status) ? OUTCOME_KILLED : OUTCOME_CRASHED;
         (void)snprintf(t->reason, sizeof t->reason, "the supervisor ended%s with %s %d", when,

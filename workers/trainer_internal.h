@@ -21,36 +21,35 @@ typedef enum TrainerPhase {
 
 struct TrainerProcess {
     TrainerSetup setup;
-    TrainerPhase phase;
     TrainerPipes pipes;
-    Buffer       outgoing;
+    TrainerPhase phase;
     bool         close_after_writing;
+    bool         report_ended;
+    bool         checkpoint; /* of the last hello */
+    bool         deterministic;
+    bool         stopping; /* asked to end: its end is no news */
+    bool         killed_hard;
+    Buffer       outgoing;
     Buffer       incoming;
     size_t       parsed; /* bytes of `incoming` that are done with */
     char         report[TRAINER_REPORT_BYTES];
     size_t       report_length;
-    bool         report_ended;
     double       started_at;
     double       heard_at;
-    bool         checkpoint; /* of the last hello */
-    bool         deterministic;
-    size_t       served;   /* orders that this process ended well */
-    bool         stopping; /* asked to end: its end is no news */
+    size_t       served; /* orders that this process ended well */
     double       killed_at;
-    bool         killed_hard;
     /* the order */
+    Request order; /* ids and bounds only; its JSON is released */
+    int64_t id;
+    Buffer  line; /* until the hello has come */
+    double  order_at;
+    off_t   log_from;
     bool    has_order;
     bool    is_sent;
     bool    is_answered;  /* something was heard since it was sent */
     bool    tell_started; /* an event is due */
     bool    is_told;      /* once per order, also if a new process got it */
-    Request order;        /* ids and bounds only; its JSON is released */
-    int64_t id;
-    Buffer  line; /* until the hello has come */
-    double  order_at;
-    off_t   log_from;
-    /* how the order ended, while the end of the process is awaited */
-    Outcome outcome;
+    Outcome outcome;      /* with `reason`: how it ended, while the end of the process is awaited */
     char    reason[TRAINER_REASON_BYTES];
     /* lent to the event */
     Reply  reply;

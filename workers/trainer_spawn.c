@@ -1,5 +1,7 @@
 #include "workers/trainer_spawn.h"
 
+#include "workers/process_tree.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -9,8 +11,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-extern char **environ;
 
 enum {
     REPORT_FD = 3,
@@ -145,7 +145,7 @@ Status trainer_spawn(const TrainerSetup *setup, TrainerPipes *out) {
     int log = open_log(setup->log_path);
     if (log < 0) {
         FAIL_NATIVE(STATUS_ERR_PROCESS, errno, "cannot open the log %s: %s", setup->log_path,
-                    strerror(errno));
+                    ERRNO_TEXT(errno));
     }
     int failure = 0;
     if (!make_pipe(in) || !make_pipe(result) || !make_pipe(report) || !set_nonblocking(in[1]) ||
@@ -166,7 +166,7 @@ Status trainer_spawn(const TrainerSetup *setup, TrainerPipes *out) {
         trainer_close(&report[0]);
         out->pid = 0;
         FAIL_NATIVE(STATUS_ERR_PROCESS, failure, "cannot start %s supervise: %s", setup->binary,
-                    strerror(failure));
+                    ERRNO_TEXT(failure));
     }
     out->in = in[1];
     out->out = result[0];

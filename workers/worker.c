@@ -73,17 +73,21 @@ static Status say_hello(Worker *w) {
 
 /* ---- hearing ---- */
 
+static Status stop_slot(Worker *w, size_t index) {
+    if (w->slots[index].has_order) {
+        return worker__slot_cancel(w, index);
+    }
+    trainer_stop(w->slots[index].trainer);
+    return STATUS_OK;
+}
+
 static Status stop(Worker *w) {
     MessageReader reader = message_reader(w->inbox, w->inbox_length);
     const double  grace = message_get_f64(&reader);
     w->stopping = true;
     w->stop_deadline = clock_monotonic() + ((grace > 0.0) ? grace : 0.0);
     for (size_t i = 0; i < w->slot_count; i++) {
-        if (w->slots[i].has_order) {
-            TRY(worker__slot_cancel(w, i));
-        } else {
-            trainer_stop(w->slots[i].trainer);
-        }
+        TRY(stop_slot(w, i));
     }
     return STATUS_OK;
 }
@@ -153,27 +157,34 @@ static Status begin_receive(Worker *w) {
     return mpi_status(MPI_Imrecv(w->inbox, length, MPI_BYTE, &message, &w->receive), "MPI_Imrecv");
 }
 
+/* @param whole  out  a message has come in completely */
+static Status receive(Worker *w, bool *whole) {
+    int done = 0;
+    *whole = false;
+    /* a message needs up to two looks to come forward (measured: else it waits for a sleep more) */
+    for (int i = 0; i < LOOKS && w->receive == MPI_REQUEST_NULL; i++) {
+        TRY(begin_receive(w));
+    }
+    if (w->receive == MPI_REQUEST_NULL) {
+        return STATUS_OK;
+    }
+    TRY_MPI(MPI_Test(&w->receive, &done, MPI_STATUS_IGNORE));
+    *whole = done != 0;
+    return STATUS_OK;
+}
+
 /* takes all messages that are there; never waits for the rest of one */
 static Status hear(Worker *w, bool *moved) {
-    for (;;) {
-        int done = 0;
-        /* a message needs up to two looks to come forward (measured: else it waits for a sleep
-         * more) */
-        for (int i = 0; i < LOOKS && w->receive == MPI_REQUEST_NULL; i++) {
-            TRY(begin_receive(w));
-        }
-        if (w->receive == MPI_REQUEST_NULL) {
-            return STATUS_OK;
-        }
-        TRY_MPI(MPI_Test(&w->receive, &done, MPI_STATUS_IGNORE));
-        if (!done) {
-            return STATUS_OK;
-        }
+    bool whole = false;
+    TRY(receive(w, &whole));
+    while (whole) {
         w->receive = MPI_REQUEST_NULL;
         w->heard_at = clock_monotonic();
         *moved = *moved || w->receive_tag != TAG_BEAT;
         TRY(take_message(w));
+        TRY(receive(w, &whole));
     }
+    return STATUS_OK;
 }
 
 /* ---- the loop ---- */
@@ -241,15 +252,20 @@ static bool trainers_gone(const Worker *w) {
     return true;
 }
 
+static Status turn_slots(Worker *w, bool *moved) {
+    const double now = clock_monotonic();
+    for (size_t i = 0; i < w->slot_count; i++) {
+        TRY(worker__slot_turn(w, i, now, moved));
+    }
+    return STATUS_OK;
+}
+
 static Status turn(Worker *w, bool *moved) {
     *moved = false;
     TRY(hear(w, moved));
     /* a coordinator that cannot keep up, or is dead, slows its trainers down */
     if (w->outbox.outstanding < MAX_OUTSTANDING) {
-        const double now = clock_monotonic();
-        for (size_t i = 0; i < w->slot_count; i++) {
-            TRY(worker__slot_turn(w, i, now, moved));
-        }
+        TRY(turn_slots(w, moved));
     }
     TRY(flush_news(w));
     TRY(outbox_progress(&w->outbox));
