@@ -251,6 +251,8 @@ static void schedules_are_exported_to_files(void **state) {
 
     assert_ok(run(f, command_export, f->folder, WORDS("--what", "schedule", "-o", path, NULL)));
     assert_int_equal(f->out.length, 0);
+    assert_ok(file_read(path, &f->out));
+    assert_int_equal(strncmp(buffer_text(&f->out), "study: shown\n", 13), 0); /* no JSON */
     assert_ok(document_open(path, &document));
     steps = node_get(document_root(document), "steps");
     assert_int_equal(node_count(steps), 2);
