@@ -429,6 +429,44 @@ static void stepping_layer_by_layer_gives_the_same_bits(void **state) {
     problem_free(&q);
 }
 
+/* a gradient of 0 leaves only the decay: weights shrink, biases and fixed bounds stay */
+static void decay_is_of_weights_not_of_biases(void **state) {
+    (void)state;
+    Problem p;
+    problem_make(&p, ACTIVATION_RELU, 8);
+    const NetworkShape *shape = &p.shape;
+    float              *moments = aligned_floats(2 * shape->floats);
+    float              *decay = aligned_floats(MAX_WIDTH);
+    memset(p.gradient, 0, shape->floats * sizeof *p.gradient);
+    network_adam(shape, p.block,
+                 &(NetworkAdam){.first = moments,
+                                .second = moments + shape->floats,
+                                .decay = decay,
+                                .rate = 1e-3f,
+                                .inverse_root = 1.0f,
+                                .weight_decay = 0.1f,
+                                .bounds_penalty = 0.01f},
+                 p.gradient);
+    for (size_t l = 0; l < shape->layers; l++) {
+        for (size_t k = 0; k < shape->fan_out[l] * shape->stride[l]; k++) {
+            const size_t at = shape->offset[l] + k;
+            const double before = p.exact[at];
+            if (k % shape->stride[l] < shape->fan_in[l]) {
+                assert_true(fabs((double)p.block[at] - before) > 1e-4);
+                assert_true(((double)p.block[at] - before) * before < 0.0);
+            } else {
+                assert_true((double)p.block[at] == before);
+            }
+        }
+    }
+    for (size_t k = shape->max_offset; k < shape->floats; k++) {
+        assert_true((double)p.block[k] == p.exact[k]);
+    }
+    free(moments);
+    free(decay);
+    problem_free(&p);
+}
+
 /* Adam worked out in double: three steps, decay on the first half only */
 static void adam_steps_agree_with_double(void **state) {
     (void)state;
@@ -483,6 +521,7 @@ int main(void) {
         cmocka_unit_test(initial_weights_are_truncated_normal_with_the_published_width),
         cmocka_unit_test(every_instruction_set_gives_the_same_bits),
         cmocka_unit_test(stepping_layer_by_layer_gives_the_same_bits),
+        cmocka_unit_test(decay_is_of_weights_not_of_biases),
         cmocka_unit_test(adam_steps_agree_with_double),
     };
     return cmocka_run_group_tests_name("mbrl/network", tests, NULL, NULL);
