@@ -252,6 +252,13 @@ static Status finish_recompute(Coordinator *c, const Work *work, const News *new
         next.failures++;
         return coordinator__queue(c, &next);
     }
+    if (row.checkpoint_checksum != news->checkpoint_checksum && row.checkpoint_bytes > 0) {
+        coordinator__log(c, "warning",
+                         "the checkpoint of segment %" PRId64
+                         " differs from the one that was lost: "
+                         "its trainer is not deterministic",
+                         work->id);
+    }
     TRY(results_checkpoint_set(c->results, work->id, work->attempt, news->checkpoint_bytes,
                                news->checkpoint_checksum));
     const Kept kept = {
