@@ -240,9 +240,9 @@ static Status add_options(Json *object, const OptionSpec *specs, const double *v
 
 static Status add_trainer(const Study *study, Json *root) {
     if (study->agent != NULL) {
-        Json *options = json_new_object();
         TRY(json_set(root, "agent", json_new_string(study->agent->name)));
         TRY(json_set(root, "environment", json_new_string(study->environment_name)));
+        Json *options = json_new_object();
         TRY(json_set(root, "agent_options", options));
         return add_options(options, study->agent->options(), study->agent_values);
     }
@@ -256,7 +256,6 @@ static Status add_trainer(const Study *study, Json *root) {
 
 static Status add_objectives(const Study *study, Json *root) {
     Json *objectives = json_new_array();
-    Json *constraints = json_new_object();
 
     TRY(json_set(root, "objective", objectives));
     for (size_t i = 0; i < study->objective_count; i++) {
@@ -269,6 +268,7 @@ static Status add_objectives(const Study *study, Json *root) {
         TRY(json_set(one, "reduce", json_new_string(study_reduce_name(objective->reduce))));
         TRY(json_set(one, "window", json_new_integer(objective->window)));
     }
+    Json *constraints = json_new_object();
     TRY(json_set(root, "constraints", constraints));
     for (size_t i = 0; i < study->constraint_count; i++) {
         const StudyConstraint *constraint = &study->constraints[i];
@@ -299,12 +299,12 @@ static Status add_budget(const Study *study, Json *root) {
 
 static Status add_phases(const Study *study, Json *root) {
     Json *confirm = json_new_object();
-    Json *evaluate = json_new_object();
 
     TRY(json_set(root, "confirm", confirm));
     TRY(json_set(confirm, "top", json_new_integer(study->confirm.top)));
     TRY(json_set(confirm, "seeds", json_new_integer(study->confirm.seeds)));
     TRY(json_set(confirm, "per_trial", json_new_integer(study->confirm.per_trial)));
+    Json *evaluate = json_new_object();
     TRY(json_set(root, "evaluate", evaluate));
     TRY(json_set(evaluate, "top", json_new_integer(study->evaluate.top)));
     return json_set(evaluate, "episodes", json_new_integer(study->evaluate.episodes));
@@ -313,12 +313,12 @@ static Status add_phases(const Study *study, Json *root) {
 static Status add_resources(const Study *study, Json *root) {
     const StudyLimits *limits = &study->limits;
     Json              *resources = json_new_object();
-    Json              *object = json_new_object();
 
     TRY(json_set(root, "resources", resources));
-    TRY(json_set(root, "limits", object));
     TRY(json_set(resources, "cores", json_new_integer(study->resources.cores)));
     TRY(json_set(resources, "memory", json_new_number(study->resources.memory)));
+    Json *object = json_new_object();
+    TRY(json_set(root, "limits", object));
     TRY(json_set(object, "start", json_new_number(limits->start_seconds)));
     TRY(json_set(object, "silence", json_new_number(limits->silence_seconds)));
     TRY(json_set(object, "segment", json_new_number(limits->segment_seconds)));
