@@ -175,6 +175,32 @@ static void inheriting_hyperparameters_keeps_the_agent_and_static_values(void **
     space_destroy(space);
 }
 
+/* the donor's optimizer has no momentum: one's own is kept and not set back to the default */
+static void a_value_that_the_donor_does_not_have_stays_ones_own(void **state) {
+    (void)state;
+    Space         *space = fake_space(FAKE_SPACE_CONDITIONAL);
+    SchedulerSetup setup = setup_of(space);
+    const size_t   momentum = space_find(space, "momentum");
+    size_t         seen = 0;
+    setup.baseline = false;
+    for (setup.seed = 1; setup.seed <= 50; setup.seed++) {
+        Scheduler   *scheduler = hand_create("pbt", &setup, "population", 2.0, "inherit", 1.0,
+                                             "perturb_step", 0.0, "resample", 0.0, NULL);
+        const double own = hand_run(scheduler, 0, 0, "initial").point[momentum];
+        const double theirs = hand_run(scheduler, 1, 0, "initial").point[momentum];
+        hand_finish(scheduler, 1, 1.0);
+        hand_finish(scheduler, 2, 2.0);
+        const Decision d = hand_run(scheduler, 0, 1, "exploit");
+        if (isfinite(own) && isnan(theirs)) {
+            assert_close(d.point[momentum], own, 0.0, 1e-9);
+            seen++;
+        }
+        scheduler_destroy(scheduler);
+    }
+    assert_true(seen > 3);
+    space_destroy(space);
+}
+
 /* ---- failures in rounds -------------------------------------------------------------------- */
 
 static void a_failed_member_is_replaced_from_a_donor_of_its_round(void **state) {
@@ -543,6 +569,7 @@ int main(void) {
         cmocka_unit_test(who_breaks_a_constraint_ranks_behind_who_keeps_it),
         cmocka_unit_test(nobody_exploits_before_the_warmup_is_over),
         cmocka_unit_test(inheriting_hyperparameters_keeps_the_agent_and_static_values),
+        cmocka_unit_test(a_value_that_the_donor_does_not_have_stays_ones_own),
         cmocka_unit_test(a_failed_member_is_replaced_from_a_donor_of_its_round),
         cmocka_unit_test(all_but_one_failing_are_all_replaced_from_it),
         cmocka_unit_test(a_first_round_that_fails_is_repeated_once_with_new_agents),

@@ -1,0 +1,151 @@
+/* How long schedulers think: the median time of a decision, and the time to replay a log, at a
+ * population of 64 (or 64 slots) and 10 000 segments. One CSV row per scheduler and mode.
+ * --quick: 300 segments, so that it cannot rot. */
+#include "tests/schedulers/fake_study.h"
+
+#include "core/clock.h"
+#include "core/statistics.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { POPULATION = 64, SEGMENT = 5, MAX_OPTIONS = 64 };
+
+typedef struct Bench {
+    const SchedulerOps *ops;
+    SchedulerSetup      setup;
+    double              options[MAX_OPTIONS];
+    int64_t             segments;
+    Event              *events; /* the log */
+    Decision           *decisions;
+    double             *points;
+    double             *objectives;
+    double             *seconds; /* per decision */
+    size_t              count;   /* events */
+    size_t              decided;
+} Bench;
+
+static void *must(void *memory) {
+    if (memory == NULL) {
+        abort();
+    }
+    return memory;
+}
+
+static void check(Status status) {
+    if (status != STATUS_OK) {
+        (void)fprintf(stderr, "%s\n", status_last()->text);
+        abort();
+    }
+}
+
+static void record(Bench *b, Scheduler *scheduler, Event event) {
+    check(scheduler_observe(scheduler, &event));
+    b->events[b->count++] = event;
+}
+
+/* decides and commits; false when there is nothing to decide */
+static bool decide(Bench *b, Scheduler *scheduler, bool *done) {
+    const size_t n = space_count(b->setup.space);
+    Decision    *decision = &b->decisions[b->decided];
+    const double start = clock_monotonic();
+    check(scheduler_decide(scheduler, decision));
+    const double seconds = clock_monotonic() - start;
+    if (decision->kind != DECISION_RUN) {
+        *done = decision->kind == DECISION_DONE;
+        return false;
+    }
+    memcpy(b->points + b->decided * n, decision->point, n * sizeof *decision->point);
+    decision->point = b->points + b->decided * n;
+    decision->memo = NULL;
+    b->seconds[b->decided++] = seconds;
+    record(b, scheduler, (Event){.kind = EVENT_DECIDED, .decision = decision});
+    return true;
+}
+
+static void finish(Bench *b, Scheduler *scheduler, int64_t id) {
+    Rng     rng = rng_stream(1, (uint64_t)id, RNG_TEST);
+    double *objective = b->objectives + (id - 1) * SCHEDULER_MAX_OBJECTIVES;
+    objective[0] = (double)b->decisions[id - 1].end + 40.0 * rng_normal(&rng);
+    record(b, scheduler,
+           (Event){
+               .kind = EVENT_FINISHED, .id = id, .outcome = OUTCOME_DONE, .objectives = objective});
+}
+
+/* POPULATION slots; the oldest segment ends first */
+static void run(Bench *b) {
+    Scheduler *scheduler = NULL;
+    bool       done = false;
+    int64_t    finished = 0;
+    check(scheduler_create(b->ops, &b->setup, b->options, &scheduler));
+    const bool barrier = scheduler_order(scheduler) == SCHEDULER_ORDER_BARRIER;
+    while (!done) {
+        while (((int64_t)b->decided - finished < POPULATION || barrier) &&
+               decide(b, scheduler, &done)) {
+        }
+        while (finished < (int64_t)b->decided) {
+            finish(b, scheduler, ++finished);
+            if (!barrier) {
+                break;
+            }
+        }
+    }
+    scheduler_destroy(scheduler);
+}
+
+static double replay(const Bench *b) {
+    Scheduler   *scheduler = NULL;
+    const double start = clock_monotonic();
+    check(scheduler_create(b->ops, &b->setup, b->options, &scheduler));
+    for (size_t i = 0; i < b->count; i++) {
+        check(scheduler_observe(scheduler, &b->events[i]));
+    }
+    const double seconds = clock_monotonic() - start;
+    scheduler_destroy(scheduler);
+    return seconds;
+}
+
+static void report(Bench *b, const char *mode) {
+    const size_t n = space_count(b->setup.space);
+    const size_t most = (size_t)b->segments + 1;
+    b->events = must(calloc(2 * most, sizeof *b->events));
+    b->decisions = must(calloc(most, sizeof *b->decisions));
+    b->points = must(calloc(most * n, sizeof *b->points));
+    b->objectives = must(calloc(most * SCHEDULER_MAX_OBJECTIVES, sizeof *b->objectives));
+    b->seconds = must(calloc(most, sizeof *b->seconds));
+    run(b);
+    const double seconds = replay(b);
+    statistics_sort(b->seconds, b->decided);
+    const Sample sample = {b->seconds, b->decided};
+    (void)printf("%s,%s,%d,%zu,%.2f,%.2f,%.1f\n", b->ops->name, mode, POPULATION, b->decided,
+                 1e6 * statistics_quantile(sample, 0.5), 1e6 * statistics_quantile(sample, 0.99),
+                 1e3 * seconds);
+    free(b->events);
+    free(b->decisions);
+    free(b->points);
+    free(b->objectives);
+    free(b->seconds);
+}
+
+int main(int argc, char **argv) {
+    const int64_t segments = (argc > 1 && strcmp(argv[1], "--quick") == 0) ? 300 : 10000;
+    Space        *space = fake_space(FAKE_SPACE_MIXED);
+    (void)printf("scheduler,mode,population,segments,decide_median_us,decide_p99_us,replay_ms\n");
+    for (size_t i = 0; i < scheduler_count(); i++) {
+        const SchedulerOps *ops = scheduler_at(i);
+        for (int mode = 0; mode < (ops->population ? 2 : 1); mode++) {
+            Bench b = {.ops = ops, .setup = fake_setup(space), .segments = segments};
+            b.setup.per_trial = SEGMENT * (segments / POPULATION + 1); /* no shortened segments */
+            b.setup.total = SEGMENT * segments;
+            option_defaults(ops->options, b.options);
+            if (ops->population) {
+                b.options[option_find(ops->options, "population")] = POPULATION;
+                b.options[option_find(ops->options, "mode")] = mode;
+            }
+            report(&b, !ops->population ? "any" : (mode == 0) ? "synchronous" : "asynchronous");
+        }
+    }
+    space_destroy(space);
+    return 0;
+}
