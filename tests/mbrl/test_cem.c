@@ -203,6 +203,64 @@ static void predicted_termination_is_respected(void **state) {
     ops->destroy(self);
 }
 
+/* what the planner sampled for the first step */
+static double sampled;
+static double sampled_squares;
+static double sampled_low;
+static double sampled_high;
+
+static float record_action(float x, float action, float next, float k) {
+    (void)x;
+    (void)next;
+    if (k == 1.0f) {
+        sampled += 1.0;
+        sampled_squares += (double)action * (double)action;
+        sampled_low = fmin(sampled_low, (double)action);
+        sampled_high = fmax(sampled_high, (double)action);
+    }
+    return 0.0f;
+}
+
+/* one iteration around `mean` for the first step */
+static void sample_around(void *self, double mean) {
+    PlanReport report;
+    StubModel  model = linear_model();
+    Buffer     saved;
+    buffer_init(&saved, 1 << 16);
+    assert_ok(ops->save(self, &saved));
+    memcpy(saved.data + HEADER, &mean, sizeof mean);
+    assert_ok(ops->load(self, saved.data, saved.length));
+    buffer_reset(&saved);
+    sampled = 0.0;
+    sampled_squares = 0.0;
+    sampled_low = 9.0;
+    sampled_high = -9.0;
+    stub_reward = record_action;
+    (void)plan(self, &model, 1, &report);
+}
+
+/* the start: sd a quarter of the range, at most half the way to the bound, truncated at 2 sd */
+static void samples_are_truncated_normal_inside_the_bounds(void **state) {
+    (void)state;
+    double values[OPTIONS];
+    small_options(values);
+    values[OPTION_CANDIDATES] = 20000;
+    values[OPTION_ITERATIONS] = 1;
+    void *self = make(&stub_environment, values);
+    sample_around(self, 0.0);
+    assert_close(sampled, 40000.0, 0.0, 0.0);
+    assert_true(sampled_low < -0.99 && sampled_low >= -1.0);
+    assert_true(sampled_high > 0.99 && sampled_high <= 1.0);
+    /* 0.77374 = variance of the standard normal within +-2; standard error below 1 % */
+    assert_close(sampled_squares / sampled, 0.25 * 0.77374, 0.0, 0.03);
+    sample_around(self, 0.9);
+    assert_true(sampled_low < 0.81 && sampled_low >= 0.8 - 1e-6);
+    assert_true(sampled_high > 0.99 && sampled_high <= 1.0);
+    sample_around(self, -0.5);
+    assert_true(sampled_high < 1e-6 && sampled_low >= -1.0);
+    ops->destroy(self);
+}
+
 static float noisy_target(float x, float action, float next, float k) {
     (void)x;
     (void)action;
@@ -337,6 +395,7 @@ int main(void) {
         cmocka_unit_test(warm_start_is_the_plan_shifted_by_one_step),
         cmocka_unit_test(returns_that_are_not_finite_are_never_elite),
         cmocka_unit_test(predicted_termination_is_respected),
+        cmocka_unit_test(samples_are_truncated_normal_inside_the_bounds),
         cmocka_unit_test(saved_planner_continues_bit_for_bit),
         cmocka_unit_test(a_failing_model_leaves_everything_as_it_was),
         cmocka_unit_test(every_failed_allocation_is_reported_and_later_plans_need_none),

@@ -462,6 +462,21 @@ static void decay_is_of_weights_not_of_biases(void **state) {
     for (size_t k = shape->max_offset; k < shape->floats; k++) {
         assert_true((double)p.block[k] == p.exact[k]);
     }
+    /* learned bounds are pushed together by their penalty */
+    memset(moments, 0, 2 * shape->floats * sizeof *moments);
+    network_adam(shape, p.block,
+                 &(NetworkAdam){.first = moments,
+                                .second = moments + shape->floats,
+                                .decay = decay,
+                                .rate = 1e-3f,
+                                .inverse_root = 1.0f,
+                                .bounds_penalty = 0.01f,
+                                .learned_bounds = true},
+                 p.gradient);
+    for (size_t d = 0; d < OUTPUTS; d++) {
+        assert_true((double)p.block[shape->max_offset + d] < p.exact[shape->max_offset + d]);
+        assert_true((double)p.block[shape->min_offset + d] > p.exact[shape->min_offset + d]);
+    }
     free(moments);
     free(decay);
     problem_free(&p);
