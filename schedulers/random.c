@@ -117,14 +117,16 @@ static Status begin_chain(const Random *random, int64_t trial, Decision *decisio
     const SchedulerSetup *setup = &random->setup;
     const int64_t         configuration = trial / setup->repeats;
     const int64_t         repeat = trial % setup->repeats;
-    const double         *given = (repeat > 0) ? values_of_trial(random, trial - repeat)
-                                               : point_queue_front(&random->enqueued);
+    const double         *given = point_queue_front(&random->enqueued);
     const char           *reason = "initial";
-    if (given != NULL) {
-        reason = (repeat > 0) ? "initial" : "enqueued";
-        memcpy(decision->point, given, random->tree.values * sizeof *decision->point);
+    if (repeat > 0) {
+        memcpy(decision->point, values_of_trial(random, trial - repeat),
+               random->tree.values * sizeof *decision->point);
     } else if (configuration == 0 && setup->baseline) {
         space_defaults(setup->space, decision->point);
+    } else if (given != NULL) {
+        reason = "enqueued";
+        memcpy(decision->point, given, random->tree.values * sizeof *decision->point);
     } else {
         Rng rng = scheduler_rng(setup, configuration, LANE_SAMPLE);
         TRY(space_sample(setup->space, &rng, decision->point));

@@ -71,7 +71,8 @@ typedef enum DecisionKind {
     DECISION_WAIT,     /* nothing to decide before the next event; not committed */
     DECISION_RUN,      /* train one segment */
     DECISION_EVALUATE, /* evaluate the agent that `parent` ended with */
-    DECISION_DONE,     /* the study is over; `reason` says why */
+    DECISION_DONE,     /* the study is over; `reason` says why. Committed and numbered like work; a
+                          new total or a user's point may give more to decide after it */
 } DecisionKind;
 
 /**
@@ -133,13 +134,19 @@ typedef struct SchedulerOps {
 
     /* required */
     Status (*create)(const SchedulerSetup *setup, const double *option_values, void **self);
-    /* barrier: events come in order of segment id, when nothing that was decided is outstanding */
+    /* barrier: a batch is decided until there is nothing more to decide; results come in order of
+     * segment id, when nothing that was decided is outstanding. A batch is decided from what came
+     * before it: if an interruption lets results of a half-decided batch in, the rest is the same
+     */
     SchedulerOrder (*order)(const void *self);
     /* next decision as a function of state and number; does not change the state */
     Status (*decide)(const void *self, int64_t number, Decision *decision);
+    /* changes the state, or fails and leaves it. Of a decided run it may use number, id, parent,
+     * trial, begin, end, reason, point and memo: the rest need not have been stored */
     Status (*observe)(void *self, const Event *event);
-    /* may the checkpoint of a finished segment go? (live leaves, the best, pinned ones and pending
-     * parents are kept by the coordinator whatever this says) */
+    /* may the checkpoint of a finished segment go? What was answered NEVER once is no parent
+     * of a later decision. (Live leaves, the best, pinned ones and pending parents are kept by the
+     * coordinator whatever this says) */
     Keeps (*keeps)(const void *self, int64_t segment);
     void (*destroy)(void *self); /* accepts NULL */
 } SchedulerOps;

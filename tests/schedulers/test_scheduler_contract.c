@@ -355,20 +355,22 @@ static void a_new_total_counts_from_then_on(void **state) {
 }
 
 static void check_enqueued(Case *c) {
-    double            *point = calloc(space_count(c->setup.space), sizeof *point);
-    const Event        wish = {.kind = EVENT_ENQUEUED, .point = point};
-    const FakeSettings settings = {
-        .slots = 2, .seed = 23, .noise = 1.0, .insert = &wish, .insert_at = 1};
-    FakeLog log;
-    Rng     rng = rng_stream(99, 0, RNG_TEST);
+    double     *point = calloc(space_count(c->setup.space), sizeof *point);
+    const Event wish = {.kind = EVENT_ENQUEUED, .point = point};
+    Rng         rng = rng_stream(99, 0, RNG_TEST);
     assert_ok(space_sample(c->setup.space, &rng, point));
-    (void)run(c, &settings, &log);
-    /* it is what the next fresh agent starts with, once */
-    assert_int_equal(fake_log_reasons(&log, "enqueued"), 1);
-    const FakeEvent *second = fake_log_decided(&log, 2);
-    assert_string_equal(second->decision.reason, "enqueued");
-    assert_memory_equal(second->point, point, log.values * sizeof *point);
-    fake_log_free(&log);
+    for (int64_t at = 0; at < 2; at++) {
+        const FakeSettings settings = {
+            .slots = 2, .seed = 23, .noise = 1.0, .insert = &wish, .insert_at = at};
+        FakeLog log;
+        (void)run(c, &settings, &log);
+        /* it is what the next fresh agent after the defaults starts with, once */
+        assert_int_equal(fake_log_reasons(&log, "enqueued"), 1);
+        const FakeEvent *second = fake_log_decided(&log, 2);
+        assert_string_equal(second->decision.reason, "enqueued");
+        assert_memory_equal(second->point, point, log.values * sizeof *point);
+        fake_log_free(&log);
+    }
     free(point);
 }
 
