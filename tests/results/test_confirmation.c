@@ -117,6 +117,21 @@ static void arms_have_curves_windows_and_areas(void **state) {
     json_release(json);
 }
 
+static void the_last_window_reaches_into_the_segment_before(void **state) {
+    Fixture           *f = *state;
+    Json              *json = NULL;
+    const ResultsTrial trial = {.id = next_trial++, .kind = TRIAL_CONFIRM_BEST, .source = 2};
+    assert_ok(results_trial_insert(f->results, &trial));
+    const int64_t root = confirm_segment(f, 0, trial.id, 0, 8);
+    fixture_finish(f, root, 1.0);
+    fixture_finish(f, confirm_segment(f, root, trial.id, 8, 10), 4.0);
+    assert_ok(report_confirmation(f->results, &json));
+    const Json *arm = json_at(json_get(json, "arms"), 0);
+    assert_close(number_at(arm, "mean"), 3.0, 1e-12, 0.0); /* 1, 4, 4 */
+    assert_close(number_at(json_get(arm, "area"), "mean"), 1.6, 1e-12, 0.0);
+    json_release(json);
+}
+
 static void the_same_confirmation_gives_the_same_intervals(void **state) {
     Fixture *f = *state;
     Json    *json[2] = {NULL, NULL};
@@ -200,6 +215,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         WITH_SCHEDULES(without_a_confirmation_there_is_none),
         WITH_SCHEDULES(arms_have_curves_windows_and_areas),
+        WITH_SCHEDULES(the_last_window_reaches_into_the_segment_before),
         WITH_SCHEDULES(the_same_confirmation_gives_the_same_intervals),
         WITH_SCHEDULES(runs_under_way_do_not_count_and_failed_ones_rank_last),
         WITH_SCHEDULES(of_several_confirmed_schedules_the_best_mean_wins),

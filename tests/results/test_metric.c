@@ -144,6 +144,21 @@ static void what_an_ancestor_reported_beyond_the_branch_does_not_count(void **st
     assert_close(values[2], 4.0, 0.0, 0.0);
 }
 
+static void the_newest_step_comes_first_even_if_it_was_written_first(void **state) {
+    Fixture *f = *state;
+    double   values[4] = {0};
+    size_t   found = 0;
+    size_t   own = 0;
+    fixture_segment(f, 1, 0, 0, 5, "initial");
+    put(f, 1, 3, "late", 3.0);
+    put(f, 1, 1, "late", 1.0);
+    put(f, 1, 2, "late", 2.0);
+    assert_ok(results_lineage_window(f->results, 1, "late", 2, values, &found, &own));
+    assert_int_equal(found, 2);
+    assert_close(values[0], 3.0, 0.0, 0.0);
+    assert_close(values[1], 2.0, 0.0, 0.0);
+}
+
 static void a_window_over_a_silent_segment_has_nothing_of_its_own(void **state) {
     Fixture *f = *state;
     double   values[4] = {0};
@@ -166,6 +181,7 @@ int main(void) {
         WITH_TRIALS(the_window_reads_its_own_first_then_its_ancestors),
         WITH_TRIALS(a_branch_from_the_middle_of_a_trial_sees_only_what_it_descends_from),
         WITH_TRIALS(what_an_ancestor_reported_beyond_the_branch_does_not_count),
+        WITH_TRIALS(the_newest_step_comes_first_even_if_it_was_written_first),
         WITH_TRIALS(a_window_over_a_silent_segment_has_nothing_of_its_own),
     };
     return cmocka_run_group_tests_name("results/metric", tests, NULL, NULL);

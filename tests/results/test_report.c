@@ -56,7 +56,7 @@ static void build_tree(Fixture *f) {
     fixture_finish(f, 4, 30.0);
     (void)fixture_point(f, 0.001, (double)NAN);
     fixture_done(f, 5, 3, 0, 15, 15.0);
-    (void)fixture_point(f, 0.004, (double)NAN);
+    (void)fixture_point(f, 0.001, (double)NAN);
     ResultsSegment row = {.id = 6,
                           .parent = 1,
                           .trial = 0,
@@ -87,8 +87,10 @@ static void segments_have_the_fields_that_scripts_rely_on(void **state) {
     fixture_segment(f, 8, 0, 1, 5, "resample");
     assert_ok(results_attempt_start(f->results, 8, 1, 4, "node"));
     assert_ok(results_attempt_fail(f->results, 8, 1, OUTCOME_TIMEOUT, "", false));
+    fixture_segment(f, 9, 0, 1, 5, "resample");
+    assert_ok(results_attempt_fail(f->results, 9, 0, OUTCOME_CANCELLED, "", false));
     assert_ok(report_segments(f->results, &rows));
-    assert_int_equal(json_count(rows), 8);
+    assert_int_equal(json_count(rows), 9);
     for (size_t i = 0; i < json_count(rows); i++) {
         assert_int_equal(json_integer(json_get(json_at(rows, i), "id")), (int64_t)i + 1);
         for (size_t k = 0; k < sizeof fields / sizeof fields[0]; k++) {
@@ -118,6 +120,8 @@ static void segments_have_the_fields_that_scripts_rely_on(void **state) {
     assert_true(json_is_null(json_get(retried, "finished_at")));
     assert_json(json_get(json_at(rows, 7), "failure"), "\"timeout\"");
     assert_json(json_get(json_at(rows, 7), "worker"), "4");
+    assert_json(json_get(json_at(rows, 8), "failure"), "\"cancelled\"");
+    assert_true(json_is_null(json_get(json_at(rows, 8), "started_at")));
     json_release(rows);
 }
 
@@ -325,13 +329,13 @@ static void utilization_is_busy_time_over_slots_and_span(void **state) {
     Fixture *f = *state;
     Json    *summary = NULL;
     build_tree(f);
-    /* two slots: [0, 4] and [6, 10]; [0, 10]; dispatches from 0 to 10, the last one still runs */
+    /* two slots: [0, 4] and [6, 10]; [0, 13]; dispatches from 0 to 10, the last one still runs */
     assert_ok(results__script(
         f->results,
         "DELETE FROM attempt;"
         "INSERT INTO attempt (segment, number, worker, started_at, finished_at, outcome,"
         " busy_seconds) VALUES (1, 1, 0, 100, 104, 'done', 4),"
-        " (2, 1, 1, 100, 110, 'done', 10), (3, 1, 0, 106, 110, 'crashed', NULL);"
+        " (2, 1, 1, 100, 113, 'done', 13), (3, 1, 0, 106, 110, 'crashed', NULL);"
         "INSERT INTO attempt (segment, number, worker, started_at)"
         " VALUES (4, 1, 0, 110);"));
     assert_ok(report_summary(f->results, &summary));

@@ -322,6 +322,10 @@ static void checkpoints_go_and_are_made_again(void **state) {
     assert_int_equal(row.checkpoint_bytes, 77);
     assert_int_equal(row.state, SEGMENT_FINISHED);
     assert_int_equal(count_of(f->results, "SELECT count(*) FROM metric"), 5);
+    assert_int_equal(count_of(f->results, "SELECT count(*) FROM attempt"), 2);
+    /* the row of an attempt that a worker made stays as it is */
+    assert_ok(results_checkpoint_set(f->results, 1, 1, 77, 78));
+    assert_int_equal(count_of(f->results, "SELECT count(*) FROM attempt WHERE worker = 1"), 1);
     assert_fails(results_checkpoint_set(f->results, 2, 2, 77, 78), STATUS_ERR_STATE, "missing");
 }
 
