@@ -100,7 +100,8 @@ static Status measure(Coordinator *c, int64_t segment, Outstanding *event, char 
         size_t                own = 0;
         TRY(results_lineage_window(c->results, segment, objective->metric, window_of(c, objective),
                                    c->window, &found, &own));
-        if (own == 0) {
+        /* a segment shorter than an episode may report none of its own: its line's values stand */
+        if (found == 0) {
             event->outcome = OUTCOME_NO_OBJECTIVE;
             (void)snprintf(why, size, "the trainer reported no value of '%s'", objective->metric);
             return STATUS_OK;

@@ -14,7 +14,11 @@
 
 #define FAKE_TRAINER TEST_BINARY_FOLDER "/tests/workers/fake_trainer"
 
-enum { PATH_BYTES = 512, MAX_RERUNS = 60 };
+#define SYNCHRONOUS "{name: pbt, population: 4, warmup: 2, mode: synchronous}"
+#define ASYNCHRONOUS \
+    "{name: pbt-bt, population: 4, warmup: 2, mode: asynchronous, backtrack_every: 2}"
+
+enum { PATH_BYTES = 512, MAX_RERUNS = 60, KILLS = 20 };
 
 typedef struct Scene {
     char *folder;            /* temporary */
@@ -23,28 +27,50 @@ typedef struct Scene {
     Run   run;
 } Scene;
 
-/* `scheduler` and `trainer` are YAML flow text; `seconds` is what one unit takes */
-static void scene_make(Scene *scene, const char *scheduler, const char *trainer, double seconds) {
-    char text[4096];
+static void scene_write(Scene *scene, const char *text) {
     scene->folder = test_folder_make();
     (void)snprintf(scene->yaml, sizeof scene->yaml, "%s/study.yaml", scene->folder);
     (void)snprintf(scene->study, sizeof scene->study, "%s/study", scene->folder);
-    const int length =
-        snprintf(text, sizeof text,
-                 "name: scene\n"
-                 "trainer: {command: [%s, --sleep, '%g'%s]}\n"
-                 "objective: {metric: episode_reward, direction: maximize}\n"
-                 "budget: {unit: episode, per_trial: 12, segment: 2}\n"
-                 "scheduler: %s\n"
-                 "hyperparameters:\n"
-                 "  learning_rate: {type: float, lower: 1.0e-3, upper: 0.5, log: true, "
-                 "default: 0.1, dynamic: true}\n"
-                 "  x: {type: float, lower: 0.0, upper: 1.0, default: 0.5, dynamic: true}\n"
-                 "  y: {type: float, lower: 0.0, upper: 1.0, default: 0.5}\n"
-                 "limits: {retries: 40}\n"
-                 "seed: 3\n",
-                 FAKE_TRAINER, seconds, trainer, scheduler);
-    assert_ok(file_write_atomic(scene->yaml, text, (size_t)length));
+    assert_ok(file_write_atomic(scene->yaml, text, strlen(text)));
+}
+
+/* `scheduler` and `trainer` are YAML flow text; `seconds` is what one unit takes */
+static void scene_make(Scene *scene, const char *scheduler, const char *trainer, double seconds) {
+    char text[4096];
+    (void)snprintf(text, sizeof text,
+                   "name: scene\n"
+                   "trainer: {command: [%s, --sleep, '%g'%s]}\n"
+                   "objective: {metric: episode_reward, direction: maximize}\n"
+                   "budget: {unit: episode, per_trial: 12, segment: 2}\n"
+                   "scheduler: %s\n"
+                   "hyperparameters:\n"
+                   "  learning_rate: {type: float, lower: 1.0e-3, upper: 0.5, log: true, "
+                   "default: 0.1, dynamic: true}\n"
+                   "  x: {type: float, lower: 0.0, upper: 1.0, default: 0.5, dynamic: true}\n"
+                   "  y: {type: float, lower: 0.0, upper: 1.0, default: 0.5}\n"
+                   "limits: {retries: 40}\n"
+                   "seed: 3\n",
+                   FAKE_TRAINER, seconds, trainer, scheduler);
+    scene_write(scene, text);
+}
+
+/* real agents, as small as they come; units are control steps, so segments end inside episodes */
+static void scene_make_pets(Scene *scene) {
+    scene_write(scene, "name: scene\n"
+                       "agent: pets\n"
+                       "environment: cartpole\n"
+                       "objective: {metric: episode_reward, direction: maximize}\n"
+                       "budget: {unit: env_step, per_trial: 720, segment: 120}\n"
+                       "scheduler: " SYNCHRONOUS "\n"
+                       "hyperparameters:\n"
+                       "  model_learning_rate: {lower: 1.0e-4, upper: 4.0e-2, log: true}\n"
+                       "  planning_horizon: {lower: 2, upper: 8, default: 4}\n"
+                       "fixed: {ensemble_size: 2, hidden_layers: 1, hidden_width: 16, "
+                       "model_train_every: 25, model_train_epochs: 3, initial_steps: 40, "
+                       "cem_candidates: 20, cem_iterations: 2, particles: 2, "
+                       "validation_ratio: 0.2}\n"
+                       "limits: {retries: 40}\n"
+                       "seed: 3\n");
 }
 
 static void scene_remove(Scene *scene) {
@@ -61,10 +87,6 @@ static int scene_run(Scene *scene, const char *workers) {
     scene_start(scene, workers);
     return run_wait(&scene->run);
 }
-
-#define SYNCHRONOUS "{name: pbt, population: 4, warmup: 2, mode: synchronous}"
-#define ASYNCHRONOUS \
-    "{name: pbt-bt, population: 4, warmup: 2, mode: asynchronous, backtrack_every: 2}"
 
 /* nothing is running, queued, lost or twice, and every parent is there */
 static void assert_sound(const char *study) {
@@ -83,9 +105,16 @@ static void assert_sound(const char *study) {
                      0);
 }
 
-static char *undisturbed(const char *scheduler, double seconds) {
+/** Makes a scene whose trainers take a moment, so that there is something to kill. */
+typedef void (*MakeScene)(Scene *scene);
+
+static void make_fake(Scene *scene) {
+    scene_make(scene, SYNCHRONOUS, "", 0.05);
+}
+
+static char *undisturbed(MakeScene make) {
     Scene scene;
-    scene_make(&scene, scheduler, "", seconds);
+    make(&scene);
     assert_int_equal(scene_run(&scene, "2"), 0);
     assert_sound(scene.study);
     char *rows = run_canonical(scene.study);
@@ -127,18 +156,18 @@ static double draw(unsigned *seed) {
 
 /* kills one process at a time at random moments up to `spread` seconds apart, reruns until the exit
  * is not 75, compares */
-static void survive(Victim victim, unsigned kills, double spread, unsigned seed) {
-    char    *expected = undisturbed(SYNCHRONOUS, 0.05);
+static void survive(MakeScene make, Victim victim, double spread, unsigned seed) {
+    char    *expected = undisturbed(make);
     Scene    scene;
     unsigned killed = 0;
     int      exit_status = 75;
-    scene_make(&scene, SYNCHRONOUS, "", 0.05);
+    make(&scene);
     for (unsigned rerun = 0; rerun < MAX_RERUNS && exit_status == 75; rerun++) {
         scene_start(&scene, "2");
         while (!run_wait_for(&scene.run, draw(&seed) * spread, &exit_status)) {
-            if (killed < kills && run_kill(&scene.run, victim, seed >> 16)) {
+            if (killed < KILLS && run_kill(&scene.run, victim, seed >> 16)) {
                 killed++;
-            } else if (killed >= kills) {
+            } else if (killed >= KILLS) {
                 exit_status = run_wait(&scene.run);
                 break;
             }
@@ -148,7 +177,7 @@ static void survive(Victim victim, unsigned kills, double spread, unsigned seed)
         }
     }
     assert_int_equal(exit_status, 0);
-    assert_int_equal(killed, kills);
+    assert_int_equal(killed, KILLS);
     assert_sound(scene.study);
     char *rows = run_canonical(scene.study);
     assert_string_equal(rows, expected);
@@ -159,27 +188,55 @@ static void survive(Victim victim, unsigned kills, double spread, unsigned seed)
 
 static void killed_trainers_change_nothing(void **state) {
     (void)state;
-    survive(VICTIM_TRAINER, 20, 0.1, 11);
+    survive(make_fake, VICTIM_TRAINER, 0.1, 11);
 }
 
 static void killed_workers_change_nothing(void **state) {
     (void)state;
-    survive(VICTIM_WORKER, 20, 0.6, 22);
+    survive(make_fake, VICTIM_WORKER, 0.6, 22);
 }
 
 static void killed_coordinators_change_nothing(void **state) {
     (void)state;
-    survive(VICTIM_COORDINATOR, 20, 0.6, 33);
+    survive(make_fake, VICTIM_COORDINATOR, 0.6, 33);
+}
+
+static void killed_pets_trainers_change_nothing(void **state) {
+    (void)state;
+    survive(scene_make_pets, VICTIM_TRAINER, 0.1, 44);
+}
+
+static void killed_workers_of_pets_change_nothing(void **state) {
+    (void)state;
+    survive(scene_make_pets, VICTIM_WORKER, 0.6, 55);
+}
+
+static void killed_coordinators_of_pets_change_nothing(void **state) {
+    (void)state;
+    survive(scene_make_pets, VICTIM_COORDINATOR, 0.6, 66);
+}
+
+static void pets_rows_do_not_depend_on_the_number_of_workers(void **state) {
+    (void)state;
+    Scene scene;
+    char *expected = undisturbed(scene_make_pets);
+    scene_make_pets(&scene);
+    assert_int_equal(scene_run(&scene, "1"), 0);
+    char *rows = run_canonical(scene.study);
+    assert_string_equal(rows, expected);
+    free(rows);
+    free(expected);
+    scene_remove(&scene);
 }
 
 /* ---- signals -------------------------------------------------------------------------------- */
 
 static void a_signal_stops_within_ten_seconds_and_the_rest_follows_later(void **state) {
     (void)state;
-    char *expected = undisturbed(SYNCHRONOUS, 0.05);
+    char *expected = undisturbed(make_fake);
     Scene scene;
     int   exit_status = 0;
-    scene_make(&scene, SYNCHRONOUS, "", 0.05);
+    make_fake(&scene);
     scene_start(&scene, "2");
     assert_false(run_wait_for(&scene.run, 0.6, &exit_status));
     const double began = clock_monotonic();
@@ -299,6 +356,10 @@ int main(void) {
         cmocka_unit_test(killed_trainers_change_nothing),
         cmocka_unit_test(killed_workers_change_nothing),
         cmocka_unit_test(killed_coordinators_change_nothing),
+        cmocka_unit_test(pets_rows_do_not_depend_on_the_number_of_workers),
+        cmocka_unit_test(killed_pets_trainers_change_nothing),
+        cmocka_unit_test(killed_workers_of_pets_change_nothing),
+        cmocka_unit_test(killed_coordinators_of_pets_change_nothing),
         cmocka_unit_test(a_signal_stops_within_ten_seconds_and_the_rest_follows_later),
         cmocka_unit_test(a_trainer_that_ignores_yield_is_dropped_in_time),
         cmocka_unit_test(a_second_signal_stops_at_once),
