@@ -356,7 +356,7 @@ int train_main(int argc, char **argv) {
     /* stdout is the protocol's: whatever else prints there goes to the log */
     const int output = dup(STDOUT_FILENO);
     if (trainer == NULL || output < 0 || dup2(STDERR_FILENO, STDOUT_FILENO) < 0) {
-        (void)fprintf(stderr, "mbtune train: cannot start: %s\n", strerror(errno));
+        (void)fprintf(stderr, "mbtune train: cannot start: %s\n", status_errno(errno));
         free(trainer);
         return CLI_EXIT_FAILED;
     }

@@ -154,7 +154,7 @@ Status channel_open(TrainChannel *channel, int input, int output) {
     *channel = (TrainChannel){.input = input, .output = output};
     buffer_init(&channel->line, PROTOCOL_LINE_BYTES + 1);
     if (pipe(channel->wake) != 0) {
-        FAIL_NATIVE(STATUS_ERR_PROCESS, errno, "cannot make a pipe: %s", strerror(errno));
+        FAIL_NATIVE(STATUS_ERR_PROCESS, errno, "cannot make a pipe: %s", status_errno(errno));
     }
     (void)pthread_mutex_init(&channel->write_lock, NULL);
     (void)pthread_mutex_init(&channel->lock, NULL);
@@ -163,7 +163,7 @@ Status channel_open(TrainChannel *channel, int input, int output) {
     if (error != 0) {
         (void)close(channel->wake[0]);
         (void)close(channel->wake[1]);
-        FAIL_NATIVE(STATUS_ERR_PROCESS, error, "cannot start a thread: %s", strerror(error));
+        FAIL_NATIVE(STATUS_ERR_PROCESS, error, "cannot start a thread: %s", status_errno(error));
     }
     return STATUS_OK;
 }

@@ -177,13 +177,13 @@ Status pets__save(void *self, const char *path) {
     if (mkdir(path, 0777) != 0) {
         free(blocks);
         FAIL_NATIVE(STATUS_ERR_IO, errno, "cannot make the checkpoint folder %s: %s", path,
-                    strerror(errno));
+                    status_errno(errno));
     }
     Status    status = fill(pets, path, blocks, &count);
     const int home = status == STATUS_OK ? open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
     if (status == STATUS_OK && home < 0) {
         status = FAILURE_NATIVE(STATUS_ERR_IO, errno, "cannot open the checkpoint folder %s: %s",
-                                path, strerror(errno));
+                                path, status_errno(errno));
     }
     if (status != STATUS_OK) {
         free(blocks);

@@ -84,8 +84,8 @@ static Status trial_step(Trial *trial, double *state, TrialEpisode *episode, boo
     episode->length++;
     episode->reward += step.reward;
     if (!step.diverged) {
-        TRY(pets__append(environment, trial->data, before, action, state, 0, false, trial->row,
-                         &finite));
+        const PetsTransition transition = {.state = before, .action = action, .next = state};
+        TRY(pets__append(environment, trial->data, &transition, trial->row, &finite));
     }
     if (!finite) {
         episode->reward = environment->worst_return;

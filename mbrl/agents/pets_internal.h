@@ -102,11 +102,17 @@ void   pets__destroy(void *self);
 Status  pets__train(void *self, int64_t end, const MetricSink *sink, const atomic_bool *yield,
                     AgentResult *result) MUST_USE;
 int64_t pets__position(const void *self);
-/* Appends the transition (state, action) -> next to `data`; *finite is false, and nothing is
- * appended, where a number does not fit float32. `row` has room for one input and one target. */
-Status pets__append(const EnvironmentOps *environment, Dataset *data, const double *state,
-                    const double *action, const double *next, int64_t episode, bool held_out,
-                    float *row, bool *finite) MUST_USE;
+typedef struct PetsTransition {
+    const double *state;
+    const double *action;
+    const double *next;
+    int64_t       episode;
+    bool          held_out;
+} PetsTransition;
+/* Appends a transition to `data`; *finite is false, and nothing is appended, where a number does
+ * not fit float32. `row` has room for one input and one target. */
+Status pets__append(const EnvironmentOps *environment, Dataset *data,
+                    const PetsTransition *transition, float *row, bool *finite) MUST_USE;
 
 /* pets_score.c */
 /* scores the rows that the present model acted for and was not trained on yet */

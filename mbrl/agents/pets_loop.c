@@ -129,9 +129,8 @@ static Status planned_action(Pets *pets, double *action, AgentResult *result) {
     return STATUS_OK;
 }
 
-Status pets__append(const EnvironmentOps *environment, Dataset *data, const double *state,
-                    const double *action, const double *next, int64_t episode, bool held_out,
-                    float *row, bool *finite) {
+Status pets__append(const EnvironmentOps *environment, Dataset *data,
+                    const PetsTransition *transition, float *row, bool *finite) {
     const size_t s = environment->state_dim;
     float        narrow[ENV_MAX_STATE];
     float       *input = row;
@@ -140,18 +139,22 @@ Status pets__append(const EnvironmentOps *environment, Dataset *data, const doub
     for (size_t i = 0; i < s; i++) {
         const bool absolute =
             environment->target_absolute != NULL && environment->target_absolute[i];
-        narrow[i] = (float)state[i];
-        target[i] = (float)(absolute ? next[i] : next[i] - state[i]);
+        const double before = transition->state[i];
+        const double after = transition->next[i];
+        narrow[i] = (float)before;
+        target[i] = (float)(absolute ? after : after - before);
     }
     environment->features(narrow, 1, input, environment->feature_dim);
     for (size_t i = 0; i < environment->action_dim; i++) {
-        input[environment->feature_dim + i] = (float)action[i];
+        input[environment->feature_dim + i] = (float)transition->action[i];
     }
     *finite = true;
     for (size_t i = 0; i < data->input_dim + s; i++) {
         *finite = *finite && isfinite(row[i]);
     }
-    return *finite ? dataset_append(data, input, target, (int32_t)episode, held_out) : STATUS_OK;
+    return *finite ? dataset_append(data, input, target, (int32_t)transition->episode,
+                                    transition->held_out)
+                   : STATUS_OK;
 }
 
 static Status end_episode(Pets *pets, bool random, const MetricSink *sink) {
@@ -191,8 +194,12 @@ static Status tick(Pets *pets, const MetricSink *sink, AgentResult *result) {
     at->steps++;
     at->reward += step.reward;
     if (!step.diverged) {
-        TRY(pets__append(environment, pets->data, before, action, pets->observed, at->started - 1,
-                         at->held_out != 0, pets->row, &finite));
+        const PetsTransition transition = {.state = before,
+                                           .action = action,
+                                           .next = pets->observed,
+                                           .episode = at->started - 1,
+                                           .held_out = at->held_out != 0};
+        TRY(pets__append(environment, pets->data, &transition, pets->row, &finite));
     }
     if (!finite) {
         at->reward = environment->worst_return;

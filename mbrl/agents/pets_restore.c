@@ -40,8 +40,8 @@ static Status compare_identity(const char *found, size_t found_length, const Buf
     for (size_t i = 0; i < shorter && found[i] == want[i]; i++) {
         line = found[i] == '\n' ? i + 1 : line;
     }
-    if (found_length == expected->length && memcmp(found, want, found_length) == 0) {
-        return STATUS_OK;
+    if (found_length == expected->length && line == found_length) {
+        return STATUS_OK; /* the last line is the same, too: it ends in a newline */
     }
     const size_t left = found_length > line ? found_length - line : 0;
     const char  *end = left > 0 ? memchr(found + line, '\n', left) : NULL;
@@ -116,7 +116,7 @@ static Status read_simulator(Pets *pets, const char *content, size_t length) {
     if (length != size) {
         FAIL(STATUS_ERR_CORRUPT, "section 'simulator' has %zu bytes, expected %zu", length, size);
     }
-    double *snapshot = calloc(1, size);
+    double *snapshot = calloc(pets->environment->snapshot_size, sizeof *snapshot);
     if (snapshot == NULL) {
         FAIL(STATUS_ERR_NOMEM, "no memory for a snapshot");
     }
@@ -176,7 +176,7 @@ static Status read_folder(Pets *pets, const char *path) {
     buffer_init(&payload, PETS_FILE_CAP);
     Status status = sealed_file_read(file, PETS_AGENT_MAGIC, PETS_VERSION, &payload);
     if (status == STATUS_OK) {
-        status = read_sections(pets, path, payload.data, payload.length);
+        status = read_sections(pets, path, buffer_text(&payload), payload.length);
     }
     buffer_reset(&payload);
     free(file);
@@ -185,7 +185,7 @@ static Status read_folder(Pets *pets, const char *path) {
     }
     pets->home = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (pets->home < 0) {
-        FAIL_NATIVE(STATUS_ERR_IO, errno, "cannot open the folder: %s", strerror(errno));
+        FAIL_NATIVE(STATUS_ERR_IO, errno, "cannot open the folder: %s", status_errno(errno));
     }
     return STATUS_OK;
 }

@@ -27,7 +27,7 @@ static Status write_all(int descriptor, const char *path, const void *bytes, siz
             continue;
         }
         if (written <= 0) {
-            FAIL_NATIVE(STATUS_ERR_IO, errno, "cannot write %s: %s", path, strerror(errno));
+            FAIL_NATIVE(STATUS_ERR_IO, errno, "cannot write %s: %s", path, status_errno(errno));
         }
         at += written;
         length -= (size_t)written;
@@ -44,14 +44,15 @@ Status sealed_file_write(const char *path, const char *magic, uint32_t version, 
 
     const int descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     if (descriptor < 0) {
-        FAIL_NATIVE(STATUS_ERR_IO, errno, "cannot create %s: %s", path, strerror(errno));
+        FAIL_NATIVE(STATUS_ERR_IO, errno, "cannot create %s: %s", path, status_errno(errno));
     }
     Status status = write_all(descriptor, path, &header, sizeof header);
     if (status == STATUS_OK) {
         status = write_all(descriptor, path, payload, length);
     }
     if (close(descriptor) != 0 && status == STATUS_OK) {
-        status = FAILURE_NATIVE(STATUS_ERR_IO, errno, "cannot write %s: %s", path, strerror(errno));
+        status =
+            FAILURE_NATIVE(STATUS_ERR_IO, errno, "cannot write %s: %s", path, status_errno(errno));
     }
     if (status != STATUS_OK) {
         (void)unlink(path);

@@ -39,10 +39,10 @@ typedef struct EnvironmentOps {
     const double *action_high;    /* (a) */
     const double *target_scale;   /* (s) standard deviation of the one-step target under the random
                                      policy; 0 = constant dimension, left out of likelihoods */
-    const bool   *target_absolute; /* (s) target is the next value itself, else the change; NULL =
-                                      all changes */
-    double        worst_return;   /* of a diverged episode */
-    size_t        snapshot_size;  /* doubles of a complete simulator state */
+    const bool *target_absolute;  /* (s) target is the next value itself, else the change; NULL =
+                                     all changes */
+    double worst_return;          /* of a diverged episode */
+    size_t snapshot_size;         /* doubles of a complete simulator state */
 
     /* required */
     Status (*create)(void **self);

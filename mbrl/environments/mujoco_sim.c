@@ -65,13 +65,14 @@ static void compile_body(void *context) {
 
 /* Compiles from memory. The virtual file system is a fifth of a megabyte: not for the stack. */
 static Status compile(MujocoModel *model) {
-    Compilation c = {.mjcf = model->mjcf, .files = calloc(1, sizeof *c.files)};
+    mjVFS *files = calloc(1, sizeof *files);
 
-    if (c.files == NULL) {
+    if (files == NULL) {
         FAIL(STATUS_ERR_NOMEM, "no memory to compile the model of '%s'", model->name);
     }
-    const bool finished = guarded(compile_body, &c);
-    free(c.files);
+    Compilation c = {.mjcf = model->mjcf, .files = files};
+    const bool  finished = guarded(compile_body, &c);
+    free(files);
     if (c.model == NULL) {
         FAIL(STATUS_ERR_PARSE, "MuJoCo cannot compile the model of '%s': %s", model->name,
              finished ? c.error : error_text);
