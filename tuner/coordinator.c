@@ -90,7 +90,7 @@ static Status tally_segment(void *context, const ResultsSegment *row) {
     tally->done += (row->state == SEGMENT_FINISHED) ? 1 : 0;
     tally->failed += (row->state == SEGMENT_FAILED) ? 1 : 0;
     const bool ended = row->state == SEGMENT_FINISHED || row->state == SEGMENT_FAILED;
-    if (ended && (row->decision >= 0) == (tally->c->phase == PHASE_TUNE)) {
+    if (ended && (row->decision >= 0) == (tally->c->phase != PHASE_CONFIRM)) {
         tally->units += row->end - row->begin;
     }
     return STATUS_OK;
@@ -136,9 +136,9 @@ static void show(Coordinator *c, bool now) {
                            .slots = c->slot_count,
                            .best = (c->best_segment == 0) ? (double)NAN : c->best_objective,
                            .utilization = utilization(c)};
-    if (c->phase == PHASE_TUNE) {
+    if (c->phase != PHASE_CONFIRM) {
         state.total_units = c->study->budget.total;
-    } else if (c->phase == PHASE_CONFIRM) {
+    } else {
         state.total_units =
             (c->study->confirm.top + 1) * c->study->confirm.seeds * c->study->confirm.per_trial;
     }

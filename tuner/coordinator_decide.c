@@ -107,7 +107,7 @@ static Status seed_of(Coordinator *c, const Decision *decision, bool new_trial, 
     if (c->phase == PHASE_CONFIRM) {
         ResultsTrial trial;
         TRY(results_trial_read(c->results, decision->trial, &trial));
-        *seed = rng_seed(c->study->seed, SEED_CONFIRM, (uint64_t)trial.repeat);
+        *seed = rng_seed((uint64_t)c->study->confirm.seed, SEED_CONFIRM, (uint64_t)trial.repeat);
         return STATUS_OK;
     }
     const int64_t number =

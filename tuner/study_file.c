@@ -90,7 +90,7 @@ static Status read_name(const Node *root, Study *study) {
 static Status read_seed(const Node *root, Study *study) {
     int64_t seed = 1;
 
-    TRY(study__integer(node_get(root, "seed"), "seed", 0, ((int64_t)1 << 53) - 1, &seed));
+    TRY(study__integer(node_get(root, "seed"), "seed", 0, STUDY_MAX_SEED, &seed));
     study->seed = (uint64_t)seed;
     return STATUS_OK;
 }

@@ -72,6 +72,7 @@ typedef struct StudyConfirm {
     int64_t top;       /* schedules */
     int64_t seeds;     /* fresh seeds of each arm */
     int64_t per_trial; /* units; <= the budget's */
+    int64_t seed;      /* what the fresh seeds are drawn from; default: the study's seed */
 } StudyConfirm;
 
 /** Evaluation of the best agents at the end; episodes 0 = none. */

@@ -9,6 +9,8 @@ enum { STUDY_NAMES_MAX = 256 };
 
 /* largest count of budget units: exact in a double, far from overflow when two are added */
 #define STUDY_UNITS_MAX ((int64_t)1 << 52)
+/* seeds are below 2^53, so that every language reads them exactly from JSON */
+#define STUDY_MAX_SEED (((int64_t)1 << 53) - 1)
 
 /** Copy of a string in *out. */
 Status study__copy(const char *text, char **out) MUST_USE;

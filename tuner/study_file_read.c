@@ -353,16 +353,19 @@ Status study__read_plan(const Node *root, Study *study) {
 /* ---- the rest ---- */
 
 static Status read_confirm(const Node *node, Study *study) {
-    static const char *const keys[] = {"top", "seeds", "per_trial", NULL};
+    static const char *const keys[] = {"top", "seeds", "per_trial", "seed", NULL};
 
     if (node == NULL) {
         return STATUS_OK;
     }
-    study->confirm = (StudyConfirm){.top = 1, .seeds = 5, .per_trial = study->budget.per_trial};
+    study->confirm = (StudyConfirm){
+        .top = 1, .seeds = 5, .per_trial = study->budget.per_trial, .seed = (int64_t)study->seed};
     TRY(study__mapping(node, "confirm", "{top: 1, seeds: 5}"));
     TRY(node_known_keys(node, "confirm", keys));
     TRY(study__integer(node_get(node, "top"), "confirm.top", 1, 1000, &study->confirm.top));
     TRY(study__integer(node_get(node, "seeds"), "confirm.seeds", 1, 10000, &study->confirm.seeds));
+    TRY(study__integer(node_get(node, "seed"), "confirm.seed", 0, STUDY_MAX_SEED,
+                       &study->confirm.seed));
     return study__integer(node_get(node, "per_trial"), "confirm.per_trial", 1,
                           study->budget.per_trial, &study->confirm.per_trial);
 }

@@ -304,6 +304,7 @@ static Status add_phases(const Study *study, Json *root) {
     TRY(json_set(confirm, "top", json_new_integer(study->confirm.top)));
     TRY(json_set(confirm, "seeds", json_new_integer(study->confirm.seeds)));
     TRY(json_set(confirm, "per_trial", json_new_integer(study->confirm.per_trial)));
+    TRY(json_set(confirm, "seed", json_new_integer(study->confirm.seed)));
     Json *evaluate = json_new_object();
     TRY(json_set(root, "evaluate", evaluate));
     TRY(json_set(evaluate, "top", json_new_integer(study->evaluate.top)));
