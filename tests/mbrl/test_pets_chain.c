@@ -80,6 +80,13 @@ static void steps_are_the_same_however_cut(void **state) {
     }
 }
 
+/* of the last episode */
+static double last_nll(const Record *record) {
+    const size_t episodes = record_count(record, "model_nll_on_policy");
+    assert_true(episodes >= 2);
+    return record_value(record, "model_nll_on_policy", episodes - 1);
+}
+
 /* A branch (another seed, horizon, learning rate) in the middle of an episode. */
 static void branches_are_the_same_from_memory_and_file(void **state) {
     (void)state;
@@ -92,17 +99,14 @@ static void branches_are_the_same_from_memory_and_file(void **state) {
     bench_option(chain.branch_options, "planning_horizon", 9);
     bench_option(chain.branch_options, "model_learning_rate", 3e-3);
     Record branched = run(&chain);
-    assert_int_equal(straight.count, branched.count);
-    assert_true(record_value(&straight, "model_nll_on_policy", 1) !=
-                record_value(&branched, "model_nll_on_policy", 1));
+    assert_true(last_nll(&straight) != last_nll(&branched));
     chain.mode = CHAIN_FILE;
     expect_like_uncut(chain, &branched);
     /* the seed alone makes a difference */
     memcpy(chain.branch_options, chain.options, sizeof chain.options);
     chain.mode = CHAIN_MEMORY;
     Record reseeded = run(&chain);
-    assert_true(record_value(&straight, "model_nll_on_policy", 1) !=
-                record_value(&reseeded, "model_nll_on_policy", 1));
+    assert_true(last_nll(&straight) != last_nll(&reseeded));
     record_free(&straight);
     record_free(&branched);
     record_free(&reseeded);
