@@ -3,7 +3,7 @@
 #include <string.h>
 
 static const char *const names[] = {
-#define OUTCOME_NAME(code, text) [code] = text,
+#define OUTCOME_NAME(code, text) [code] = (text),
     OUTCOME_LIST(OUTCOME_NAME)
 #undef OUTCOME_NAME
 };

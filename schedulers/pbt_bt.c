@@ -179,6 +179,7 @@ static void update_archive(Backtracking *bt) {
             best[n++] = segment_tree_at(&population->tree, id);
         }
     }
+    /* NOLINTNEXTLINE(bugprone-sizeof-expression): an array of pointers */
     qsort((void *)best, n, sizeof *best, better_first);
     bt->count = (n < bt->elites) ? n : bt->elites;
     for (size_t i = 0; i < bt->count; i++) {

@@ -21,6 +21,7 @@ Status population_init(Population *population, const SchedulerSetup *setup, cons
                                .resample = values[OPTION_RESAMPLE],
                                .round = 1};
     population->members = calloc(size, sizeof *population->members);
+    /* NOLINTNEXTLINE(bugprone-sizeof-expression): an array of pointers */
     population->ranked = calloc(size, sizeof *population->ranked);
     population->seen = calloc(size, sizeof *population->seen);
     if (population->members == NULL || population->ranked == NULL || population->seen == NULL) {

@@ -98,6 +98,7 @@ static int best_first(const void *a, const void *b) {
 }
 
 static void sort(const SegmentNode **ranked, size_t n) {
+    /* NOLINTNEXTLINE(bugprone-sizeof-expression): an array of pointers */
     qsort((void *)ranked, n, sizeof *ranked, best_first);
 }
 

@@ -52,8 +52,8 @@ static void copy_values(double *to, const double *from, size_t n) {
 static void log_append(FakeLog *log, const Event *event) {
     if (log->count == log->capacity) {
         log->capacity = 2 * log->capacity + 64;
-        log->events =
-            (FakeEvent **)must(realloc((void *)log->events, log->capacity * sizeof *log->events));
+        const size_t size = log->capacity * sizeof(void *);
+        log->events = (FakeEvent **)must(realloc((void *)log->events, size));
     }
     FakeEvent *entry = must(calloc(1, sizeof *entry));
     entry->point = must(calloc(log->values + 1, sizeof *entry->point));
@@ -98,6 +98,12 @@ Scheduler *fake_log_replay(const SchedulerOps *ops, const SchedulerSetup *setup,
     return scheduler;
 }
 
+bool fake_same_values(const double *a, const double *b, size_t n) {
+    const void *x = a;
+    const void *y = b;
+    return memcmp(x, y, n * sizeof *a) == 0;
+}
+
 bool fake_same_decision(const Decision *a, const Decision *b, size_t values) {
     const bool same = a->kind == b->kind && a->number == b->number && a->id == b->id &&
                       a->parent == b->parent && a->trial == b->trial && a->begin == b->begin &&
@@ -105,8 +111,7 @@ bool fake_same_decision(const Decision *a, const Decision *b, size_t values) {
                       a->failed == b->failed && strcmp(a->reason, b->reason) == 0 &&
                       strcmp(a->note, b->note) == 0 && a->memo_size == b->memo_size &&
                       memcmp(a->memo, b->memo, a->memo_size) == 0;
-    return same &&
-           (a->kind != DECISION_RUN || memcmp(a->point, b->point, values * sizeof *a->point) == 0);
+    return same && (a->kind != DECISION_RUN || fake_same_values(a->point, b->point, values));
 }
 
 void fake_log_assert_same(const FakeLog *a, const FakeLog *b) {

@@ -69,6 +69,8 @@ const FakeEvent *fake_log_decided(const FakeLog *log, int64_t segment);
 const FakeEvent *fake_log_finished(const FakeLog *log, int64_t segment);
 /** How many decided segments have that reason. */
 size_t fake_log_reasons(const FakeLog *log, const char *reason);
+/** Whether n values are the same bit for bit. */
+bool fake_same_values(const double *a, const double *b, size_t n);
 /** Whether two decisions agree in everything, values bit for bit. */
 bool fake_same_decision(const Decision *a, const Decision *b, size_t values);
 

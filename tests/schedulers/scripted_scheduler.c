@@ -283,17 +283,21 @@ static Status check_memo(const ScriptedStep *step, const Decision *decision) {
     return STATUS_OK;
 }
 
+static Status observe_decided(Scripted *scripted, const Event *event) {
+    const size_t next = step_now(scripted);
+    if (next < scripted->script->count) {
+        TRY(check_memo(&scripted->script->steps[next], event->decision));
+    }
+    TRY(segment_tree_observe(&scripted->tree, event));
+    scripted->next = next + 1;
+    scripted->evaluations += event->decision->kind == DECISION_EVALUATE;
+    return STATUS_OK;
+}
+
 static Status scripted_observe(void *self, const Event *event) {
     Scripted *scripted = self;
     if (event->kind == EVENT_DECIDED) {
-        const size_t next = step_now(scripted);
-        if (next < scripted->script->count) {
-            TRY(check_memo(&scripted->script->steps[next], event->decision));
-        }
-        TRY(segment_tree_observe(&scripted->tree, event));
-        scripted->next = next + 1;
-        scripted->evaluations += event->decision->kind == DECISION_EVALUATE;
-        return STATUS_OK;
+        return observe_decided(scripted, event);
     }
     scripted->evaluations -= event->kind == EVENT_EVALUATED;
     return segment_tree_observe(&scripted->tree, event);

@@ -177,10 +177,10 @@ static void a_score_of_0_is_a_score(void **state) {
     (void)state;
     Space               *space = fake_space(FAKE_SPACE_MIXED);
     const SchedulerSetup setup = setup_of(space);
-    for (double kind = 0; kind < 2; kind++) {
+    for (int kind = 0; kind < 2; kind++) {
         Scheduler *scheduler =
             hand_create("pbt-bt", &setup, "population", 2.0, "backtrack_every", 2.0, "elites", 1.0,
-                        "tolerance_kind", kind, "warmup", 10.0, NULL);
+                        "tolerance_kind", (double)kind, "warmup", 10.0, NULL);
         (void)hand_round(scheduler, 2, (const double[]){0, -5});
         (void)hand_round(scheduler, 2, (const double[]){0, -1});
         hand_run(scheduler, 0, 3, "continue");
@@ -212,8 +212,9 @@ static void a_failed_member_does_not_enter_the_archive(void **state) {
  * `score` with that spread inside their segments. Gives the first member's decision */
 static Decision fall(const SchedulerSetup *setup, double kind, double tolerance, double score,
                      double spread, Scheduler **out) {
-    *out = hand_create("pbt-bt", setup, "population", 4.0, "backtrack_every", 2.0, "elites", 4.0,
-                       "tolerance", tolerance, "tolerance_kind", kind, "warmup", 10.0, NULL);
+    *out =
+        hand_create("pbt-bt", setup, "population", 4.0, "backtrack_every", 2.0, "elites", 4.0,
+                    "tolerance", tolerance, "tolerance_kind", (double)kind, "warmup", 10.0, NULL);
     (void)hand_round(*out, 4, (const double[]){10, 20, 30, 40});
     for (int64_t i = 0; i < 4; i++) {
         (void)hand_decide(*out);
@@ -464,7 +465,7 @@ static void a_restored_agent_keeps_its_static_values(void **state) {
     hand_run(scheduler, 0, 1, "continue");
     const Decision d = hand_run(scheduler, 1, 1, "backtrack");
     assert_close(d.point[0], elite[0], 0.0, 0.0);
-    assert_true(memcmp(d.point, elite, sizeof elite) != 0);
+    assert_true(!fake_same_values(d.point, elite, VALUES));
     scheduler_destroy(scheduler);
     space_destroy(space);
 }
@@ -512,7 +513,7 @@ static void elites_checkpoints_are_never_given_up_too_early(void **state) {
     size_t              exploits = 0;
     assert_ok(scheduler_find("pbt-bt", &ops));
     setup.per_trial = 60;
-    setup.total = 8 * 60;
+    setup.total = 480;
     for (uint64_t seed = 1; seed <= 80; seed++) {
         const FakeSettings settings = {.slots = 1 + seed % 9,
                                        .seed = seed,
