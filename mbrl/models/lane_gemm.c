@@ -41,22 +41,26 @@ static float start_of(const LaneGemm *g, size_t i, size_t j) {
     return (g->start == NULL) ? 0.0f : g->start[i * g->start_row];
 }
 
+static void block_portable(const LaneGemm *g, size_t i, size_t j) {
+    float sum[LANE_STEP];
+    for (size_t v = 0; v < LANE_STEP; v++) {
+        sum[v] = start_of(g, i, j + v);
+    }
+    for (size_t l = 0; l < g->k; l++) {
+        const float a = g->a[i * g->a_row + l * g->a_step];
+        for (size_t v = 0; v < LANE_STEP; v++) {
+            sum[v] = fmaf(a, g->b[l * g->b_row + j + v], sum[v]);
+        }
+    }
+    for (size_t v = 0; v < LANE_STEP; v++) {
+        g->c[i * g->c_row + j + v] = sum[v];
+    }
+}
+
 static void gemm_portable(const LaneGemm *g) {
     for (size_t i = 0; i < g->m; i++) {
         for (size_t j = 0; j < g->lanes; j += LANE_STEP) {
-            float sum[LANE_STEP];
-            for (size_t v = 0; v < LANE_STEP; v++) {
-                sum[v] = start_of(g, i, j + v);
-            }
-            for (size_t l = 0; l < g->k; l++) {
-                const float a = g->a[i * g->a_row + l * g->a_step];
-                for (size_t v = 0; v < LANE_STEP; v++) {
-                    sum[v] = fmaf(a, g->b[l * g->b_row + j + v], sum[v]);
-                }
-            }
-            for (size_t v = 0; v < LANE_STEP; v++) {
-                g->c[i * g->c_row + j + v] = sum[v];
-            }
+            block_portable(g, i, j);
         }
     }
 }
@@ -195,11 +199,13 @@ static void all_rows(const LaneGemm *g, size_t j, const BlockKernel *kernels, si
 }
 
 static void gemm_avx512(const LaneGemm *g) {
-    size_t j = 0;
-    for (; j + 4 * LANE_STEP <= g->lanes; j += 4 * LANE_STEP) {
+    const size_t four = (size_t)4 * LANE_STEP;
+    const size_t two = (size_t)2 * LANE_STEP;
+    size_t       j = 0;
+    for (; j + four <= g->lanes; j += four) {
         all_rows(g, j, four_vectors, 6);
     }
-    for (; j + 2 * LANE_STEP <= g->lanes; j += 2 * LANE_STEP) {
+    for (; j + two <= g->lanes; j += two) {
         all_rows(g, j, two_vectors, 10);
     }
     for (; j < g->lanes; j += LANE_STEP) {

@@ -44,19 +44,23 @@ void network_shape(size_t inputs, size_t outputs, size_t hidden_layers, size_t w
     *out = shape;
 }
 
+static void truncated_normal(Rng *rng, double sd, float *out, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        double z = rng_normal(rng);
+        while (fabs(z) > INIT_TRUNCATION) {
+            z = rng_normal(rng);
+        }
+        out[i] = (float)(sd * z);
+    }
+}
+
 void network_init(const NetworkShape *shape, Rng *rng, float *block) {
     memset(block, 0, shape->floats * sizeof *block);
     for (size_t l = 0; l < shape->layers; l++) {
         const double sd = 0.5 / sqrt((double)shape->fan_in[l]);
         for (size_t o = 0; o < shape->fan_out[l]; o++) {
             float *row = block + shape->offset[l] + o * shape->stride[l];
-            for (size_t i = 0; i < shape->fan_in[l]; i++) {
-                double z = rng_normal(rng);
-                while (fabs(z) > INIT_TRUNCATION) {
-                    z = rng_normal(rng);
-                }
-                row[i] = (float)(sd * z);
-            }
+            truncated_normal(rng, sd, row, shape->fan_in[l]);
         }
     }
     for (size_t d = 0; d < shape->outputs; d++) {

@@ -240,6 +240,12 @@ static void sift_down(const double *returns, size_t *heap, size_t n, size_t at) 
     }
 }
 
+static void make_heap(const double *returns, size_t *heap, size_t n) {
+    for (size_t at = n / 2; at > 0; at--) {
+        sift_down(returns, heap, n, at - 1);
+    }
+}
+
 /* the best candidates with finite returns; @return how many, at most `wanted` */
 static size_t select_elites(const double *returns, size_t candidates, size_t *elites,
                             size_t wanted) {
@@ -251,9 +257,7 @@ static size_t select_elites(const double *returns, size_t candidates, size_t *el
         if (count < wanted) {
             elites[count++] = c;
             if (count == wanted) {
-                for (size_t at = count / 2; at > 0; at--) {
-                    sift_down(returns, elites, count, at - 1);
-                }
+                make_heap(returns, elites, count);
             }
         } else if (before(returns, c, elites[0])) {
             elites[0] = c;

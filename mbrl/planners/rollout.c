@@ -265,28 +265,33 @@ static void settle_tile(Rollout *r, const uint32_t *rows, size_t n) {
     }
 }
 
-static Status advance(Rollout *r, const RolloutTask *task, size_t time) {
-    const size_t rows = rows_of(&r->shape);
-    const size_t s = r->environment->state_dim;
+/* moves the live rows of member m by one step, a tile at a time */
+static Status advance_member(Rollout *r, const RolloutTask *task, const float *actions, size_t m) {
     const size_t inputs = r->environment->feature_dim + r->environment->action_dim;
-    const float *actions = task->actions + time * r->shape.candidates * r->environment->action_dim;
+    for (size_t first = r->start[m]; first < r->start[m + 1]; first += r->shape.tile) {
+        const size_t    left = r->start[m + 1] - first;
+        const size_t    n = (left < r->shape.tile) ? left : r->shape.tile;
+        const uint32_t *rows = r->order + first;
+        gather_tile(r, actions, rows, n);
+        TRY(task->model->predict(task->model_self, m, r->tile.input, inputs, n, r->tile.mean,
+                                 r->tile.sd, &r->arena));
+        sample_tile(r, rows, n);
+        settle_tile(r, rows, n);
+    }
+    return STATUS_OK;
+}
+
+static Status advance(Rollout *r, const RolloutTask *task, size_t time) {
+    const size_t a = r->environment->action_dim;
+    const float *actions = task->actions + time * r->shape.candidates * a;
     const size_t lane = 2 * (task->iteration * r->shape.horizon + time);
     Rng          rng = rng_stream_lane(task->seed, task->step, RNG_PLAN_PARTICLES, (uint32_t)lane);
 
     assign_members(r, task, time);
     group_rows(r);
-    rng_fill_normal(&rng, r->noise, rows * s);
+    rng_fill_normal(&rng, r->noise, rows_of(&r->shape) * r->environment->state_dim);
     for (size_t m = 0; m < r->members; m++) {
-        for (size_t first = r->start[m]; first < r->start[m + 1]; first += r->shape.tile) {
-            const size_t    left = r->start[m + 1] - first;
-            const size_t    n = (left < r->shape.tile) ? left : r->shape.tile;
-            const uint32_t *list = r->order + first;
-            gather_tile(r, actions, list, n);
-            TRY(task->model->predict(task->model_self, m, r->tile.input, inputs, n, r->tile.mean,
-                                     r->tile.sd, &r->arena));
-            sample_tile(r, list, n);
-            settle_tile(r, list, n);
-        }
+        TRY(advance_member(r, task, actions, m));
     }
     return STATUS_OK;
 }
