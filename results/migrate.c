@@ -12,16 +12,19 @@ enum { MIGRATION_COUNT = 0 };
 
 static Status upgrade_by_one(Results *results, const ResultsMigration *steps, size_t count,
                              int64_t from) {
-    for (size_t i = 0; i < count; i++) {
-        if (steps[i].from == from) {
-            char version[64];
-            (void)snprintf(version, sizeof version, "PRAGMA user_version=%d;", steps[i].from + 1);
-            TRY(results__script(results, steps[i].sql));
-            return results__script(results, version);
-        }
+    size_t i = 0;
+    while (i < count && steps[i].from != from) {
+        i++;
     }
-    FAIL(STATUS_ERR_VERSION, "%s: version %lld of the database is no longer read by this program",
-         results->path, (long long)from);
+    if (i == count) {
+        FAIL(STATUS_ERR_VERSION,
+             "%s: version %lld of the database is no longer read by this program", results->path,
+             (long long)from);
+    }
+    char version[64];
+    (void)snprintf(version, sizeof version, "PRAGMA user_version=%d;", steps[i].from + 1);
+    TRY(results__script(results, steps[i].sql));
+    return results__script(results, version);
 }
 
 static Status upgrade(Results *results, const ResultsMigration *steps, size_t count, int64_t from,

@@ -38,7 +38,7 @@ static Status choices_ask(const SpaceParameter *parameter, Space *alone, Json *a
         Json        *value = NULL;
         Buffer       text;
         Json        *copy_of_value = NULL;
-        buffer_init(&text, 1024 * 1024);
+        buffer_init(&text, RESULTS_TEXT_CAP);
         Status status = STATUS_ERR_NOMEM;
         if (object != NULL && json_member(object, 0, &key, &value)) {
             json_write(value, false, &text);
@@ -61,7 +61,8 @@ static Status choices_json(const SpaceParameter *parameter, Json **out) {
     Space *alone = NULL;
     TRY(space_create(&alone));
     Json  *array = json_new_array();
-    Status status = (array == NULL) ? STATUS_ERR_NOMEM : choices_ask(parameter, alone, array);
+    Status status = (array == NULL) ? FAILURE(STATUS_ERR_NOMEM, "no memory for choices")
+                                    : choices_ask(parameter, alone, array);
     space_destroy(alone);
     if (status != STATUS_OK) {
         json_release(array);
@@ -120,7 +121,7 @@ static Status with_choices_insert(Results *results, size_t id, const SpaceParame
     const double    index = parameter->default_value;
     ParameterChoice fallback = {.kind = 'd'};
     Buffer          text;
-    buffer_init(&text, 16 * 1024 * 1024);
+    buffer_init(&text, RESULTS_TEXT_CAP);
     json_write(array, false, &text);
     Status status = buffer_status(&text);
     if (status == STATUS_OK) {
@@ -164,7 +165,8 @@ static Status choices_load(Parameter *parameter, const char *text) {
     Status       status = STATUS_OK;
     parameter->choices = calloc(count + 1, sizeof *parameter->choices);
     if (parameter->choices == NULL) {
-        status = FAILURE(STATUS_ERR_NOMEM, "no memory for %zu choices", count);
+        json_release(array);
+        FAIL(STATUS_ERR_NOMEM, "no memory for %zu choices", count);
     }
     for (size_t i = 0; status == STATUS_OK && i < count; i++) {
         status = choice_make(json_at(array, i), &parameter->choices[i]);
@@ -345,18 +347,22 @@ Status results__point_read(Results *results, char owner, int64_t id, const size_
     }
 }
 
+static Status value_insert(Results *results, char owner, int64_t id, size_t parameter,
+                           double value) {
+    if (owner == 's') {
+        return results__run(results, "INSERT INTO segment_value VALUES (?, ?, ?)", "iip", id,
+                            (int64_t)parameter, &results->parameters[parameter], value);
+    }
+    return results__run(results, "INSERT INTO event_value VALUES (?, ?, ?)", "iip", id,
+                        (int64_t)parameter, &results->parameters[parameter], value);
+}
+
 Status results__point_insert(Results *results, char owner, int64_t id, const double *point) {
     for (size_t i = 0; i < results->parameter_count; i++) {
         if (isnan(point[i])) {
             continue;
         }
-        if (owner == 's') {
-            TRY(results__run(results, "INSERT INTO segment_value VALUES (?, ?, ?)", "iip", id,
-                             (int64_t)i, &results->parameters[i], point[i]));
-        } else {
-            TRY(results__run(results, "INSERT INTO event_value VALUES (?, ?, ?)", "iip", id,
-                             (int64_t)i, &results->parameters[i], point[i]));
-        }
+        TRY(value_insert(results, owner, id, i, point[i]));
     }
     return STATUS_OK;
 }

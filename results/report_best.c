@@ -34,8 +34,8 @@ static Status step_read(Results *results, int64_t segment, Step *out) {
 static Status same_values(const Json *a, const Json *b, bool *same) {
     Buffer x;
     Buffer y;
-    buffer_init(&x, 16 * 1024 * 1024);
-    buffer_init(&y, 16 * 1024 * 1024);
+    buffer_init(&x, RESULTS_TEXT_CAP);
+    buffer_init(&y, RESULTS_TEXT_CAP);
     json_write(a, false, &x);
     json_write(b, false, &y);
     Status status = buffer_status(&x);
@@ -275,7 +275,7 @@ static Status best_make(Results *results, const Tree *tree, Json **out) {
 }
 
 Status report_best(Results *results, Json **out) {
-    Tree tree;
+    Tree tree = {.nodes = NULL};
     TRY(results__snapshot_begin(results));
     Status status = results__tree_load(results, &tree);
     if (status == STATUS_OK) {

@@ -84,7 +84,7 @@ static Status utilization_set(Results *results, Json *summary) {
 
 static Status reproducible_set(Results *results, Json *summary) {
     Buffer text;
-    buffer_init(&text, 1024 * 1024);
+    buffer_init(&text, RESULTS_TEXT_CAP);
     Status status = results_study_text(results, "irreproducible", &text);
     if (status == STATUS_OK) {
         status = json_set(summary, "reproducible", json_new_bool(text.length == 0));

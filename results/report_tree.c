@@ -140,7 +140,7 @@ static Status top(const Tree *tree, size_t count, int64_t *segments, size_t *fou
 }
 
 Status report_top(Results *results, size_t count, int64_t *segments, size_t *found) {
-    Tree tree;
+    Tree tree = {.nodes = NULL};
     TRY(results__snapshot_begin(results));
     Status status = results__tree_load(results, &tree);
     if (status == STATUS_OK) {

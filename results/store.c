@@ -292,9 +292,10 @@ Status results__atom_end(Results *results, Status status) {
     }
     if (!sqlite3_get_autocommit(results->db)) {
         const ErrorInfo why = *status_last();
-        Status          ignored = results__run(results, "ROLLBACK TO atom", "");
-        ignored = results__run(results, "RELEASE atom", "");
-        (void)ignored;
+        if (results__run(results, "ROLLBACK TO atom", "") != STATUS_OK ||
+            results__run(results, "RELEASE atom", "") != STATUS_OK) {
+            (void)sqlite3_exec(results->db, "ROLLBACK", NULL, NULL, NULL);
+        }
         return status_fail(why.code, why.native, why.file, why.line, why.func, "%s", why.text);
     }
     return status;
@@ -394,17 +395,16 @@ void results_close(Results *results) {
 /* A copy in a folder that may not be written to has no place for the shared memory of WAL; without
  * a left-over log the file alone is the whole truth. */
 static Status connect_immutable(const char *path, Results **out) {
-    char      *log = NULL;
-    const bool named = asprintf(&log, "%s-wal", path) >= 0;
-    const bool has_log = named && file_exists(log);
-    if (named) {
-        free(log);
-    }
-    if (!named || has_log) {
+    Buffer log;
+    buffer_init(&log, RESULTS_TEXT_CAP);
+    buffer_printf(&log, "%s-wal", path);
+    const bool has_log = buffer_status(&log) != STATUS_OK || file_exists(buffer_text(&log));
+    buffer_reset(&log);
+    if (has_log) {
         FAIL(STATUS_ERR_DATABASE, "%s: its folder must be writable to read it", path);
     }
     Buffer uri;
-    buffer_init(&uri, 64 * 1024);
+    buffer_init(&uri, RESULTS_TEXT_CAP);
     buffer_puts(&uri, "file:");
     for (const char *c = path; *c != '\0'; c++) {
         const bool special = strchr("?#%", *c) != NULL;

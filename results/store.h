@@ -9,13 +9,14 @@
 
 #include "results/results.h"
 
-typedef struct sqlite3      sqlite3;
-typedef struct sqlite3_stmt sqlite3_stmt;
+typedef struct sqlite3      sqlite3;      /* NOLINT(readability-identifier-naming): SQLite's */
+typedef struct sqlite3_stmt sqlite3_stmt; /* NOLINT(readability-identifier-naming): SQLite's */
 
 enum {
     RESULTS_VERSION = 1,                 /* user_version of schema.sql */
     RESULTS_APPLICATION_ID = 0x6d627475, /* "mbtu" */
     RESULTS_STATEMENTS = 256,            /* slots of the statement cache, a power of two */
+    RESULTS_TEXT_CAP = 16 * 1024 * 1024, /* longest text that is built in memory, bytes */
     RESULTS_BUSY_MS = 10000,             /* how long a connection waits for a lock */
 };
 

@@ -72,7 +72,7 @@ static void remove_files(const char *path) {
     static const char *const suffixes[] = {"", "-wal", "-shm"};
     for (size_t i = 0; i < sizeof suffixes / sizeof suffixes[0]; i++) {
         Buffer name;
-        buffer_init(&name, 64 * 1024);
+        buffer_init(&name, RESULTS_TEXT_CAP);
         buffer_printf(&name, "%s%s", path, suffixes[i]);
         (void)unlink(buffer_text(&name));
         buffer_reset(&name);

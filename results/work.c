@@ -226,6 +226,8 @@ static Status finish(Results *results, int64_t segment, int64_t attempt, uint64_
     return attempt_end(results, segment, attempt, OUTCOME_DONE, "", busy_seconds);
 }
 
+/* one row has that many columns */
+/* NOLINTNEXTLINE(readability-function-size): nine parameters */
 Status results_segment_finish(Results *results, int64_t segment, int64_t attempt,
                               const double *objectives, const double *spreads,
                               const double *constraints, uint64_t checkpoint_bytes,
@@ -260,9 +262,8 @@ Status results_checkpoint_set(Results *results, int64_t segment, int64_t attempt
         return results__atom_end(results,
                                  checkpoint_made(results, segment, attempt, bytes, checksum));
     }
-    Status status = results__run(results,
-                                 "UPDATE segment SET kept = 0 WHERE id = ? AND state = 'finished'",
-                                 "i", segment);
+    Status status = results__run(
+        results, "UPDATE segment SET kept = 0 WHERE id = ? AND state = 'finished'", "i", segment);
     if (status == STATUS_OK) {
         status = expect_change(results, segment, attempt, "a finished one");
     }
