@@ -350,6 +350,33 @@ static void a_second_coordinator_is_refused(void **state) {
     scene_remove(&scene);
 }
 
+/* ---- learning -----------------------------------------------------------------------------------
+ */
+
+/* the balance task with a planner a hundred times smaller than the published one */
+static void pets_learns_to_balance(void **state) {
+    (void)state;
+    Scene scene;
+    scene_write(
+        &scene,
+        "name: balance\n"
+        "agent: pets\n"
+        "environment: cartpole\n"
+        "objective: {metric: episode_reward, direction: maximize, window: 3}\n"
+        "budget: {unit: episode, per_trial: 6, segment: 6, trials: 1}\n"
+        "scheduler: {name: random}\n"
+        "hyperparameters:\n"
+        "  model_learning_rate: {lower: 1.0e-4, upper: 4.0e-2, log: true, default: 1.0e-3}\n"
+        "fixed: {ensemble_size: 5, hidden_layers: 2, hidden_width: 64, cem_candidates: 100, "
+        "cem_iterations: 3, planning_horizon: 15, particles: 5, propagation: tsinf}\n"
+        "seed: 1\n");
+    assert_int_equal(scene_run(&scene, "1"), 0);
+    /* an untrained agent falls after some 20 steps; 200 is the most */
+    assert_true(
+        run_query(scene.study, "SELECT value FROM segment_result WHERE kind = 'objective'") >= 150);
+    scene_remove(&scene);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(synchronous_rows_do_not_depend_on_the_number_of_workers),
@@ -367,6 +394,7 @@ int main(void) {
         cmocka_unit_test(another_study_is_refused_with_the_keys_that_differ),
         cmocka_unit_test(a_folder_that_is_no_study_is_refused),
         cmocka_unit_test(a_second_coordinator_is_refused),
+        cmocka_unit_test(pets_learns_to_balance),
     };
     return cmocka_run_group_tests_name("tuner/end_to_end", tests, NULL, NULL);
 }
