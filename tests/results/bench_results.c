@@ -1,11 +1,14 @@
 /* Speed of the store: metric rows per second in groups of 1, 100 and 1000 (synchronous=FULL), and
- * the time to replay and to report a study of 10 000 segments. --quick does a hundredth of it.
- * Prints one line per number: topic, size, value, unit; medians of several repetitions. */
+ * the time to replay and to report a study of 10 000 segments with 10 values each. --quick does a
+ * hundredth of it. Prints one line per number: topic, size, value, unit; medians of several
+ * repetitions. */
 #include "core/clock.h"
+#include "core/file.h"
 #include "core/statistics.h"
 #include "tests/results/results_fixture.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { REPETITIONS = 11, NAMES = 10 };
@@ -41,6 +44,30 @@ static void bench_metrics(Fixture *f, int64_t batch, int64_t batches) {
            statistics_quantile(sorted, 0.5), statistics_interquartile_range(sorted));
 }
 
+/* a study over ten hyperparameters, all active: the fixture's two kinds of choices and eight more
+ */
+static void widen(Fixture *f) {
+    static char names_of[10][8];
+    Space      *space = NULL;
+    assert_ok(space_create(&space));
+    for (size_t i = 0; i < 10; i++) {
+        SpaceParameter parameter = *space_at(f->space, (i == 8)   ? OPTIMIZER
+                                                       : (i == 9) ? WIDTH
+                                                                  : LR);
+        (void)snprintf(names_of[i], sizeof names_of[i], "h%zu", i);
+        parameter.name = names_of[i];
+        assert_ok(space_add(space, &parameter));
+    }
+    assert_ok(space_seal(space));
+    char *path = file_join(f->folder, "wide.db");
+    f->study.space = space;
+    results_close(f->results);
+    assert_ok(results_create(path, &f->study, &f->results));
+    space_destroy(f->space);
+    f->space = space;
+    free(path);
+}
+
 /* 8 members, chains of segments, decided and finished in turn */
 static void fill(Fixture *f, int64_t segments) {
     assert_ok(results_begin(f->results));
@@ -48,7 +75,8 @@ static void fill(Fixture *f, int64_t segments) {
         if (id <= 8) {
             fixture_trial(f, id - 1);
         }
-        (void)fixture_point(f, 0.001 + 1e-6 * (double)id, 0.5);
+        space_defaults(f->space, f->point);
+        f->point[0] = 0.001 + 1e-6 * (double)id;
         fixture_segment(f, id, (id > 8) ? id - 8 : 0, (id - 1) % 8, 1 + (id - 1) / 8, "continue");
         fixture_decided(f, id - 1, id);
         fixture_finish(f, id, (double)(id % 97));
@@ -65,7 +93,8 @@ static Status count(void *context, const Event *event) {
 }
 
 static void bench_replay(Fixture *f, int64_t segments) {
-    double values[REPETITIONS];
+    double       values[REPETITIONS];
+    const double thread = clock_thread();
     for (int i = 0; i < REPETITIONS; i++) {
         size_t       events = 0;
         const double begin = clock_monotonic();
@@ -74,7 +103,8 @@ static void bench_replay(Fixture *f, int64_t segments) {
         assert_int_equal(events, 2 * segments);
     }
     statistics_sort(values, REPETITIONS);
-    printf("replay,%lld,%.4f,s\n", (long long)segments, values[REPETITIONS / 2]);
+    printf("replay,%lld,%.4f,s,processor %.4f\n", (long long)segments, values[REPETITIONS / 2],
+           (clock_thread() - thread) / REPETITIONS);
 }
 
 static void bench_report(Fixture *f, const char *what, int64_t segments,
@@ -98,6 +128,7 @@ int main(int argc, char **argv) {
     (void)fixture_teardown(&state);
     (void)fixture_setup(&state);
     f = state;
+    widen(f);
     const double begin = clock_monotonic();
     fill(f, segments);
     printf("fill,%lld,%.4f,s\n", (long long)segments, clock_monotonic() - begin);

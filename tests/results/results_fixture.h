@@ -14,8 +14,8 @@ typedef struct Fixture {
     char        *path; /* folder/study.db */
     Space       *space;
     ResultsStudy study;
-    Results     *results; /* open for writing */
-    double       point[POINT_SIZE];
+    Results     *results;   /* open for writing */
+    double       point[16]; /* POINT_SIZE of them; more for a wider space */
     double       values[SCHEDULER_MAX_OBJECTIVES];
     Decision     decision;
 } Fixture;
