@@ -114,8 +114,8 @@ Status results_log(Results *results, const char *level, const char *text) {
 
 /* in the order of schema.sql */
 static const char *const text_columns[] = {
-    "name",       "agent",    "environment",    "unit",  "scheduler", "study_hash",
-    "definition", "numerics", "irreproducible", "state", "reason",    "seed"};
+    "name",     "agent",          "environment", "unit",   "scheduler", "study_hash", "definition",
+    "numerics", "irreproducible", "state",       "reason", "seed",      "created_at"};
 
 Status results_study_text(Results *results, const char *column, Buffer *out) {
     size_t wanted = 0;
@@ -130,7 +130,8 @@ Status results_study_text(Results *results, const char *column, Buffer *out) {
     bool          row = false;
     TRY(results__query(results,
                        "SELECT name, agent, environment, unit, scheduler, study_hash, definition,"
-                       " numerics, irreproducible, state, reason, seed FROM study",
+                       " numerics, irreproducible, state, reason, seed,"
+                       " format('%.6f', created_at) FROM study",
                        &statement, ""));
     TRY(results__step(results, statement, &row));
     if (!row) {

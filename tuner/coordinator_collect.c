@@ -74,17 +74,25 @@ static bool is_live_leaf(const Coordinator *c, const Kept *kept) {
            c->trial_leaf[kept->trial] == kept->id;
 }
 
-static bool may_go(const Coordinator *c, const Kept *kept) {
+/* what the coordinator itself needs, whatever the scheduler says */
+static bool must_stay(const Coordinator *c, const Kept *kept) {
     if (kept->id == c->best_segment || is_live_leaf(c, kept) || is_needed(c, kept->id)) {
-        return false;
+        return true;
     }
     /* a segment whose result waits at a barrier is not judged yet */
     for (size_t i = 0; i < c->event_count; i++) {
         if (c->events[i].kind == EVENT_FINISHED && c->events[i].id == kept->id) {
-            return false;
+            return true;
         }
     }
-    return c->phase != PHASE_TUNE || scheduler_keeps(c->scheduler, kept->id) == KEEPS_NEVER;
+    return false;
+}
+
+static Keeps keeps(const Coordinator *c, const Kept *kept) {
+    if (must_stay(c, kept)) {
+        return KEEPS_YES;
+    }
+    return (c->phase == PHASE_TUNE) ? scheduler_keeps(c->scheduler, kept->id) : KEEPS_NEVER;
 }
 
 static Status doom(Coordinator *c, const Kept *kept) {
@@ -102,6 +110,60 @@ static Status doom(Coordinator *c, const Kept *kept) {
     return STATUS_OK;
 }
 
+static Status let_go(Coordinator *c, size_t index) {
+    const Kept kept = c->kept[index];
+    TRY(coordinator__begin(c));
+    TRY(results_checkpoint_set(c->results, kept.id, kept.attempt, 0, 0));
+    TRY(doom(c, &kept));
+    coordinator__forget(c, kept.id);
+    return STATUS_OK;
+}
+
+static double kept_bytes(const Coordinator *c) {
+    double bytes = 0.0;
+    for (size_t i = 0; i < c->kept_count; i++) {
+        bytes += (double)c->kept[i].bytes;
+    }
+    return bytes;
+}
+
+/* the worst of those that the scheduler may still want; kept_count if there is none */
+static size_t worst_maybe(const Coordinator *c) {
+    const double sign = c->study->objectives[0].maximize ? 1.0 : -1.0;
+    size_t       worst = c->kept_count;
+    for (size_t i = 0; i < c->kept_count; i++) {
+        if (keeps(c, &c->kept[i]) != KEEPS_MAYBE) {
+            continue;
+        }
+        if (worst == c->kept_count ||
+            sign * c->kept[i].objective < sign * c->kept[worst].objective) {
+            worst = i;
+        }
+    }
+    return worst;
+}
+
+/* Over quota `maybe` goes first, worst objective first; what is left is needed to go on. */
+static Status honour_quota(Coordinator *c) {
+    const double quota = c->study->limits.checkpoint_bytes;
+    while (quota > 0.0 && kept_bytes(c) > quota) {
+        const size_t worst = worst_maybe(c);
+        if (worst == c->kept_count) {
+            if (!c->quota_told) {
+                coordinator__log(
+                    c, "warning",
+                    "checkpoints take %.3g bytes, more than limits.checkpoints (%.3g), "
+                    "and all of them are needed to go on",
+                    kept_bytes(c), quota);
+                c->quota_told = true;
+            }
+            return STATUS_OK;
+        }
+        TRY(let_go(c, worst));
+    }
+    return STATUS_OK;
+}
+
 Status coordinator__collect(Coordinator *c) {
     if (!c->collect || decider_busy(c->decider) || c->phase == PHASE_OVER) {
         return STATUS_OK;
@@ -109,17 +171,13 @@ Status coordinator__collect(Coordinator *c) {
     c->collect = false;
     size_t i = 0;
     while (i < c->kept_count) {
-        const Kept kept = c->kept[i];
-        if (!may_go(c, &kept)) {
+        if (keeps(c, &c->kept[i]) == KEEPS_NEVER) {
+            TRY(let_go(c, i)); /* another one moves to this place */
+        } else {
             i++;
-            continue;
         }
-        TRY(coordinator__begin(c));
-        TRY(results_checkpoint_set(c->results, kept.id, kept.attempt, 0, 0));
-        TRY(doom(c, &kept));
-        coordinator__forget(c, kept.id);
     }
-    return STATUS_OK;
+    return honour_quota(c);
 }
 
 void coordinator__sweep(Coordinator *c) {

@@ -1,6 +1,7 @@
 /* Events to the scheduler, decisions into rows. While decide() runs on its thread nobody observes;
  * results wait in c->events. A barrier scheduler gets them when nothing that it decided is
  * outstanding, in order of segment id, so that the number of workers cannot matter. */
+#include "core/clock.h"
 #include "core/rng.h"
 #include "tuner/coordinator_state.h"
 
@@ -187,6 +188,19 @@ static Status apply(Coordinator *c, const Decision *decision) {
     return scheduler_observe(c->scheduler, &event);
 }
 
+/* The wall-clock budget is no decision of the scheduler's: nothing new is decided, what was decided
+ * runs to its end, and a run with a larger budget goes on. */
+static void check_wall_clock(Coordinator *c) {
+    const double limit = c->study->budget.wall_clock;
+    if (c->phase != PHASE_TUNE || c->decided_all || limit <= 0.0 ||
+        clock_wall() - c->created_at < limit) {
+        return;
+    }
+    c->decided_all = true;
+    (void)snprintf(c->reason, sizeof c->reason, "wall-clock budget of %g s used", limit);
+    coordinator__log(c, "info", "%s: nothing new is started", c->reason);
+}
+
 /* a barrier scheduler decides its whole batch; others decide when a slot would stand idle */
 static bool wants_decision(const Coordinator *c) {
     if (c->scheduler == NULL || c->stopping || c->decided_all || c->waiting) {
@@ -197,6 +211,7 @@ static bool wants_decision(const Coordinator *c) {
 }
 
 Status coordinator__decide(Coordinator *c) {
+    check_wall_clock(c);
     for (;;) {
         if (!decider_busy(c->decider)) {
             if (!wants_decision(c)) {

@@ -223,8 +223,12 @@ static Status finish_segment(Coordinator *c, const Work *work, const News *news)
         remove_checkpoint(c, work->id, row.partial_attempt);
     }
     if (news->checkpoint_kept) {
-        const Kept kept = {
-            .id = work->id, .trial = row.trial, .end = row.end, .attempt = work->attempt};
+        const Kept kept = {.id = work->id,
+                           .trial = row.trial,
+                           .end = row.end,
+                           .attempt = work->attempt,
+                           .bytes = news->checkpoint_bytes,
+                           .objective = event.objectives[0]};
         TRY(coordinator__keep(c, &kept));
     } else if (row.end < c->study->budget.per_trial) {
         (void)snprintf(c->reason, sizeof c->reason,
@@ -262,8 +266,12 @@ static Status finish_recompute(Coordinator *c, const Work *work, const News *new
     }
     TRY(results_checkpoint_set(c->results, work->id, work->attempt, news->checkpoint_bytes,
                                news->checkpoint_checksum));
-    const Kept kept = {
-        .id = work->id, .trial = row.trial, .end = row.end, .attempt = work->attempt};
+    const Kept kept = {.id = work->id,
+                       .trial = row.trial,
+                       .end = row.end,
+                       .attempt = work->attempt,
+                       .bytes = news->checkpoint_bytes,
+                       .objective = row.objective[0]};
     return coordinator__keep(c, &kept);
 }
 

@@ -104,6 +104,15 @@ static Status refuse_another_study(Coordinator *c) {
     return status;
 }
 
+static Status read_creation(Coordinator *c) {
+    Buffer text;
+    buffer_init(&text, NUMERICS_CAP);
+    const Status status = results_study_text(c->results, "created_at", &text);
+    c->created_at = strtod(buffer_text(&text), NULL);
+    buffer_reset(&text);
+    return status;
+}
+
 /* ---- resuming -----------------------------------------------------------------------------------
  */
 
@@ -179,7 +188,8 @@ Status coordinator__restore_evaluation(void *context, const ResultsEvaluation *r
     if ((row->decision >= 0) != (c->phase == PHASE_TUNE)) {
         return STATUS_OK;
     }
-    const Work work = {.kind = WORK_EVALUATION, .id = row->id, .needs = row->segment};
+    const Work work = {
+        .kind = WORK_EVALUATION, .id = row->id, .needs = row->segment, .attempt = row->attempt};
     c->undecided++;
     return coordinator__queue(c, &work);
 }
@@ -188,6 +198,7 @@ static Status resume_study(Coordinator *c) {
     int64_t requeued = 0;
     TRY(results_open(c->folder->database, RESULTS_WRITE, &c->results));
     TRY(refuse_another_study(c));
+    TRY(read_creation(c));
     TRY(results_begin(c->results));
     TRY(results_reconcile(c->results, &requeued));
     TRY(results_study_set(c->results, "running", ""));
@@ -240,6 +251,7 @@ Status coordinator__open(Coordinator *c) {
         FAIL(STATUS_ERR_STATE, "'%s' holds no study to evaluate", c->folder->path);
     }
     TRY(create_study(c));
+    TRY(read_creation(c));
     if (c->study->irreproducible[0] != '\0') {
         coordinator__log(c, "info", "reproducible: no (%s)", c->study->irreproducible);
     }

@@ -64,10 +64,12 @@ typedef struct Outstanding {
 
 /** A finished segment whose checkpoint is on disk. */
 typedef struct Kept {
-    int64_t id;
-    int64_t trial;
-    int64_t end;
-    int64_t attempt;
+    int64_t  id;
+    int64_t  trial;
+    int64_t  end;
+    int64_t  attempt;
+    uint64_t bytes;
+    double   objective; /* the first one */
 } Kept;
 
 typedef enum Phase { PHASE_TUNE, PHASE_CONFIRM, PHASE_EVALUATE, PHASE_OVER } Phase;
@@ -83,13 +85,13 @@ typedef struct Coordinator {
     Scheduler              *scheduler; /* of the phase; NULL while evaluating */
     Progress                progress;
 
-    Phase    phase;
-    bool     decided_all; /* the phase's scheduler said done */
-    bool     failed;      /* ... because the study failed */
-    char     reason[256]; /* why the study ended */
-    bool     waiting;     /* the scheduler waits for the next event */
-    int64_t  undecided;   /* decided work of this phase without an observed result */
-    uint64_t numerics_hash;
+    Phase   phase;
+    bool    decided_all; /* the phase's scheduler said done */
+    bool    failed;      /* ... because the study failed */
+    char    reason[256]; /* why the study ended */
+    bool    waiting;     /* the scheduler waits for the next event */
+    int64_t undecided;   /* decided work of this phase without an observed result */
+    double  created_at;  /* of the study, s since 1970 */
 
     WorkQueue    queue;
     Slot        *slots;
@@ -105,7 +107,8 @@ typedef struct Coordinator {
     int64_t     *doomed; /* kept ids whose files go after the next commit, with their attempts */
     size_t       doomed_count;
     size_t       doomed_capacity;
-    bool         collect; /* something changed that may free checkpoints */
+    bool         quota_told; /* the warning about limits.checkpoints was given */
+    bool         collect;    /* something changed that may free checkpoints */
 
     int64_t best_segment; /* of the tuning phase; 0 = none */
     double  best_objective;
