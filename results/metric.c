@@ -146,6 +146,31 @@ Status results_metric_read(Results *results, bool evaluation, int64_t id, const 
     }
 }
 
+/* added up here, not by avg(), which leaves NULL out and whose rounding depends on the version */
+Status results_metric_mean(Results *results, bool evaluation, int64_t id, const char *name,
+                           double *mean, size_t *count) {
+    sqlite3_stmt *statement = NULL;
+    int64_t       name_id = 0;
+    double        sum = 0.0;
+    size_t        found = 0;
+    TRY(results__name_find(results, name, &name_id));
+    TRY(results__query(results,
+                       "SELECT value FROM metric WHERE owner = ? AND name = ? AND \"index\" = 0"
+                       " ORDER BY step, rowid",
+                       &statement, "ii", owner_of(evaluation, id), name_id));
+    for (;;) {
+        bool row = false;
+        TRY(results__step(results, statement, &row));
+        if (!row) {
+            *mean = (found > 0) ? sum / (double)found : (double)NAN;
+            *count = found;
+            return STATUS_OK;
+        }
+        sum += results__column_double(statement, 0);
+        found++;
+    }
+}
+
 /* appends the newest values of one segment, none after `last` */
 static Status window_of_one(Results *results, int64_t segment, int64_t name, int64_t last, size_t k,
                             double *values, size_t *found) {

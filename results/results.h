@@ -125,9 +125,6 @@ Status results_attempt_fail(Results *results, int64_t segment, int64_t attempt, 
  * parent. */
 Status results_attempt_yield(Results *results, int64_t segment, int64_t attempt, int64_t end,
                              uint64_t checkpoint_bytes, uint64_t checkpoint_checksum) MUST_USE;
-/** Forgets the partial checkpoint of a queued segment (it was damaged): it starts over from its
- * parent. */
-Status results_partial_drop(Results *results, int64_t segment) MUST_USE;
 /** running -> finished with outcome done. objectives, spreads (objective_count), constraints
  * (constraint_count); checkpoint_bytes 0 = none kept. */
 Status results_segment_finish(Results *results, int64_t segment, int64_t attempt,
@@ -170,6 +167,8 @@ Status results_event_append(Results *results, const Event *event) MUST_USE;
 
 /** State of the study: running, done, failed, interrupted; with the reason as a sentence. */
 Status results_study_set(Results *results, const char *state, const char *reason) MUST_USE;
+/** Records why results may differ from run to run. The first reason stays. "" or NULL: nothing. */
+Status results_irreproducible_set(Results *results, const char *reason) MUST_USE;
 /** A line of the study's own log (warnings, lost workers, damaged checkpoints). */
 Status results_log(Results *results, const char *level, const char *text) MUST_USE;
 
@@ -205,6 +204,14 @@ Status results_lineage_window(Results *results, int64_t segment, const char *met
 /** The metric's values at index 0 of one segment or evaluation, in order of step. */
 Status results_metric_read(Results *results, bool evaluation, int64_t id, const char *name,
                            size_t capacity, double *values, size_t *found) MUST_USE;
+/**
+ * Mean of a metric at index 0 over one segment or evaluation, added up in order of step. A value
+ * that is NaN makes it NaN, as does a mean over nothing.
+ * @param count  out  how many values there are, NaN included; 0 for a name never reported
+ * @return what every function here may; mean and count are then unchanged
+ */
+Status results_metric_mean(Results *results, bool evaluation, int64_t id, const char *name,
+                           double *mean, size_t *count) MUST_USE;
 /** Ids at which new rows start: largest + 1. */
 Status results_next_ids(Results *results, int64_t *trial, int64_t *segment,
                         int64_t *evaluation) MUST_USE;

@@ -106,6 +106,12 @@ Status results_study_set(Results *results, const char *state, const char *reason
                         state, (reason != NULL) ? reason : "", clock_wall());
 }
 
+Status results_irreproducible_set(Results *results, const char *reason) {
+    TRY(results__writing(results));
+    return results__run(results, "UPDATE study SET irreproducible = ? WHERE irreproducible = ''",
+                        "t", (reason != NULL) ? reason : "");
+}
+
 Status results_log(Results *results, const char *level, const char *text) {
     TRY(results__writing(results));
     return results__run(results, "INSERT INTO log (at, level, text) VALUES (?, ?, ?)", "dtt",

@@ -57,6 +57,44 @@ static void values_come_back_in_order_of_step_whatever_they_are(void **state) {
     assert_int_equal(found, 0);
 }
 
+static void the_mean_is_that_of_one_owner_and_counts_nan(void **state) {
+    Fixture *f = *state;
+    double   mean = 5.0;
+    size_t   count = 9;
+    for (int step = 1; step <= 40; step++) {
+        assert_ok(results_metric_insert(f->results, true, 1, step, 0, "reward", 0.5 + step));
+    }
+    put(f, 1, 1, "reward", 1000.0);
+    put(f, 1, 1, "other", 2000.0);
+    assert_ok(results_metric_insert(f->results, true, 1, 1, 1, "reward", 3000.0));
+    assert_ok(results_metric_insert(f->results, true, 2, 1, 0, "reward", 4000.0));
+    assert_ok(results_metric_mean(f->results, true, 1, "reward", &mean, &count));
+    assert_int_equal(count, 40);
+    assert_close(mean, 21.0, 0.0, 0.0);
+    assert_ok(results_metric_mean(f->results, false, 1, "reward", &mean, &count));
+    assert_int_equal(count, 1);
+    assert_close(mean, 1000.0, 0.0, 0.0);
+
+    assert_ok(results_metric_insert(f->results, true, 1, 41, 0, "reward", (double)NAN));
+    assert_ok(results_metric_mean(f->results, true, 1, "reward", &mean, &count));
+    assert_int_equal(count, 41);
+    assert_true(isnan(mean));
+}
+
+static void the_mean_over_nothing_is_nan(void **state) {
+    Fixture *f = *state;
+    double   mean = 5.0;
+    size_t   count = 9;
+    put(f, 1, 1, "reward", 1.0);
+    assert_ok(results_metric_mean(f->results, false, 2, "reward", &mean, &count));
+    assert_int_equal(count, 0);
+    assert_true(isnan(mean));
+    mean = 5.0;
+    assert_ok(results_metric_mean(f->results, false, 1, "never", &mean, &count));
+    assert_int_equal(count, 0);
+    assert_true(isnan(mean));
+}
+
 static void many_names_keep_their_ids(void **state) {
     Fixture *f = *state;
     char     name[32];
@@ -177,6 +215,8 @@ static void a_window_over_a_silent_segment_has_nothing_of_its_own(void **state) 
 int main(void) {
     const struct CMUnitTest tests[] = {
         WITH_TRIALS(values_come_back_in_order_of_step_whatever_they_are),
+        WITH_TRIALS(the_mean_is_that_of_one_owner_and_counts_nan),
+        WITH_TRIALS(the_mean_over_nothing_is_nan),
         WITH_TRIALS(many_names_keep_their_ids),
         WITH_TRIALS(the_window_reads_its_own_first_then_its_ancestors),
         WITH_TRIALS(a_branch_from_the_middle_of_a_trial_sees_only_what_it_descends_from),
