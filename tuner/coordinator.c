@@ -15,7 +15,7 @@
 /* A decision or a finished segment is committed at once; metrics alone may wait this long (s). */
 #define METRIC_COMMIT_SECONDS 0.5
 /* What runs may take this long to reach its next unit after the first signal (s). */
-#define YIELD_SECONDS 8.0
+#define YIELD_SECONDS 6.5
 /* Then trainers get this long to end (s); together below the 10 s that users are promised. */
 #define STOP_SECONDS 1.0
 /* How long an idle turn of the loop may sleep: signals and the live line are served this often (s).
@@ -57,9 +57,15 @@ void coordinator__log(Coordinator *c, const char *level, const char *format, ...
     (void)vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
     progress_log(&c->progress, level, text);
-    /* the study's own log is a courtesy: a failure to write it stops nothing */
-    if (c->results != NULL && coordinator__begin(c) == STATUS_OK) {
-        (void)!results_log(c->results, level, text);
+    if (!c->begun || c->results == NULL || c->log_error.code != STATUS_OK) {
+        return;
+    }
+    Status status = coordinator__begin(c);
+    if (status == STATUS_OK) {
+        status = results_log(c->results, level, text);
+    }
+    if (status != STATUS_OK) {
+        c->log_error = *status_last(); /* the next turn fails with it */
     }
 }
 
@@ -97,7 +103,7 @@ static Status tally_segment(void *context, const ResultsSegment *row) {
 }
 
 static double utilization(const Coordinator *c) {
-    const double span = c->last_finish - c->first_dispatch;
+    const double span = c->last_dispatch - c->first_dispatch;
     size_t       usable = 0;
     for (size_t i = 0; i < c->slot_count; i++) {
         usable += c->slots[i].usable ? 1 : 0;
@@ -105,7 +111,7 @@ static double utilization(const Coordinator *c) {
     if (c->first_dispatch == 0.0 || span <= 0.0 || usable == 0) {
         return (double)NAN;
     }
-    return c->busy_seconds / (span * (double)usable);
+    return c->busy_at_dispatch / (span * (double)usable);
 }
 
 static const char *phase_name(Phase phase) {
@@ -120,6 +126,17 @@ static const char *phase_name(Phase phase) {
         return "done";
     }
     return "";
+}
+
+/* units per second of this run, counted from the first look at the phase */
+static void note_speed(Coordinator *c, ProgressState *state) {
+    const double now = clock_monotonic();
+    if (c->phase_began == 0.0) {
+        c->phase_began = now;
+        c->phase_units = state->units;
+    } else if (state->units > c->phase_units) {
+        state->units_per_second = (double)(state->units - c->phase_units) / (now - c->phase_began);
+    }
 }
 
 static void show(Coordinator *c, bool now) {
@@ -145,6 +162,7 @@ static void show(Coordinator *c, bool now) {
     for (size_t i = 0; i < c->slot_count; i++) {
         state.running += c->slots[i].busy ? 1 : 0;
     }
+    note_speed(c, &state);
     progress_show(&c->progress, &state);
 }
 
@@ -218,6 +236,11 @@ static Status next_phase(Coordinator *c) {
     if (!phase_is_over(c)) {
         return STATUS_OK;
     }
+    c->phase_began = 0.0;
+    if (c->clock_ended) {
+        c->phase = PHASE_OVER; /* a run with a larger budget goes on with tuning */
+        return STATUS_OK;
+    }
     if (c->phase == PHASE_TUNE && c->study->confirm.seeds > 0) {
         return coordinator__enter_confirm(c);
     }
@@ -260,6 +283,10 @@ static Status check_crew(const Coordinator *c) {
 
 static Status turn(Coordinator *c) {
     bool any = false;
+    if (c->log_error.code != STATUS_OK) {
+        const ErrorInfo *e = &c->log_error;
+        return status_fail(e->code, e->native, e->file, e->line, e->func, "%s", e->text);
+    }
     TRY(serve_signals(c));
     TRY(take_news(c, &any));
     TRY(coordinator__observe(c));
@@ -317,56 +344,71 @@ static Status loop(Coordinator *c) {
     return STATUS_OK;
 }
 
-/* the last rows: how the study stands now */
-static Status conclude(Coordinator *c, Status status, int *exit_status) {
-    const char *state = "done";
-    const char *reason = c->reason;
-    *exit_status = CLI_EXIT_DONE;
-    if (status == STATUS_ERR_INTERRUPTED || (status == STATUS_OK && c->phase != PHASE_OVER)) {
-        state = "interrupted";
-        reason = (status == STATUS_OK) ? "stopped by a signal" : status_last()->text;
-        *exit_status = CLI_EXIT_RESUMABLE;
-    } else if (status != STATUS_OK) {
-        state = "failed";
-        reason = status_last()->text;
-        *exit_status = CLI_EXIT_FAILED;
-    } else if (c->failed) {
-        state = "failed";
-        *exit_status = CLI_EXIT_FAILED;
+/* SQLite's primary codes for input or output that failed and a full disk (sqlite3.h lives in
+ * results/) */
+enum { DATABASE_IO_ERROR = 10, DATABASE_FULL = 13, PRIMARY_CODE = 0xff };
+
+/* what the next run of the same command may find mended: nothing is lost but the open transaction
+ */
+static bool is_resumable(Status status, const ErrorInfo *error) {
+    const long primary = error->native & PRIMARY_CODE;
+    return status == STATUS_ERR_INTERRUPTED || status == STATUS_ERR_IO ||
+           (status == STATUS_ERR_DATABASE &&
+            (primary == DATABASE_IO_ERROR || primary == DATABASE_FULL));
+}
+
+static int judge(Coordinator *c, Status status, const ErrorInfo *error) {
+    if (status == STATUS_OK && c->phase == PHASE_OVER) {
+        return c->failed ? CLI_EXIT_FAILED : CLI_EXIT_DONE;
     }
-    if (c->results == NULL) {
-        return STATUS_OK;
+    if (status == STATUS_OK) {
+        (void)snprintf(c->reason, sizeof c->reason, "stopped by a signal");
+        return CLI_EXIT_RESUMABLE;
     }
-    char text[STATUS_TEXT_SIZE];
-    (void)snprintf(text, sizeof text, "%s", reason);
-    TRY(coordinator__begin(c));
-    TRY(results_study_set(c->results, state, text));
-    TRY(results_commit(c->results));
-    c->open = false;
-    coordinator__sweep(c);
-    return STATUS_OK;
+    (void)snprintf(c->reason, sizeof c->reason, "%.255s", error->text);
+    return (c->begun && is_resumable(status, error)) ? CLI_EXIT_RESUMABLE : CLI_EXIT_FAILED;
 }
 
 static void say_goodbye(Coordinator *c, int exit_status) {
-    if (c->results == NULL) {
+    if (c->results == NULL || !c->begun) {
         return;
     }
     show(c, true);
-    progress_end(&c->progress);
     const double busy = utilization(c);
     if (!isnan(busy)) {
         coordinator__log(c, "info", "utilization %.1f %% of %zu slots", 100.0 * busy,
                          c->slot_count);
     }
-    if (exit_status == CLI_EXIT_RESUMABLE && !c->setup->quiet) {
-        (void)printf("interrupted; resume with: mbtune run %s --dir %s\n", c->folder->study_file,
-                     c->folder->path);
+    if (exit_status == CLI_EXIT_RESUMABLE) {
+        coordinator__log(c, "info", "interrupted: %s", c->reason);
     } else if (exit_status == CLI_EXIT_FAILED) {
-        coordinator__log(c, "error", "the study failed: %s", c->reason);
+        coordinator__log(c, "info", "the study failed: %s", c->reason);
     } else {
         coordinator__log(c, "info", "done%s%s", (c->reason[0] == '\0') ? "" : ": ", c->reason);
     }
-    (void)fflush(stdout);
+}
+
+/* the last rows: how the study stands now; a disk that is still full leaves it `running`, which the
+ * next run reconciles */
+static Status conclude(Coordinator *c, int exit_status) {
+    const char *state = (exit_status == CLI_EXIT_DONE)        ? "done"
+                        : (exit_status == CLI_EXIT_RESUMABLE) ? "interrupted"
+                                                              : "failed";
+    if (c->results == NULL) {
+        return STATUS_OK;
+    }
+    say_goodbye(c, exit_status);
+    if (!c->begun && !c->open) {
+        return STATUS_OK;
+    }
+    TRY(coordinator__begin(c));
+    if (c->begun) {
+        TRY(results_study_set(c->results, state, c->reason));
+    }
+    TRY(results_commit(c->results));
+    c->open = false;
+    coordinator__sweep(c);
+    return STATUS_OK;
 }
 
 static void destroy(Coordinator *c) {
@@ -387,43 +429,55 @@ static void destroy(Coordinator *c) {
     free(c->point);
 }
 
+static Status raise_again(const ErrorInfo *error) {
+    return status_fail(error->code, error->native, error->file, error->line, error->func, "%s",
+                       error->text);
+}
+
+/* the workers wait for the configuration whatever happened before, and then for the end */
+static Status run(Coordinator *c, MPI_Comm comm, ErrorInfo *error) {
+    Status status = coordinator__open(c);
+    *error = *status_last();
+    const Status crew_status = make_crew(c, comm);
+    if (status == STATUS_OK) {
+        status = (crew_status == STATUS_OK) ? loop(c) : crew_status;
+        *error = *status_last();
+    }
+    if (status != STATUS_OK && c->open) {
+        results_rollback(c->results);
+        c->open = false;
+        c->log_error.code = STATUS_OK;
+    }
+    return status;
+}
+
 Status coordinator_run(const CoordinatorSetup *setup, MPI_Comm comm, int *exit_status,
                        bool *finalize) {
     Coordinator c = {.setup = setup, .study = setup->study, .folder = setup->folder};
-    *exit_status = CLI_EXIT_FAILED;
+    ErrorInfo   error;
     *finalize = true;
+    status_clear();
     progress_init(&c.progress, setup->quiet, setup->columns, setup->colour);
     catch_signals();
-    Status    status = coordinator__open(&c);
-    ErrorInfo first_error = *status_last();
-    /* the workers wait for the configuration whatever happened here, and then for the end */
-    const Status crew_status = make_crew(&c, comm);
-    if (status == STATUS_OK && crew_status == STATUS_OK) {
-        status = loop(&c);
-        first_error = *status_last();
-    } else if (status == STATUS_OK) {
-        status = crew_status;
-        first_error = *status_last();
+    Status status = run(&c, comm, &error);
+    *exit_status = judge(&c, status, &error);
+    const Status concluded = conclude(&c, *exit_status);
+    if (status == STATUS_OK && concluded != STATUS_OK) {
+        status = concluded;
+        error = *status_last();
+        *exit_status = judge(&c, status, &error);
     }
-    if (status != STATUS_OK && c.open) {
-        results_rollback(c.results);
-        c.open = false;
+    if (c.crew == NULL) {
+        *finalize = false; /* the other ranks may still wait for the configuration */
+    } else if (crew_stop(c.crew, STOP_SECONDS, finalize) != STATUS_OK) {
+        *finalize = false;
     }
-    if (status != STATUS_OK) {
-        (void)snprintf(c.reason, sizeof c.reason, "%.255s", first_error.text);
-        (void)status_fail(first_error.code, first_error.native, first_error.file, first_error.line,
-                          first_error.func, "%s", first_error.text);
+    progress_end(&c.progress);
+    if (*exit_status == CLI_EXIT_RESUMABLE && !setup->quiet) {
+        (void)printf("resume with: mbtune run %s --dir %s\n", c.folder->study_file, c.folder->path);
     }
-    const Status concluded = conclude(&c, status, exit_status);
-    if (c.crew != NULL) {
-        const Status stopped = crew_stop(c.crew, STOP_SECONDS, finalize);
-        status = (status == STATUS_OK) ? stopped : status;
-    }
-    say_goodbye(&c, *exit_status);
+    (void)fflush(stdout);
     destroy(&c);
-    if (status != STATUS_OK && status != STATUS_ERR_INTERRUPTED) {
-        return status_fail(first_error.code, first_error.native, first_error.file, first_error.line,
-                           first_error.func, "%s", first_error.text);
-    }
-    return (status == STATUS_ERR_INTERRUPTED) ? STATUS_OK : concluded;
+    return (status == STATUS_OK || status == STATUS_ERR_INTERRUPTED) ? STATUS_OK
+                                                                     : raise_again(&error);
 }

@@ -34,8 +34,9 @@ typedef struct CoordinatorSetup {
  * yields within 10 s; a second SIGINT: at once).
  * @param exit_status  out  CLI_EXIT_DONE, CLI_EXIT_FAILED or CLI_EXIT_RESUMABLE
  * @param finalize     out  true if all workers said goodbye, so that MPI_Finalize is safe
- * @return STATUS_OK (also where the study failed); what could not be done otherwise
- * MPI: all other ranks of `comm` must be in worker_main().
+ * @return STATUS_OK (also where the study failed); what could not be done otherwise, with the exit
+ * status set: a full disk, say, is CLI_EXIT_RESUMABLE MPI: all other ranks of `comm` must be in
+ * worker_main().
  */
 Status coordinator_run(const CoordinatorSetup *setup, MPI_Comm comm, int *exit_status,
                        bool *finalize) MUST_USE;

@@ -37,10 +37,16 @@ void coordinator__forget(Coordinator *c, int64_t segment) {
     }
 }
 
+/* trials of tuning and of confirmation interleaved, so that one small array holds both */
+static size_t leaf_index(int64_t trial) {
+    return (trial < CONFIRM_FIRST) ? 2 * (size_t)trial : 2 * (size_t)(trial - CONFIRM_FIRST) + 1;
+}
+
 Status coordinator__set_leaf(Coordinator *c, int64_t trial, int64_t segment) {
-    if ((size_t)trial >= c->trial_capacity) {
+    const size_t index = leaf_index(trial);
+    if (index >= c->trial_capacity) {
         size_t capacity = (c->trial_capacity == 0) ? 64 : c->trial_capacity;
-        while (capacity <= (size_t)trial) {
+        while (capacity <= index) {
             capacity *= 2;
         }
         int64_t *grown = realloc(c->trial_leaf, capacity * sizeof *grown);
@@ -51,7 +57,7 @@ Status coordinator__set_leaf(Coordinator *c, int64_t trial, int64_t segment) {
         c->trial_leaf = grown;
         c->trial_capacity = capacity;
     }
-    c->trial_leaf[trial] = segment;
+    c->trial_leaf[index] = segment;
     return STATUS_OK;
 }
 
@@ -70,8 +76,10 @@ static bool is_needed(const Coordinator *c, int64_t segment) {
 }
 
 static bool is_live_leaf(const Coordinator *c, const Kept *kept) {
-    return kept->end < c->study->budget.per_trial && (size_t)kept->trial < c->trial_capacity &&
-           c->trial_leaf[kept->trial] == kept->id;
+    const size_t  index = leaf_index(kept->trial);
+    const int64_t depth =
+        (kept->trial < CONFIRM_FIRST) ? c->study->budget.per_trial : c->study->confirm.per_trial;
+    return kept->end < depth && index < c->trial_capacity && c->trial_leaf[index] == kept->id;
 }
 
 /* what the coordinator itself needs, whatever the scheduler says */
@@ -92,10 +100,14 @@ static Keeps keeps(const Coordinator *c, const Kept *kept) {
     if (must_stay(c, kept)) {
         return KEEPS_YES;
     }
-    return (c->phase == PHASE_TUNE) ? scheduler_keeps(c->scheduler, kept->id) : KEEPS_NEVER;
+    if (c->phase != PHASE_TUNE) {
+        /* what tuning left stays: it may be evaluated, and a larger budget goes on from it */
+        return (kept->id < CONFIRM_FIRST) ? KEEPS_YES : KEEPS_NEVER;
+    }
+    return scheduler_keeps(c->scheduler, kept->id);
 }
 
-static Status doom(Coordinator *c, const Kept *kept) {
+Status coordinator__doom(Coordinator *c, int64_t segment, int64_t attempt) {
     if (c->doomed_count + 2 > c->doomed_capacity) {
         const size_t capacity = (c->doomed_capacity == 0) ? 64 : 2 * c->doomed_capacity;
         int64_t     *grown = realloc(c->doomed, capacity * sizeof *grown);
@@ -105,8 +117,8 @@ static Status doom(Coordinator *c, const Kept *kept) {
         c->doomed = grown;
         c->doomed_capacity = capacity;
     }
-    c->doomed[c->doomed_count++] = kept->id;
-    c->doomed[c->doomed_count++] = kept->attempt;
+    c->doomed[c->doomed_count++] = segment;
+    c->doomed[c->doomed_count++] = attempt;
     return STATUS_OK;
 }
 
@@ -114,7 +126,7 @@ static Status let_go(Coordinator *c, size_t index) {
     const Kept kept = c->kept[index];
     TRY(coordinator__begin(c));
     TRY(results_checkpoint_set(c->results, kept.id, kept.attempt, 0, 0));
-    TRY(doom(c, &kept));
+    TRY(coordinator__doom(c, kept.id, kept.attempt));
     coordinator__forget(c, kept.id);
     return STATUS_OK;
 }
@@ -165,7 +177,8 @@ static Status honour_quota(Coordinator *c) {
 }
 
 Status coordinator__collect(Coordinator *c) {
-    if (!c->collect || decider_busy(c->decider) || c->phase == PHASE_OVER) {
+    if (!c->collect || decider_busy(c->decider) || c->phase == PHASE_EVALUATE ||
+        c->phase == PHASE_OVER) {
         return STATUS_OK;
     }
     c->collect = false;

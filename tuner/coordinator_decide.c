@@ -121,7 +121,6 @@ static void log_branch(Coordinator *c, const Decision *decision) {
     if (!decision->branch || c->phase != PHASE_TUNE) {
         return;
     }
-    c->branches[(strcmp(decision->reason, "backtrack") == 0) ? 1 : 0]++;
     coordinator__log(c, "info",
                      "%s: member %" PRId64 " goes on from segment %" PRId64 " at %s %" PRId64
                      " as segment %" PRId64 "%s%s",
@@ -197,6 +196,7 @@ static void check_wall_clock(Coordinator *c) {
         return;
     }
     c->decided_all = true;
+    c->clock_ended = true;
     (void)snprintf(c->reason, sizeof c->reason, "wall-clock budget of %g s used", limit);
     coordinator__log(c, "info", "%s: nothing new is started", c->reason);
 }

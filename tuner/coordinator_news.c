@@ -4,7 +4,6 @@
  * what would repeat itself (a diverged model, a violated protocol, too much memory) is the outcome.
  */
 #include "core/clock.h"
-#include "core/file.h"
 #include "tuner/coordinator_state.h"
 
 #include <inttypes.h>
@@ -33,17 +32,6 @@ static bool worth_a_retry(Outcome outcome) {
         return false;
     }
     return false;
-}
-
-/* removes a checkpoint file that no row names any more */
-static void remove_checkpoint(const Coordinator *c, int64_t segment, int64_t attempt) {
-    char name[NAME_BYTES];
-    (void)snprintf(name, sizeof name, "%" PRId64 ".a%" PRId64, segment, attempt);
-    char *path = study_folder_checkpoint(c->folder, name);
-    if (path != NULL) {
-        (void)!file_remove_all(path); /* a leftover file is swept at the next start */
-    }
-    free(path);
 }
 
 /* ---- objectives ----------------------------------------------------------------------------- */
@@ -119,7 +107,7 @@ static Status measure(Coordinator *c, int64_t segment, Outstanding *event, char 
         size_t own = 0;
         TRY(results_lineage_window(c->results, segment, c->study->constraints[i].metric, 1,
                                    c->window, &found, &own));
-        event->constraints[i] = (own > 0) ? c->window[0] : (double)NAN;
+        event->constraints[i] = (found > 0) ? c->window[0] : (double)NAN;
     }
     return STATUS_OK;
 }
@@ -127,10 +115,23 @@ static Status measure(Coordinator *c, int64_t segment, Outstanding *event, char 
 /* ---- segments -----------------------------------------------------------------------------------
  */
 
+/* While the study stops, whoever sent the signal may have sent it to the trainers too. */
+static bool is_tried_again(const Coordinator *c, const Work *work, Outcome outcome) {
+    if (outcome == OUTCOME_CANCELLED || outcome == OUTCOME_LOST) {
+        return true;
+    }
+    return worth_a_retry(outcome) && (c->stopping || work->failures < c->study->limits.retries);
+}
+
+/* only what may be the trial's own fault counts against limits.retries */
+static Status queue_again(Coordinator *c, const Work *work, Outcome outcome) {
+    Work next = *work;
+    next.failures += (worth_a_retry(outcome) && !c->stopping) ? 1 : 0;
+    return coordinator__queue(c, &next);
+}
+
 static Status fail_segment(Coordinator *c, const Work *work, Outcome outcome, const char *reason) {
-    const bool retry =
-        worth_a_retry(outcome) && work->failures < c->study->limits.retries && !c->stopping;
-    const bool again = retry || outcome == OUTCOME_CANCELLED || outcome == OUTCOME_LOST;
+    const bool again = is_tried_again(c, work, outcome);
     TRY(results_attempt_fail(c->results, work->id, work->attempt, outcome, reason, again));
     if (outcome != OUTCOME_CANCELLED) {
         coordinator__log(c, "warning", "segment %" PRId64 ", attempt %" PRId64 ": %s (%s)%s",
@@ -138,9 +139,7 @@ static Status fail_segment(Coordinator *c, const Work *work, Outcome outcome, co
                          again ? ", trying again" : "");
     }
     if (again) {
-        Work next = *work;
-        next.failures += (outcome == OUTCOME_LOST) ? 0 : 1;
-        return coordinator__queue(c, &next);
+        return queue_again(c, work, outcome);
     }
     Outstanding event = {.kind = EVENT_FINISHED, .id = work->id, .outcome = outcome};
     for (size_t i = 0; i < SCHEDULER_MAX_OBJECTIVES; i++) {
@@ -192,17 +191,30 @@ static Status yield_segment(Coordinator *c, const Work *work, const News *news) 
     return coordinator__queue(c, &next);
 }
 
+bool coordinator__feasible(const Coordinator *c, const double *constraints) {
+    for (size_t i = 0; i < c->study->constraint_count; i++) {
+        const StudyConstraint *bound = &c->study->constraints[i];
+        if (!(constraints[i] >= bound->lower && constraints[i] <= bound->upper)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* as report_best() ranks: what keeps the constraints first, then the first objective */
 static void note_best(Coordinator *c, const Outstanding *event) {
     if (c->phase != PHASE_TUNE) {
         return;
     }
+    const bool   feasible = coordinator__feasible(c, event->constraints);
     const double value = event->objectives[0];
-    const bool   better =
-        c->best_segment == 0 ||
-        (c->study->objectives[0].maximize ? value > c->best_objective : value < c->best_objective);
-    if (better) {
+    const bool   larger =
+        c->study->objectives[0].maximize ? value > c->best_objective : value < c->best_objective;
+    if (c->best_segment == 0 || (feasible && !c->best_feasible) ||
+        (feasible == c->best_feasible && larger)) {
         c->best_segment = event->id;
         c->best_objective = value;
+        c->best_feasible = feasible;
     }
 }
 
@@ -220,7 +232,7 @@ static Status finish_segment(Coordinator *c, const Work *work, const News *news)
                                news->checkpoint_kept ? news->checkpoint_bytes : 0,
                                news->checkpoint_checksum, news->busy_seconds));
     if (row.partial_attempt > 0) {
-        remove_checkpoint(c, work->id, row.partial_attempt);
+        TRY(coordinator__doom(c, work->id, row.partial_attempt));
     }
     if (news->checkpoint_kept) {
         const Kept kept = {.id = work->id,
@@ -248,14 +260,12 @@ static Status finish_recompute(Coordinator *c, const Work *work, const News *new
     ResultsSegment row = {.point = NULL};
     TRY(results_segment_read(c->results, NULL, work->id, &row));
     if (news->outcome != OUTCOME_DONE || !news->checkpoint_kept) {
-        if (work->failures >= c->study->limits.retries && !c->stopping) {
+        if (news->outcome == OUTCOME_DONE || !is_tried_again(c, work, news->outcome)) {
             FAIL(STATUS_ERR_CORRUPT,
                  "the checkpoint of segment %" PRId64 " is gone and cannot be computed again: %s",
                  work->id, (news->text == NULL) ? outcome_name(news->outcome) : news->text);
         }
-        Work next = *work;
-        next.failures++;
-        return coordinator__queue(c, &next);
+        return queue_again(c, work, news->outcome);
     }
     if (row.checkpoint_checksum != news->checkpoint_checksum && row.checkpoint_bytes > 0) {
         coordinator__log(c, "warning",
@@ -287,15 +297,11 @@ static Status finish_evaluation(Coordinator *c, const Work *work, const News *ne
         }
         objectives[i] = (found > 0) ? sum / (double)found : (double)NAN;
     }
-    const bool retry =
-        (worth_a_retry(news->outcome) && work->failures < c->study->limits.retries) ||
-        news->outcome == OUTCOME_CANCELLED || news->outcome == OUTCOME_LOST;
+    const bool retry = is_tried_again(c, work, news->outcome);
     TRY(results_evaluation_finish(c->results, work->id, work->attempt, news->outcome, news->text,
                                   objectives, retry));
     if (retry) {
-        Work next = *work;
-        next.failures++;
-        return coordinator__queue(c, &next);
+        return queue_again(c, work, news->outcome);
     }
     Outstanding event = {.kind = EVENT_EVALUATED, .id = work->id, .outcome = news->outcome};
     memcpy(event.objectives, objectives, sizeof event.objectives);
@@ -316,7 +322,6 @@ static Status take_finished(Coordinator *c, const News *news) {
     slot->yielding = false;
     slot->holds = (news->holds && !news->evaluate) ? news->id : 0;
     c->busy_seconds += news->busy_seconds;
-    c->last_finish = clock_monotonic();
     c->urgent = true;
     TRY(coordinator__begin(c));
     if (news->damaged) {
@@ -368,7 +373,9 @@ static Status take_worker(Coordinator *c, const News *news) {
         c->slot_count = needed;
     }
     for (size_t i = 0; i < news->slot_count; i++) {
-        c->slots[news->first_slot + i] = (Slot){.usable = true, .worker = news->worker};
+        Slot *slot = &c->slots[news->first_slot + i];
+        *slot = (Slot){.usable = true, .worker = news->worker};
+        (void)snprintf(slot->host, sizeof slot->host, "%s", news->host);
     }
     return STATUS_OK;
 }

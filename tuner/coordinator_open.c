@@ -2,6 +2,7 @@
  * decide(): what was decided stays decided; what was queued or running runs again. */
 #include "core/file.h"
 #include "core/linalg.h"
+#include "results/report.h"
 #include "tuner/coordinator_state.h"
 
 #include <inttypes.h>
@@ -21,6 +22,15 @@ static Status definition_text(const Coordinator *c, Buffer *out) {
     json_write(definition, false, out);
     json_release(definition);
     return buffer_status(out);
+}
+
+static Status read_creation(Coordinator *c) {
+    Buffer text;
+    buffer_init(&text, NUMERICS_CAP);
+    const Status status = results_study_text(c->results, "created_at", &text);
+    c->created_at = strtod(buffer_text(&text), NULL);
+    buffer_reset(&text);
+    return status;
 }
 
 /* The database gets its name when it is complete: a coordinator that is killed before leaves
@@ -70,10 +80,12 @@ static Status create_study(Coordinator *c) {
     }
     buffer_reset(&definition);
     buffer_reset(&numerics);
-    return status;
+    TRY(status);
+    return read_creation(c);
 }
 
-/* the frozen study and this one must agree in all that decides results */
+/* The frozen study and this one must agree in all that decides results. The scheduler is made with
+ * the total of the frozen one, as its log was; a larger one is an event (change_budget()). */
 static Status refuse_another_study(Coordinator *c) {
     Buffer text;
     Buffer names;
@@ -97,19 +109,14 @@ static Status refuse_another_study(Coordinator *c) {
                          "folder with --dir, or the file that the folder was made with",
                          c->folder->path, buffer_text(&names));
     }
+    if (status == STATUS_OK) {
+        const Json *budget = json_get(frozen, "budget");
+        c->scheduler_setup.total = json_integer(json_get(budget, "total"));
+    }
     json_release(frozen);
     json_release(now);
     buffer_reset(&text);
     buffer_reset(&names);
-    return status;
-}
-
-static Status read_creation(Coordinator *c) {
-    Buffer text;
-    buffer_init(&text, NUMERICS_CAP);
-    const Status status = results_study_text(c->results, "created_at", &text);
-    c->created_at = strtod(buffer_text(&text), NULL);
-    buffer_reset(&text);
     return status;
 }
 
@@ -194,27 +201,75 @@ Status coordinator__restore_evaluation(void *context, const ResultsEvaluation *r
     return coordinator__queue(c, &work);
 }
 
-static Status resume_study(Coordinator *c) {
-    int64_t requeued = 0;
+static Status open_study(Coordinator *c) {
     TRY(results_open(c->folder->database, RESULTS_WRITE, &c->results));
     TRY(refuse_another_study(c));
-    TRY(read_creation(c));
+    return read_creation(c);
+}
+
+static Status change_budget(Coordinator *c) {
+    const int64_t total = c->study->budget.total;
+    ResultsTrial  trial;
+    if (scheduler_setup(c->scheduler)->total == total) {
+        return STATUS_OK;
+    }
+    if (results_trial_read(c->results, CONFIRM_FIRST, &trial) == STATUS_OK) {
+        FAIL(STATUS_ERR_STATE,
+             "budget.total cannot change any more: the best schedules of '%s' were confirmed "
+             "already",
+             c->folder->path);
+    }
+    const Event event = {.kind = EVENT_BUDGET_CHANGED, .total = total};
+    TRY(coordinator__begin(c));
+    c->urgent = true;
+    TRY(results_event_append(c->results, &event));
+    TRY(scheduler_observe(c->scheduler, &event));
+    c->decided_all = false;
+    coordinator__log(c, "info", "the budget is now %" PRId64 " %ss", total, c->study->budget.unit);
+    return STATUS_OK;
+}
+
+/* as report_best() ranks */
+static Status restore_best(Coordinator *c) {
+    double         constraints[SCHEDULER_MAX_CONSTRAINTS];
+    ResultsSegment row = {.point = NULL};
+    size_t         found = 0;
+    TRY(report_top(c->results, 1, &c->best_segment, &found));
+    if (found == 0) {
+        c->best_segment = 0;
+        return STATUS_OK;
+    }
+    TRY(results_segment_read(c->results, NULL, c->best_segment, &row));
+    c->best_objective = row.objective[0];
+    for (size_t i = 0; i < c->study->constraint_count; i++) {
+        size_t own = 0;
+        TRY(results_lineage_window(c->results, c->best_segment, c->study->constraints[i].metric, 1,
+                                   &constraints[i], &found, &own));
+        constraints[i] = (found > 0) ? constraints[i] : (double)NAN;
+    }
+    c->best_feasible = coordinator__feasible(c, constraints);
+    return STATUS_OK;
+}
+
+static Status resume_study(Coordinator *c) {
+    int64_t requeued = 0;
     TRY(results_begin(c->results));
     TRY(results_reconcile(c->results, &requeued));
-    TRY(results_study_set(c->results, "running", ""));
+    if (c->begun) {
+        TRY(results_study_set(c->results, "running", ""));
+    }
     TRY(results_commit(c->results));
     TRY(coordinator__sweep_orphans(c));
     TRY(results_segments_visit(c->results, restore_kept, c));
-    if (c->setup->evaluate_episodes > 0) {
-        TRY(results_segments_visit(c->results, coordinator__restore_segment, c));
-        c->queue.count = 0; /* only the evaluation is asked for */
-        c->undecided = 0;
-        return STATUS_OK;
+    TRY(restore_best(c));
+    if (!c->begun) {
+        return STATUS_OK; /* only an evaluation is asked for */
     }
     TRY(results_log_replay(c->results, c->study->space, replay_event, c));
     TRY(results_segments_visit(c->results, coordinator__restore_segment, c));
     TRY(results_evaluations_visit(c->results, coordinator__restore_evaluation, c));
     TRY(results_unlogged_visit(c->results, collect_unlogged, c));
+    TRY(change_budget(c));
     coordinator__log(c, "info", "resuming: %" PRId64 " decisions, %zu segments to run",
                      scheduler_decisions(c->scheduler), c->queue.count);
     return STATUS_OK;
@@ -238,20 +293,21 @@ Status coordinator__open(Coordinator *c) {
         FAIL(STATUS_ERR_NOMEM, "no memory for the coordinator");
     }
     study_setup(c->study, &c->scheduler_setup);
-    TRY(scheduler_create(c->study->scheduler, &c->scheduler_setup, c->study->scheduler_values,
-                         &c->scheduler));
     TRY(decider_create(&c->decider));
-    TRY(study_folder_make(c->folder));
-    TRY(study_folder_lock(c->folder));
-    c->collect = true;
-    if (study_folder_begun(c->folder)) {
-        return resume_study(c);
-    }
-    if (c->setup->evaluate_episodes > 0) {
+    const bool exists = study_folder_begun(c->folder);
+    if (!exists && c->setup->evaluate_episodes > 0) {
         FAIL(STATUS_ERR_STATE, "'%s' holds no study to evaluate", c->folder->path);
     }
-    TRY(create_study(c));
-    TRY(read_creation(c));
+    TRY(study_folder_make(c->folder));
+    TRY(study_folder_lock(c->folder));
+    TRY(exists ? open_study(c) : create_study(c));
+    TRY(scheduler_create(c->study->scheduler, &c->scheduler_setup, c->study->scheduler_values,
+                         &c->scheduler));
+    c->begun = c->setup->evaluate_episodes == 0;
+    c->collect = true;
+    if (exists) {
+        return resume_study(c);
+    }
     if (c->study->irreproducible[0] != '\0') {
         coordinator__log(c, "info", "reproducible: no (%s)", c->study->irreproducible);
     }

@@ -95,9 +95,9 @@ static void free_walks(Walk *walks, size_t count) {
 }
 
 /* the rows of the confirmation's trials, once */
-static Status insert_trials(Coordinator *c, const int64_t *sources, size_t arms, int64_t first) {
+static Status insert_trials(Coordinator *c, const int64_t *sources, size_t arms) {
     ResultsTrial trial;
-    if (results_trial_read(c->results, first, &trial) == STATUS_OK) {
+    if (results_trial_read(c->results, CONFIRM_FIRST, &trial) == STATUS_OK) {
         return STATUS_OK; /* an earlier run made them */
     }
     TRY(coordinator__begin(c));
@@ -105,27 +105,13 @@ static Status insert_trials(Coordinator *c, const int64_t *sources, size_t arms,
     for (size_t arm = 0; arm < arms; arm++) {
         const bool best = arm + 1 < arms;
         for (int64_t k = 0; k < c->study->confirm.seeds; k++) {
-            trial = (ResultsTrial){.id = first + (int64_t)arm * c->study->confirm.seeds + k,
+            trial = (ResultsTrial){.id = CONFIRM_FIRST + (int64_t)arm * c->study->confirm.seeds + k,
                                    .kind = best ? TRIAL_CONFIRM_BEST : TRIAL_CONFIRM_DEFAULT,
                                    .number = best ? (int64_t)arm : 0,
                                    .repeat = k,
                                    .source = best ? sources[arm] : 0};
             TRY(results_trial_insert(c->results, &trial));
         }
-    }
-    return STATUS_OK;
-}
-
-typedef struct FirstIds {
-    int64_t segment; /* largest id of the tuning phase */
-    int64_t trial;
-} FirstIds;
-
-static Status find_last(void *context, const ResultsSegment *row) {
-    FirstIds *last = context;
-    if (row->decision >= 0) {
-        last->segment = (row->id > last->segment) ? row->id : last->segment;
-        last->trial = (row->trial > last->trial) ? row->trial : last->trial;
     }
     return STATUS_OK;
 }
@@ -164,8 +150,7 @@ static Status replay_confirmation(void *context, const ResultsSegment *row) {
     return scheduler_observe(c->scheduler, &finished);
 }
 
-static Status make_scheduler(Coordinator *c, const Walk *walks, size_t count,
-                             const FirstIds *last) {
+static Status make_scheduler(Coordinator *c, const Walk *walks, size_t count) {
     ReplayArm *arms = calloc(count, sizeof *arms);
     if (arms == NULL) {
         FAIL(STATUS_ERR_NOMEM, "no memory for the confirmation");
@@ -175,21 +160,19 @@ static Status make_scheduler(Coordinator *c, const Walk *walks, size_t count,
                               .count = walks[i].count,
                               .label = (i + 1 < count) ? "best" : "defaults"};
     }
-    const Status status = replay_create(arms, count, c->study->confirm.seeds, last->trial + 1,
-                                        last->segment + 1, &c->scheduler_setup, &c->scheduler);
+    const Status status = replay_create(arms, count, c->study->confirm.seeds, CONFIRM_FIRST,
+                                        CONFIRM_FIRST, &c->scheduler_setup, &c->scheduler);
     free(arms);
     return status;
 }
 
 static Status make_confirmation(Coordinator *c, Walk *walks, const int64_t *sources, size_t found) {
-    FirstIds last = {0};
     for (size_t i = 0; i < found; i++) {
         TRY(best_walk(c, sources[i], &walks[i]));
     }
     TRY(default_walk(c, &walks[0], &walks[found]));
-    TRY(results_segments_visit(c->results, find_last, &last));
-    TRY(insert_trials(c, sources, found + 1, last.trial + 1));
-    return make_scheduler(c, walks, found + 1, &last);
+    TRY(insert_trials(c, sources, found + 1));
+    return make_scheduler(c, walks, found + 1);
 }
 
 static Status begin_confirmation(Coordinator *c, int64_t *sources, Walk *walks, size_t *found) {

@@ -119,10 +119,11 @@ static Status choose(Coordinator *c, size_t slot, size_t *index) {
     return STATUS_OK;
 }
 
-static Status record_attempt(Coordinator *c, Work *work, int worker) {
+static Status record_attempt(Coordinator *c, Work *work, const Slot *slot) {
     if (work->kind == WORK_EVALUATION) {
         work->attempt++;
-        return results_evaluation_start(c->results, work->id, work->attempt, worker, "");
+        return results_evaluation_start(c->results, work->id, work->attempt, slot->worker,
+                                        slot->host);
     }
     ResultsSegment row = {.point = NULL};
     TRY(results_segment_read(c->results, NULL, work->id, &row));
@@ -130,7 +131,7 @@ static Status record_attempt(Coordinator *c, Work *work, int worker) {
     if (work->kind == WORK_RECOMPUTE) {
         return STATUS_OK; /* its row is finished and stays so */
     }
-    return results_attempt_start(c->results, work->id, work->attempt, worker, "");
+    return results_attempt_start(c->results, work->id, work->attempt, slot->worker, slot->host);
 }
 
 Status coordinator__assign(Coordinator *c) {
@@ -150,7 +151,7 @@ Status coordinator__assign(Coordinator *c) {
         TRY(coordinator__begin(c));
         c->urgent = true;
         slot->work = take_from_queue(&c->queue, index);
-        TRY(record_attempt(c, &slot->work, slot->worker));
+        TRY(record_attempt(c, &slot->work, slot));
         slot->busy = true;
         slot->unsent = true;
     }
@@ -261,6 +262,22 @@ static Status send_evaluation(Coordinator *c, size_t slot, const Work *work, dou
     return send_line(c, slot, &order, &request, point, "");
 }
 
+/* utilization is what was busy between the first and the last dispatch */
+static void note_dispatch(Coordinator *c, Slot *slot) {
+    const double now = clock_monotonic();
+    slot->sent = now;
+    c->last_dispatch = now;
+    if (c->first_dispatch == 0.0) {
+        c->first_dispatch = now;
+    }
+    c->busy_at_dispatch = c->busy_seconds;
+    for (size_t i = 0; i < c->slot_count; i++) {
+        if (c->slots[i].busy && !c->slots[i].unsent) {
+            c->busy_at_dispatch += now - c->slots[i].sent;
+        }
+    }
+}
+
 Status coordinator__send(Coordinator *c) {
     for (size_t i = 0; i < c->slot_count; i++) {
         Slot *slot = &c->slots[i];
@@ -273,9 +290,7 @@ Status coordinator__send(Coordinator *c) {
         } else {
             TRY(send_segment(c, i, &slot->work, c->point));
         }
-        if (c->first_dispatch == 0.0) {
-            c->first_dispatch = clock_monotonic();
-        }
+        note_dispatch(c, slot);
     }
     return STATUS_OK;
 }

@@ -48,7 +48,9 @@ typedef struct Slot {
     bool    busy;
     bool    unsent; /* assigned, but the commit before its order is not done yet */
     bool    yielding;
-    Work    work;  /* while busy */
+    Work    work; /* while busy */
+    double  sent; /* s, monotonic: when the order left */
+    char    host[64];
     int64_t holds; /* segment that its trainer has in memory; 0 = none */
 } Slot;
 
@@ -71,6 +73,9 @@ typedef struct Kept {
     uint64_t bytes;
     double   objective; /* the first one */
 } Kept;
+
+/* Confirmation numbers its segments and trials from here on, so that tuning may go on after it. */
+#define CONFIRM_FIRST INT64_C(1000000000)
 
 typedef enum Phase { PHASE_TUNE, PHASE_CONFIRM, PHASE_EVALUATE, PHASE_OVER } Phase;
 
@@ -112,6 +117,7 @@ typedef struct Coordinator {
 
     int64_t best_segment; /* of the tuning phase; 0 = none */
     double  best_objective;
+    bool    best_feasible; /* it keeps the constraints */
 
     bool   open;   /* a transaction is open */
     bool   urgent; /* it holds what must be durable before work goes on */
@@ -121,13 +127,18 @@ typedef struct Coordinator {
     double stop_deadline;
     int    stop_signals;
 
-    double *point;           /* (space_count) scratch */
-    double *window;          /* values along a lineage */
-    size_t  window_capacity; /* >= every window asked for */
-    double  first_dispatch;  /* s, monotonic; 0 = none yet */
-    double  last_finish;
-    double  busy_seconds;
-    int64_t branches[2]; /* exploits, backtracks decided */
+    double   *point;           /* (space_count) scratch */
+    double   *window;          /* values along a lineage */
+    size_t    window_capacity; /* >= every window asked for */
+    bool      begun;           /* the study's state is ours to write */
+    bool      clock_ended;     /* the wall-clock budget ended tuning */
+    ErrorInfo log_error;       /* why the study's own log could not be written */
+    double    phase_began;     /* s, monotonic */
+    int64_t   phase_units;     /* units of the phase that an earlier run had done */
+    double    first_dispatch;  /* s, monotonic; 0 = none yet */
+    double    last_dispatch;
+    double    busy_seconds;     /* of orders that are over */
+    double    busy_at_dispatch; /* of all orders, up to the last dispatch */
 } Coordinator;
 
 /* coordinator.c */
@@ -147,6 +158,8 @@ Status coordinator__enter_evaluate(Coordinator *c) MUST_USE;
 /* coordinator_news.c */
 Status coordinator__take(Coordinator *c, const News *news) MUST_USE;
 
+bool coordinator__feasible(const Coordinator *c, const double *constraints);
+
 /* coordinator_decide.c */
 Status coordinator__push_event(Coordinator *c, const Outstanding *event) MUST_USE;
 Status coordinator__observe(Coordinator *c) MUST_USE;
@@ -164,6 +177,8 @@ size_t coordinator__free_slots(const Coordinator *c);
 Status coordinator__keep(Coordinator *c, const Kept *kept) MUST_USE;
 void   coordinator__forget(Coordinator *c, int64_t segment);
 Status coordinator__set_leaf(Coordinator *c, int64_t trial, int64_t segment) MUST_USE;
+/* the file of an attempt goes after the next commit */
+Status coordinator__doom(Coordinator *c, int64_t segment, int64_t attempt) MUST_USE;
 /* marks what may go; files go in coordinator__sweep(), after the commit */
 Status coordinator__collect(Coordinator *c) MUST_USE;
 void   coordinator__sweep(Coordinator *c);
