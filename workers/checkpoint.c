@@ -58,9 +58,13 @@ static CheckpointKnown *find_known(Checkpoints *checkpoints, const char *name) {
     return NULL;
 }
 
+/* only files: nothing in a folder's own inode tells of a change in what lies in it */
 static void remember(Checkpoints *checkpoints, const char *name, const struct stat *about,
                      uint64_t bytes, uint64_t checksum) {
     CheckpointKnown *known = find_known(checkpoints, name);
+    if (!S_ISREG(about->st_mode)) {
+        return;
+    }
     if (known == NULL) {
         known = &checkpoints->known[checkpoints->next];
         checkpoints->next = (checkpoints->next + 1) % CHECKPOINT_KNOWN;
@@ -71,12 +75,16 @@ static void remember(Checkpoints *checkpoints, const char *name, const struct st
     known->inode = about->st_ino;
     known->size = about->st_size;
     known->modified = about->st_mtim;
+    known->changed = about->st_ctim;
+}
+
+static bool same_time(struct timespec a, struct timespec b) {
+    return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
 }
 
 static bool is_same(const CheckpointKnown *known, const struct stat *about) {
     return known->inode == about->st_ino && known->size == about->st_size &&
-           known->modified.tv_sec == about->st_mtim.tv_sec &&
-           known->modified.tv_nsec == about->st_mtim.tv_nsec;
+           same_time(known->modified, about->st_mtim) && same_time(known->changed, about->st_ctim);
 }
 
 static Status measure(const char *name, const char *path, uint64_t bytes, uint64_t checksum) {
@@ -97,6 +105,13 @@ static Status measure(const char *name, const char *path, uint64_t bytes, uint64
     return STATUS_OK;
 }
 
+void checkpoint_forget(Checkpoints *checkpoints, const char *name) {
+    CheckpointKnown *known = find_known(checkpoints, name);
+    if (known != NULL) {
+        memset(known, 0, sizeof *known);
+    }
+}
+
 Status checkpoint_verify(Checkpoints *checkpoints, const char *name, uint64_t bytes,
                          uint64_t checksum) {
     struct stat about;
@@ -113,8 +128,8 @@ Status checkpoint_verify(Checkpoints *checkpoints, const char *name, uint64_t by
         return status;
     }
     const CheckpointKnown *known = find_known(checkpoints, name);
-    if (known == NULL || !is_same(known, &about) || known->bytes != bytes ||
-        known->checksum != checksum) {
+    if (known == NULL || !S_ISREG(about.st_mode) || !is_same(known, &about) ||
+        known->bytes != bytes || known->checksum != checksum) {
         status = measure(name, path, bytes, checksum);
         if (status == STATUS_OK) {
             remember(checkpoints, name, &about, bytes, checksum);
@@ -155,6 +170,7 @@ static Status make_durable(const char *name, const char *written, const char *fi
 
 Status checkpoint_finish(Checkpoints *checkpoints, const char *name, uint64_t *bytes,
                          uint64_t *checksum) {
+    struct stat before;
     struct stat about;
     uint64_t    found_bytes = 0;
     uint64_t    found_checksum = 0;
@@ -165,12 +181,16 @@ Status checkpoint_finish(Checkpoints *checkpoints, const char *name, uint64_t *b
     if (written == NULL || final == NULL) {
         status = FAILURE(STATUS_ERR_NOMEM, "no memory for a path");
     } else {
+        memset(&before, 0, sizeof before);
+        (void)stat(written, &before); /* if it is missing, make_durable() says so */
         status = make_durable(name, written, final, &found_bytes, &found_checksum);
     }
     if (status == STATUS_OK) {
         *bytes = found_bytes;
         *checksum = found_checksum;
-        if (final != NULL && stat(final, &about) == 0) {
+        /* what was written to while it was measured must be read again */
+        if (final != NULL && stat(final, &about) == 0 && before.st_ino == about.st_ino &&
+            before.st_size == about.st_size && same_time(before.st_mtim, about.st_mtim)) {
             remember(checkpoints, name, &about, found_bytes, found_checksum);
         }
     }

@@ -16,7 +16,7 @@
 
 enum { CHECKPOINT_NAME_BYTES = 64, CHECKPOINT_KNOWN = 64 };
 
-/** A checkpoint that this worker wrote or verified, and how its inode looked then. */
+/** A file that this worker wrote or verified as a checkpoint, and how its inode looked then. */
 typedef struct CheckpointKnown {
     char            name[CHECKPOINT_NAME_BYTES]; /* "" = empty entry */
     uint64_t        bytes;
@@ -24,6 +24,7 @@ typedef struct CheckpointKnown {
     ino_t           inode;
     off_t           size;
     struct timespec modified;
+    struct timespec changed; /* of the inode: nobody can set it back */
 } CheckpointKnown;
 
 typedef struct Checkpoints {
@@ -36,12 +37,15 @@ typedef struct Checkpoints {
 Status checkpoints_init(Checkpoints *checkpoints, const char *study_folder) MUST_USE;
 void   checkpoints_reset(Checkpoints *checkpoints);
 /**
- * Is NAME there, of this length and checksum? Read once; later only its inode is looked at.
+ * Is NAME there, of this length and checksum? A file is read once, later only its inode is looked
+ * at; a folder is read each time.
  * @return STATUS_OK; STATUS_ERR_CORRUPT (missing, other length, other checksum, unreadable) with a
  *         sentence; STATUS_ERR_ARG if the name is none
  */
 Status checkpoint_verify(Checkpoints *checkpoints, const char *name, uint64_t bytes,
                          uint64_t checksum) MUST_USE;
+/** The next checkpoint_verify() of NAME reads it, whatever its inode looks like. */
+void checkpoint_forget(Checkpoints *checkpoints, const char *name);
 /** Removes what an earlier try left under NAME.tmp. @return STATUS_OK, STATUS_ERR_ARG,
  * STATUS_ERR_IO */
 Status checkpoint_prepare(const Checkpoints *checkpoints, const char *name) MUST_USE;

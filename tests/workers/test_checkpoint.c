@@ -3,9 +3,11 @@
 #include "core/file.h"
 #include "workers/checkpoint.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { PATH_BYTES = 512 };
@@ -93,6 +95,57 @@ static void a_folder_is_a_checkpoint_too(void **state) {
     test_folder_remove(folder);
 }
 
+/* a byte in a file of the folder changes: neither the folder's inode nor any length tells */
+static void damage_inside_a_folder_is_found(void **state) {
+    (void)state;
+    char       *folder = test_folder_make();
+    Checkpoints writer;
+    Checkpoints reader;
+    uint64_t    bytes = 0;
+    uint64_t    checksum = 0;
+    char        path[PATH_BYTES];
+    assert_ok(checkpoints_init(&writer, folder));
+    assert_ok(checkpoints_init(&reader, folder));
+    (void)snprintf(path, sizeof path, "%s/checkpoints/4.a1.tmp/deep", folder);
+    assert_ok(file_make_folder(path));
+    write_text(folder, "4.a1.tmp/deep/weights", "weights");
+    assert_ok(checkpoint_finish(&writer, "4.a1", &bytes, &checksum));
+    assert_ok(checkpoint_verify(&reader, "4.a1", bytes, checksum));
+    usleep(20000);
+    write_text(folder, "4.a1/deep/weights", "wejghts");
+    assert_fails(checkpoint_verify(&writer, "4.a1", bytes, checksum), STATUS_ERR_CORRUPT,
+                 "checksum");
+    assert_fails(checkpoint_verify(&reader, "4.a1", bytes, checksum), STATUS_ERR_CORRUPT,
+                 "checksum");
+    checkpoints_reset(&writer);
+    checkpoints_reset(&reader);
+    test_folder_remove(folder);
+}
+
+/* the time of the last change can be set back by anybody, that of the inode by nobody */
+static void a_time_set_back_hides_nothing(void **state) {
+    (void)state;
+    char       *folder = test_folder_make();
+    Checkpoints checkpoints;
+    uint64_t    bytes = 0;
+    uint64_t    checksum = 0;
+    char        path[PATH_BYTES];
+    struct stat about;
+    assert_ok(checkpoints_init(&checkpoints, folder));
+    write_text(folder, "5.a1.tmp", "weights");
+    assert_ok(checkpoint_finish(&checkpoints, "5.a1", &bytes, &checksum));
+    (void)snprintf(path, sizeof path, "%s/checkpoints/5.a1", folder);
+    assert_int_equal(stat(path, &about), 0);
+    usleep(20000);
+    write_text(folder, "5.a1", "wejghts");
+    const struct timespec times[2] = {about.st_atim, about.st_mtim};
+    assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
+    assert_fails(checkpoint_verify(&checkpoints, "5.a1", bytes, checksum), STATUS_ERR_CORRUPT,
+                 "checksum");
+    checkpoints_reset(&checkpoints);
+    test_folder_remove(folder);
+}
+
 static void leftovers_go_and_a_missing_one_is_told(void **state) {
     (void)state;
     char       *folder = test_folder_make();
@@ -135,6 +188,8 @@ int main(void) {
         cmocka_unit_test(what_was_finished_can_be_verified),
         cmocka_unit_test(damage_is_found_also_in_what_was_known),
         cmocka_unit_test(a_folder_is_a_checkpoint_too),
+        cmocka_unit_test(damage_inside_a_folder_is_found),
+        cmocka_unit_test(a_time_set_back_hides_nothing),
         cmocka_unit_test(leftovers_go_and_a_missing_one_is_told),
         cmocka_unit_test(names_cannot_lead_out_of_the_folder),
     };
