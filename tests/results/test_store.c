@@ -412,6 +412,25 @@ static void sets_state_and_logs_lines(void **state) {
     assert_int_equal(count_of(f->results, "SELECT count(*) FROM log WHERE level = 'warning'"), 1);
 }
 
+static void the_first_reason_why_results_may_differ_stays(void **state) {
+    Fixture *f = *state;
+    Buffer   text;
+    buffer_init(&text, 1024);
+    assert_fails(results_irreproducible_set(f->results, "a clock"), STATUS_ERR_STATE, "outside");
+    assert_ok(results_begin(f->results));
+    assert_ok(results_irreproducible_set(f->results, NULL));
+    assert_ok(results_irreproducible_set(f->results, ""));
+    assert_ok(results_study_text(f->results, "irreproducible", &text));
+    assert_string_equal(buffer_text(&text), "");
+    assert_ok(results_irreproducible_set(f->results, "it read a clock"));
+    assert_ok(results_irreproducible_set(f->results, "other numerics"));
+    assert_ok(results_irreproducible_set(f->results, ""));
+    assert_ok(results_study_text(f->results, "irreproducible", &text));
+    assert_string_equal(buffer_text(&text), "it read a clock");
+    assert_ok(results_commit(f->results));
+    buffer_reset(&text);
+}
+
 #define WITH_STUDY(test) cmocka_unit_test_setup_teardown(test, fixture_setup, fixture_teardown)
 
 int main(void) {
@@ -435,6 +454,7 @@ int main(void) {
         WITH_STUDY(a_copy_in_a_folder_without_write_permission_can_be_read),
         WITH_STUDY(what_was_committed_survives_kill_9),
         WITH_STUDY(sets_state_and_logs_lines),
+        WITH_STUDY(the_first_reason_why_results_may_differ_stays),
     };
     return cmocka_run_group_tests_name("results/store", tests, NULL, NULL);
 }
