@@ -117,7 +117,7 @@ Status pets__append(const EnvironmentOps *environment, Dataset *data,
 /* pets_score.c */
 /* scores the rows that the present model acted for and was not trained on yet */
 Status pets__score_pending(Pets *pets) MUST_USE;
-/* writes the row of the episode that just ended; `diverged`: the environment broke */
+/* writes the row of the episode that just ended */
 Status                   pets__report(Pets *pets, const MetricSink *sink) MUST_USE;
 extern const AgentMetric pets__metrics[];
 

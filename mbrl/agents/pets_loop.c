@@ -24,12 +24,24 @@ static void diverged(AgentResult *result, const char *reason) {
     (void)snprintf(result->reason, sizeof result->reason, "diverged: %s", reason);
 }
 
-/* Systematic sampling: episode k is held out where k x ratio + offset passes a whole number, so the
- * share is right at any time within one episode. Episode 0 always trains. */
+/* episodes after episode 0 of which one at least is held out */
+enum { FIRST_HELD_OUT_WITHIN = 5 };
+
+/* of the episodes 0 to k */
+static double held_out_up_to(double k, double ratio, double offset) {
+    const double share = floor(k * ratio + offset);
+    const double first = floor(k / FIRST_HELD_OUT_WITHIN + offset);
+    return (share < 1.0 && first >= 1.0) ? 1.0 : share;
+}
+
+/* Systematic sampling: the share is right at any time within one episode. The first one comes as
+ * early as a share of 1/5 would have it, or short studies would never see a validation score; the
+ * next one waits until the share has caught up. Episode 0 always trains. */
 static bool is_held_out(const PetsState *at, double ratio) {
     const double k = (double)at->started;
-    return at->started > 0 && floor(k * ratio + at->validation_offset) >
-                                  floor((k - 1.0) * ratio + at->validation_offset);
+    const double offset = at->validation_offset;
+    return at->started > 0 && ratio > 0.0 &&
+           held_out_up_to(k, ratio, offset) > held_out_up_to(k - 1.0, ratio, offset);
 }
 
 static Status begin_episode(Pets *pets) {

@@ -172,6 +172,43 @@ static void held_out_episodes_are_spread_evenly(void **state) {
     }
 }
 
+/* Number of the first held-out episode of an agent that acts at random for a few; -1 = none. */
+static int first_held_out(uint64_t seed, double ratio) {
+    double options[BENCH_MOST_OPTIONS];
+    Record record = {0};
+    void  *self = NULL;
+    int    first = -1;
+    bench_options(options);
+    bench_option(options, "initial_steps", 400);
+    bench_option(options, "validation_ratio", ratio);
+    assert_ok(bench_pets()->create(cartpole(), AGENT_UNIT_ENV_STEP, options, seed, &self));
+    Pets *pets = self;
+    (void)train(pets, 400, &record);
+    const Dataset *data = pets->data;
+    assert_true(data->episode[data->n - 1] > 5);
+    for (size_t i = 0; i < data->n && first < 0; i++) {
+        first = data->validation[i] ? data->episode[i] : -1;
+    }
+    record_free(&record);
+    pets__destroy(pets);
+    return first;
+}
+
+/* Or a short study with a small share would never see a validation score. */
+static void one_of_the_first_five_episodes_after_the_first_is_held_out(void **state) {
+    (void)state;
+    int times[6] = {0};
+    for (uint64_t seed = 1; seed <= 100; seed++) {
+        const int first = first_held_out(seed, (seed % 2 == 0) ? 0.001 : 0.05);
+        assert_true(first >= 1 && first <= 5);
+        times[first]++;
+        assert_int_equal(first_held_out(seed, 0.0), -1);
+    }
+    for (int k = 1; k <= 5; k++) {
+        assert_true(times[k] >= 5); /* 20 expected, standard deviation 4 */
+    }
+}
+
 /* Stored rows are (features, action) -> change of what the environment showed. */
 static void transitions_are_stored_as_the_model_sees_them(void **state) {
     (void)state;
@@ -463,6 +500,7 @@ int main(void) {
         cmocka_unit_test(reported_cost_is_the_announced_one),
         cmocka_unit_test(without_validation_its_metrics_are_nan),
         cmocka_unit_test(held_out_episodes_are_spread_evenly),
+        cmocka_unit_test(one_of_the_first_five_episodes_after_the_first_is_held_out),
         cmocka_unit_test(transitions_are_stored_as_the_model_sees_them),
         cmocka_unit_test(on_policy_scores_come_before_training),
         cmocka_unit_test(at_most_a_thousand_rows_are_scored),
