@@ -234,17 +234,19 @@ static const SegmentNode *draw_elite(const Backtracking *bt, int64_t number) {
 }
 
 /* Moves in the next direction of the elite's permutation, or anywhere when those are exhausted and,
- * with probability `resample`, before. */
+ * with probability `resample`, before. The reason tells them apart: the segment tree counts the
+ * directions by it, and one that was not taken must stay untried. */
 static Status explore(const Backtracking *bt, int64_t number, const SegmentNode *from,
                       Decision *decision) {
     const SchedulerSetup *setup = &bt->population.setup;
     Rng                   rng = scheduler_rng(setup, number, LANE_EXPLORE);
     const size_t          d = space_sign_count(setup->space, decision->point, true);
     const unsigned        bits = (d < TABU_MAX_BITS) ? (unsigned)d : TABU_MAX_BITS;
-    const uint64_t        tried = (uint64_t)from->backtracks;
+    const uint64_t        tried = (uint64_t)from->directions;
     const bool            exhausted = tried >> bits != 0;
     const size_t          used = strlen(decision->note);
     if (rng_uniform(&rng) < bt->population.resample || exhausted) {
+        (void)snprintf(decision->reason, sizeof decision->reason, "%s", REASON_BACKTRACK_RESAMPLE);
         (void)snprintf(decision->note + used, sizeof decision->note - used, ", resampled");
         return population_redraw(&bt->population, &rng, decision->point);
     }
@@ -275,7 +277,7 @@ static Status backtrack_step(const Backtracking *bt, int64_t number, const Segme
     const bool         behind = has_fallen_behind(last, worst, margin);
     const SegmentNode *to = behind ? draw_elite(bt, number) : NULL;
     population_run(population, last->trial, (to == NULL) ? last : to,
-                   (to == NULL) ? "continue" : "backtrack", decision);
+                   (to == NULL) ? "continue" : REASON_BACKTRACK, decision);
     (void)snprintf(decision->note, sizeof decision->note,
                    "fitness %.4g, worst of %zu elites %.4g, margin %.3g", last->fitness, bt->count,
                    worst->fitness, margin);

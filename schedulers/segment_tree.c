@@ -133,8 +133,8 @@ static void append(SegmentTree *tree, const Decision *decision) {
                tree->values * sizeof *tree->points);
     }
     SegmentNode *parent = node_at(tree, decision->parent);
-    if (parent != NULL && strcmp(decision->reason, "backtrack") == 0) {
-        parent->backtracks++;
+    if (parent != NULL && strcmp(decision->reason, REASON_BACKTRACK) == 0) {
+        parent->directions++;
     }
     tree->count++;
     tree->open++;

@@ -18,6 +18,11 @@ enum { SEGMENT_TREE_MAX_TRIALS = 1 << 24 };
 
 typedef enum NodeState { NODE_OPEN, NODE_FINISHED, NODE_FAILED } NodeState;
 
+/* Why a segment goes back to an older one: to move its values in the next direction that was not
+ * tried from there, or to draw them anew, which uses up no direction. Both begin alike. */
+#define REASON_BACKTRACK          "backtrack"
+#define REASON_BACKTRACK_RESAMPLE "backtrack_resample"
+
 typedef struct SegmentNode {
     int64_t id;
     int64_t parent;   /* 0 = fresh agent */
@@ -26,7 +31,7 @@ typedef struct SegmentNode {
     int64_t end;      /* units from the root: the depth of the segment */
     int64_t previous; /* segment before this one of the same trial; 0 = none */
     int64_t same_end; /* segment before this one whose end / `segment` rounds up alike; 0 = none */
-    int64_t backtracks; /* how often this segment was restored */
+    int64_t directions; /* of its permutation that restores took (REASON_BACKTRACK) */
     double  fitness;    /* scheduler_fitness(); -INFINITY until finished */
     double  spread;     /* standard deviation inside the segment; NaN if not known */
     double  violation;  /* of the constraints: 0 = feasible, INFINITY for NaN or unfinished */

@@ -69,7 +69,7 @@ static void it_answers_what_was_decided(void **state) {
     assert_int_equal(segment_tree_last(&g.tree, 0), 4);
     assert_int_equal(segment_tree_at(&g.tree, 4)->previous, 3);
     assert_int_equal(segment_tree_at(&g.tree, 3)->previous, 1);
-    assert_int_equal(segment_tree_at(&g.tree, 2)->backtracks, 1);
+    assert_int_equal(segment_tree_at(&g.tree, 2)->directions, 1);
     assert_close(segment_tree_point(&g.tree, 3)[2], 9.0, 0.0, 0.0);
     assert_close(segment_tree_point(&g.tree, 2)[2], 25.0, 0.0, 0.0);
     assert_int_equal(segment_tree_lineage(&g.tree, 4, walk, 4), 3);
