@@ -51,9 +51,8 @@ static Status dump(Results *results, const char *sql, Buffer *out) {
 
 static Status dump_all(Results *results, Buffer *out) {
     TRY(dump(results,
-             "SELECT 'study', name, agent, environment, unit, scheduler, study_hash, seed"
-             " FROM study",
-             out));
+             /* not its hash: where an external trainer lies is part of the frozen file */
+             "SELECT 'study', name, agent, environment, unit, scheduler, seed FROM study", out));
     TRY(dump(results, "SELECT 'trial', id, kind, number, \"repeat\", source FROM trial ORDER BY id",
              out));
     TRY(dump(results,

@@ -24,6 +24,7 @@ typedef struct Replay {
     size_t         count;
     int64_t        seeds;
     int64_t        first_trial;
+    SchedulerOrder order;
     int64_t        first_open; /* no trial before this one can be continued */
 } Replay;
 
@@ -90,12 +91,38 @@ static void run_step(const Replay *replay, int64_t trial, Decision *decision) {
                    arm->label, (trial - replay->first_trial) % replay->seeds + 1, replay->seeds);
 }
 
+/* number of the step that a chain stands at: open, or to be run next */
+static size_t level_of(const Replay *replay, int64_t trial) {
+    const SegmentNode *node = newest(replay, trial);
+    if (node == NULL) {
+        return 0;
+    }
+    const size_t next = step_after(arm_of(replay, trial), node);
+    return (node->state == NODE_OPEN) ? next - 1 : next;
+}
+
+/* Behind a barrier all chains go step by step, so that neither the number of workers nor an
+ * interruption between two decisions changes who gets which id. */
+static size_t highest_level(const Replay *replay, int64_t past) {
+    size_t lowest = SIZE_MAX;
+    if (replay->order != SCHEDULER_ORDER_BARRIER) {
+        return SIZE_MAX;
+    }
+    for (int64_t trial = replay->first_open; trial < past; trial++) {
+        if (!has_ended(replay, trial) && level_of(replay, trial) < lowest) {
+            lowest = level_of(replay, trial);
+        }
+    }
+    return lowest;
+}
+
 static Status replay_decide(const void *self, int64_t number, Decision *decision) {
     (void)number;
     const Replay *replay = self;
     const int64_t past = replay->first_trial + (int64_t)replay->count * replay->seeds;
+    const size_t  highest = highest_level(replay, past);
     for (int64_t trial = replay->first_open; trial < past; trial++) {
-        if (is_ready(replay, trial)) {
+        if (is_ready(replay, trial) && level_of(replay, trial) <= highest) {
             run_step(replay, trial, decision);
             return STATUS_OK;
         }
@@ -120,8 +147,7 @@ static Status replay_observe(void *self, const Event *event) {
 }
 
 static SchedulerOrder replay_order(const void *self) {
-    (void)self;
-    return SCHEDULER_ORDER_ANY;
+    return ((const Replay *)self)->order;
 }
 
 /* the end of a chain is needed until the chain has ended, and nice to have afterwards */
@@ -236,7 +262,8 @@ static Status build(Replay *replay, const ReplayArm *arms, const SchedulerSetup 
 }
 
 Status replay_create(const ReplayArm *arms, size_t count, int64_t seeds, int64_t first_trial,
-                     int64_t first_segment, const SchedulerSetup *setup, Scheduler **out) {
+                     int64_t first_segment, SchedulerOrder order, const SchedulerSetup *setup,
+                     Scheduler **out) {
     *out = NULL;
     TRY(scheduler__check_setup(setup));
     if (count < 1 || seeds < 1 || first_trial < 0 || first_segment < 1) {
@@ -256,6 +283,7 @@ Status replay_create(const ReplayArm *arms, size_t count, int64_t seeds, int64_t
     replay->seeds = seeds;
     replay->first_trial = first_trial;
     replay->first_open = first_trial;
+    replay->order = order;
     Status status = build(replay, arms, setup);
     if (status == STATUS_OK) {
         segment_tree_init(&replay->tree, &replay->setup, first_segment, first_trial);

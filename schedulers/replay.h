@@ -36,6 +36,8 @@ typedef struct ReplayArm {
  * @param seeds          chains per arm, >= 1
  * @param first_trial    >= 0, the first one that tuning has not used
  * @param first_segment  >= 1, likewise
+ * @param order          any: a chain is continued before another begins, which loses no time.
+ * barrier: all chains go step by step, so that ids do not depend on who was faster
  * @param setup          space, objectives and constraints are taken from it; the budget is that of
  *                       the arms
  * @return STATUS_OK
@@ -44,6 +46,7 @@ typedef struct ReplayArm {
  * failure *out is NULL.
  */
 Status replay_create(const ReplayArm *arms, size_t count, int64_t seeds, int64_t first_trial,
-                     int64_t first_segment, const SchedulerSetup *setup, Scheduler **out) MUST_USE;
+                     int64_t first_segment, SchedulerOrder order, const SchedulerSetup *setup,
+                     Scheduler **out) MUST_USE;
 
 #endif

@@ -3,6 +3,7 @@
  * mpiexec. Rank 0 becomes the coordinator, all others workers. */
 #include "tuner/command_run.h"
 
+#include "core/linalg.h"
 #include "tuner/cli.h"
 #include "tuner/coordinator.h"
 #include "tuner/launch.h"
@@ -13,7 +14,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { MAX_WORKERS = 65536 };
+enum { MAX_WORKERS = 65536, PATH_BYTES = 4096 + 2 };
 
 static const CliOption run_options[] = {
     {"dir", 'd', "DIR", "study folder (default: the study's name)", false},
@@ -64,6 +65,7 @@ typedef struct Job {
     int64_t          workers;
     int64_t          slots;
     char             overrides[CLI_MAX_REPEATED][256];
+    char             trainer_folder[PATH_BYTES];
 } Job;
 
 static void job_reset(Job *job) {
@@ -84,19 +86,35 @@ static int64_t default_workers(const Study *study, int64_t slots) {
     return (fit < 1) ? 1 : fit;
 }
 
+/* Relative words of an external trainer's command mean files beside the study file. The frozen copy
+ * lies elsewhere, so it says where that was. */
+static Status fix_trainer_folder(Job *job, StudyOverride *sets, size_t count) {
+    if (job->study->command == NULL || count >= CLI_MAX_REPEATED) {
+        return STATUS_OK;
+    }
+    (void)snprintf(job->trainer_folder, sizeof job->trainer_folder, "\"%s\"", job->study->folder);
+    sets[count] = (StudyOverride){.path = "trainer.folder", .value = job->trainer_folder};
+    study_destroy(job->study);
+    job->study = NULL;
+    return study_read(job->arguments.positional[0], sets, count + 1, &job->study);
+}
+
 static Status read_run(Job *job) {
     const CliArguments *arguments = &job->arguments;
-    StudyOverride       sets[CLI_MAX_REPEATED];
+    StudyOverride       sets[CLI_MAX_REPEATED + 1];
     for (size_t i = 0; i < arguments->repeated_count; i++) {
         TRY(study_override_parse(arguments->repeated[i], job->overrides[i],
                                  sizeof job->overrides[i], &sets[i]));
     }
     TRY(study_read(arguments->positional[0], sets, arguments->repeated_count, &job->study));
+    TRY(fix_trainer_folder(job, sets, arguments->repeated_count));
     const char *folder = cli_value(arguments, "dir");
     TRY(study_folder_init((folder != NULL) ? folder : job->study->name, &job->folder));
     job->slots = 1;
     TRY(cli_integer(arguments, "slots", 1, MAX_WORKERS, &job->slots));
     job->workers = default_workers(job->study, job->slots);
+    /* what cannot be made is one sentence here, before any process starts */
+    TRY(study_folder_make(&job->folder));
     return cli_integer(arguments, "workers", 1, MAX_WORKERS, &job->workers);
 }
 
@@ -171,6 +189,9 @@ static int run_ranks(Job *job) {
         return CLI_EXIT_FAILED;
     }
     (void)MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
+    if (linalg_start(1) != STATUS_OK) { /* numerics must not depend on the number of cores */
+        (void)fprintf(stderr, "mbtune: %s\n", status_last()->text);
+    }
     (void)MPI_Comm_rank(MPI_COMM_WORLD, &rank);
     (void)MPI_Comm_size(MPI_COMM_WORLD, &size);
     bool      finalize = true;

@@ -50,12 +50,22 @@ Status coordinator__begin(Coordinator *c) {
     return STATUS_OK;
 }
 
+/* a trainer's words may hold anything: no escape code reaches a terminal, no line break a table */
+static void one_line(char *text) {
+    for (; *text != '\0'; text++) {
+        if ((unsigned char)*text < ' ' || *text == 0x7f) {
+            *text = ' ';
+        }
+    }
+}
+
 void coordinator__log(Coordinator *c, const char *level, const char *format, ...) {
     char    text[LOG_BYTES];
     va_list arguments;
     va_start(arguments, format);
     (void)vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
+    one_line(text);
     progress_log(&c->progress, level, text);
     if (!c->begun || c->results == NULL || c->log_error.code != STATUS_OK) {
         return;
@@ -381,9 +391,9 @@ static void say_goodbye(Coordinator *c, int exit_status) {
     }
     if (exit_status == CLI_EXIT_RESUMABLE) {
         coordinator__log(c, "info", "interrupted: %s", c->reason);
-    } else if (exit_status == CLI_EXIT_FAILED) {
-        coordinator__log(c, "info", "the study failed: %s", c->reason);
-    } else {
+    } else if (exit_status == CLI_EXIT_FAILED && c->failed) { /* else the error itself is printed */
+        coordinator__log(c, "error", "the study failed: %s", c->reason);
+    } else if (exit_status == CLI_EXIT_DONE) {
         coordinator__log(c, "info", "done%s%s", (c->reason[0] == '\0') ? "" : ": ", c->reason);
     }
 }

@@ -97,12 +97,14 @@ static bool must_stay(const Coordinator *c, const Kept *kept) {
 }
 
 static Keeps keeps(const Coordinator *c, const Kept *kept) {
-    if (must_stay(c, kept)) {
+    const Phase phase = (kept->id < CONFIRM_FIRST) ? PHASE_TUNE : PHASE_CONFIRM;
+    /* of another phase: an interrupted confirmation goes on from its checkpoints; what tuning left
+     * may be evaluated, and a larger budget goes on from it */
+    if (must_stay(c, kept) || phase != c->phase) {
         return KEEPS_YES;
     }
-    if (c->phase != PHASE_TUNE) {
-        /* what tuning left stays: it may be evaluated, and a larger budget goes on from it */
-        return (kept->id < CONFIRM_FIRST) ? KEEPS_YES : KEEPS_NEVER;
+    if (phase == PHASE_CONFIRM) {
+        return KEEPS_NEVER;
     }
     return scheduler_keeps(c->scheduler, kept->id);
 }

@@ -288,20 +288,27 @@ static Status finish_recompute(Coordinator *c, const Work *work, const News *new
 static Status finish_evaluation(Coordinator *c, const Work *work, const News *news) {
     double objectives[SCHEDULER_MAX_OBJECTIVES];
     for (size_t i = 0; i < c->study->objective_count; i++) {
-        size_t found = 0;
-        TRY(results_metric_read(c->results, true, work->id, c->study->objectives[i].metric,
-                                c->window_capacity, c->window, &found));
-        double sum = 0.0;
-        for (size_t k = 0; k < found; k++) {
-            sum += c->window[k];
-        }
-        objectives[i] = (found > 0) ? sum / (double)found : (double)NAN;
+        size_t count = 0;
+        TRY(results_metric_mean(c->results, true, work->id, c->study->objectives[i].metric,
+                                &objectives[i], &count));
     }
     const bool retry = is_tried_again(c, work, news->outcome);
     TRY(results_evaluation_finish(c->results, work->id, work->attempt, news->outcome, news->text,
                                   objectives, retry));
     if (retry) {
         return queue_again(c, work, news->outcome);
+    }
+    if (news->outcome == OUTCOME_DONE) {
+        coordinator__log(c, "info", "evaluation of segment %" PRId64 ": mean %s %.6g", work->needs,
+                         c->study->objectives[0].metric, objectives[0]);
+    } else {
+        coordinator__log(c, "warning", "evaluation of segment %" PRId64 ": %s (%s)", work->needs,
+                         outcome_name(news->outcome), (news->text == NULL) ? "" : news->text);
+        if (c->setup->evaluate_episodes > 0) {
+            c->failed = true;
+            (void)snprintf(c->reason, sizeof c->reason, "the evaluation failed: %s",
+                           outcome_name(news->outcome));
+        }
     }
     Outstanding event = {.kind = EVENT_EVALUATED, .id = work->id, .outcome = news->outcome};
     memcpy(event.objectives, objectives, sizeof event.objectives);
@@ -324,6 +331,11 @@ static Status take_finished(Coordinator *c, const News *news) {
     c->busy_seconds += news->busy_seconds;
     c->urgent = true;
     TRY(coordinator__begin(c));
+    if (!news->deterministic && news->outcome == OUTCOME_DONE && !c->irreproducible_told) {
+        c->irreproducible_told = true;
+        TRY(results_irreproducible_set(c->results,
+                                       "the trainer says that it is not deterministic"));
+    }
     if (news->damaged) {
         return take_damaged(c, &work, news);
     }
@@ -345,7 +357,11 @@ static Status take_finished(Coordinator *c, const News *news) {
 /* ---- workers ------------------------------------------------------------------------------------
  */
 
+/* an external trainer computes with libraries of its own */
 static Status check_numerics(Coordinator *c, const News *news) {
+    if (c->study->agent == NULL) {
+        return STATUS_OK;
+    }
     Buffer recorded;
     buffer_init(&recorded, 4096);
     Status status = results_study_text(c->results, "numerics", &recorded);

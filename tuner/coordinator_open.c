@@ -308,6 +308,8 @@ Status coordinator__open(Coordinator *c) {
     if (exists) {
         return resume_study(c);
     }
+    TRY(coordinator__begin(c));
+    TRY(results_study_set(c->results, "running", ""));
     if (c->study->irreproducible[0] != '\0') {
         coordinator__log(c, "info", "reproducible: no (%s)", c->study->irreproducible);
     }

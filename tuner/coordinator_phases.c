@@ -160,8 +160,9 @@ static Status make_scheduler(Coordinator *c, const Walk *walks, size_t count) {
                               .count = walks[i].count,
                               .label = (i + 1 < count) ? "best" : "defaults"};
     }
-    const Status status = replay_create(arms, count, c->study->confirm.seeds, CONFIRM_FIRST,
-                                        CONFIRM_FIRST, &c->scheduler_setup, &c->scheduler);
+    const Status status =
+        replay_create(arms, count, c->study->confirm.seeds, CONFIRM_FIRST, CONFIRM_FIRST,
+                      c->study->order, &c->scheduler_setup, &c->scheduler);
     free(arms);
     return status;
 }

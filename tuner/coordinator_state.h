@@ -112,6 +112,7 @@ typedef struct Coordinator {
     int64_t     *doomed; /* kept ids whose files go after the next commit, with their attempts */
     size_t       doomed_count;
     size_t       doomed_capacity;
+    bool         irreproducible_told; /* the study row says that the trainer is not deterministic */
     bool         quota_told; /* the warning about limits.checkpoints was given */
     bool         collect;    /* something changed that may free checkpoints */
 

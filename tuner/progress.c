@@ -52,11 +52,10 @@ static void format_state(const ProgressState *state, char *line, size_t size) {
     } else {
         (void)snprintf(units, sizeof units, "%lld %ss", (long long)state->units, state->unit);
     }
-    (void)snprintf(
-        line, size,
-        "%s  %s  segments %lld done, %zu running, %lld failed  best %s  busy %s  left %s",
-        state->phase, units, (long long)state->done, state->running, (long long)state->failed, best,
-        utilization, eta);
+    (void)snprintf(line, size,
+                   "%s %s  %lld done %zu running %lld failed  best %s  busy %s  left %s",
+                   state->phase, units, (long long)state->done, state->running,
+                   (long long)state->failed, best, utilization, eta);
 }
 
 bool progress_due(const Progress *progress, bool now) {

@@ -74,6 +74,9 @@ void table_cell(Table *table, const char *text) {
         fail(table);
         return;
     }
+    for (char *at = copy; *at != '\0'; at++) {
+        *at = (*at == '\n' || *at == '\r' || *at == '\t' || *at == '\033') ? ' ' : *at;
+    }
     table->cells[table->cell_count++] = copy;
 }
 

@@ -43,7 +43,7 @@ static void arms_run_as_written_on_every_seed(void **state) {
     arms_open(&a);
     /* the budget of the study does not bind it */
     a.setup.total = 1;
-    assert_ok(replay_create(a.arms, 2, 4, 8, 101, &a.setup, &scheduler));
+    assert_ok(replay_create(a.arms, 2, 4, 8, 101, SCHEDULER_ORDER_ANY, &a.setup, &scheduler));
     /* everything was copied */
     memset(a.best, 0, sizeof a.best);
     const FakeSettings settings = {.slots = 3, .seed = 2};
@@ -81,7 +81,7 @@ static void a_failed_segment_ends_its_chain_and_no_other(void **state) {
     Arms       a;
     Scheduler *scheduler = NULL;
     arms_open(&a);
-    assert_ok(replay_create(a.arms, 1, 2, 0, 1, &a.setup, &scheduler));
+    assert_ok(replay_create(a.arms, 1, 2, 0, 1, SCHEDULER_ORDER_ANY, &a.setup, &scheduler));
     hand_run(scheduler, 0, 0, "confirm");
     hand_fail(scheduler, 1);
     hand_run(scheduler, 1, 0, "confirm");
@@ -105,28 +105,32 @@ static void bad_arms_are_refused(void **state) {
     Arms       a;
     Scheduler *scheduler = (Scheduler *)&a;
     arms_open(&a);
-    assert_fails(replay_create(a.arms, 0, 1, 0, 1, &a.setup, &scheduler), STATUS_ERR_ARG,
-                 "at least 1");
+    assert_fails(replay_create(a.arms, 0, 1, 0, 1, SCHEDULER_ORDER_ANY, &a.setup, &scheduler),
+                 STATUS_ERR_ARG, "at least 1");
     assert_null(scheduler);
-    assert_int_equal(replay_create(a.arms, 1, 0, 0, 1, &a.setup, &scheduler), STATUS_ERR_ARG);
-    assert_int_equal(replay_create(a.arms, 1, 1, -1, 1, &a.setup, &scheduler), STATUS_ERR_ARG);
-    assert_int_equal(replay_create(a.arms, 1, 1, 0, 0, &a.setup, &scheduler), STATUS_ERR_ARG);
+    assert_int_equal(replay_create(a.arms, 1, 0, 0, 1, SCHEDULER_ORDER_ANY, &a.setup, &scheduler),
+                     STATUS_ERR_ARG);
+    assert_int_equal(replay_create(a.arms, 1, 1, -1, 1, SCHEDULER_ORDER_ANY, &a.setup, &scheduler),
+                     STATUS_ERR_ARG);
+    assert_int_equal(replay_create(a.arms, 1, 1, 0, 0, SCHEDULER_ORDER_ANY, &a.setup, &scheduler),
+                     STATUS_ERR_ARG);
     a.arms[1].count = 0;
-    assert_fails(replay_create(a.arms, 2, 1, 0, 1, &a.setup, &scheduler), STATUS_ERR_ARG,
-                 "schedule 1 has no segments");
+    assert_fails(replay_create(a.arms, 2, 1, 0, 1, SCHEDULER_ORDER_ANY, &a.setup, &scheduler),
+                 STATUS_ERR_ARG, "schedule 1 has no segments");
     a.best[1].begin = 4;
-    assert_fails(replay_create(a.arms, 1, 1, 0, 1, &a.setup, &scheduler), STATUS_ERR_ARG,
-                 "segment 1 goes from 4 to 10; expected to begin at 5");
+    assert_fails(replay_create(a.arms, 1, 1, 0, 1, SCHEDULER_ORDER_ANY, &a.setup, &scheduler),
+                 STATUS_ERR_ARG, "segment 1 goes from 4 to 10; expected to begin at 5");
     a.best[1].begin = 5;
     a.changed[2] = 99;
-    assert_fails(replay_create(a.arms, 1, 1, 0, 1, &a.setup, &scheduler), STATUS_ERR_ARG,
-                 "schedule 0, segment 1");
+    assert_fails(replay_create(a.arms, 1, 1, 0, 1, SCHEDULER_ORDER_ANY, &a.setup, &scheduler),
+                 STATUS_ERR_ARG, "schedule 0, segment 1");
     a.changed[2] = 9;
     a.setup.can_branch = false;
-    assert_fails(replay_create(a.arms, 1, 1, 0, 1, &a.setup, &scheduler), STATUS_ERR_ARG,
-                 "checkpoints");
+    assert_fails(replay_create(a.arms, 1, 1, 0, 1, SCHEDULER_ORDER_ANY, &a.setup, &scheduler),
+                 STATUS_ERR_ARG, "checkpoints");
     a.setup.segment = 0;
-    assert_int_equal(replay_create(a.arms, 1, 1, 0, 1, &a.setup, &scheduler), STATUS_ERR_ARG);
+    assert_int_equal(replay_create(a.arms, 1, 1, 0, 1, SCHEDULER_ORDER_ANY, &a.setup, &scheduler),
+                     STATUS_ERR_ARG);
     space_destroy(a.space);
 }
 
@@ -137,7 +141,8 @@ static void out_of_memory_leaves_nothing_behind(void **state) {
     arms_open(&a);
     for (size_t n = 1;; n++) {
         test_fail_allocation(n);
-        const Status status = replay_create(a.arms, 2, 2, 0, 1, &a.setup, &scheduler);
+        const Status status =
+            replay_create(a.arms, 2, 2, 0, 1, SCHEDULER_ORDER_ANY, &a.setup, &scheduler);
         if (!test_allocation_failed()) {
             assert_ok(status);
             break;

@@ -230,6 +230,19 @@ bool run_kill(const Run *run, Victim victim, unsigned choice) {
     return found > 0 && kill(candidates[choice % found], SIGKILL) == 0;
 }
 
+size_t run_signal_all(const Run *run, int signal_number) {
+    static Process processes[MAX_PROCESSES];
+    size_t         reached = 0;
+    const size_t   count = all_processes(processes);
+    for (size_t i = 0; i < count; i++) {
+        if (processes[i].pid == run->pid ||
+            descends(processes, count, processes[i].pid, run->pid)) {
+            reached += (kill(processes[i].pid, signal_number) == 0) ? 1 : 0;
+        }
+    }
+    return reached;
+}
+
 size_t run_count_processes(const char *needle) {
     static Process processes[MAX_PROCESSES];
     const size_t   count = all_processes(processes);

@@ -34,6 +34,9 @@ typedef enum Victim { VICTIM_TRAINER, VICTIM_WORKER, VICTIM_COORDINATOR } Victim
  * @return false if there is none at this moment
  */
 bool run_kill(const Run *run, Victim victim, unsigned choice);
+/** Sends a signal to the program and everything that it started. @return how many processes got it
+ */
+size_t run_signal_all(const Run *run, int signal_number);
 /** Number of processes whose command line contains `needle`. */
 size_t run_count_processes(const char *needle);
 

@@ -2,7 +2,7 @@
  * resumed. What must be equal between two runs is compared as one text (report_canonical) plus the
  * checksums of all checkpoints. */
 #include "tests/support/test_support.h"
-#include "tests/tuner/run_mbtune.h"
+#include "tests/tuner/scene.h"
 
 #include "core/clock.h"
 #include "core/file.h"
@@ -12,115 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FAKE_TRAINER TEST_BINARY_FOLDER "/tests/workers/fake_trainer"
-
-#define SYNCHRONOUS "{name: pbt, population: 4, warmup: 2, mode: synchronous}"
-#define ASYNCHRONOUS \
-    "{name: pbt-bt, population: 4, warmup: 2, mode: asynchronous, backtrack_every: 2}"
-
-enum { PATH_BYTES = 512, MAX_RERUNS = 60, KILLS = 20 };
-
-typedef struct Scene {
-    char *folder;            /* temporary */
-    char  yaml[PATH_BYTES];  /* the study file in it */
-    char  study[PATH_BYTES]; /* the study folder in it */
-    Run   run;
-} Scene;
-
-static void scene_write(Scene *scene, const char *text) {
-    scene->folder = test_folder_make();
-    (void)snprintf(scene->yaml, sizeof scene->yaml, "%s/study.yaml", scene->folder);
-    (void)snprintf(scene->study, sizeof scene->study, "%s/study", scene->folder);
-    assert_ok(file_write_atomic(scene->yaml, text, strlen(text)));
-}
-
-/* `scheduler` and `trainer` are YAML flow text; `seconds` is what one unit takes */
-static void scene_make(Scene *scene, const char *scheduler, const char *trainer, double seconds) {
-    char text[4096];
-    (void)snprintf(text, sizeof text,
-                   "name: scene\n"
-                   "trainer: {command: [%s, --sleep, '%g'%s]}\n"
-                   "objective: {metric: episode_reward, direction: maximize}\n"
-                   "budget: {unit: episode, per_trial: 12, segment: 2}\n"
-                   "scheduler: %s\n"
-                   "hyperparameters:\n"
-                   "  learning_rate: {type: float, lower: 1.0e-3, upper: 0.5, log: true, "
-                   "default: 0.1, dynamic: true}\n"
-                   "  x: {type: float, lower: 0.0, upper: 1.0, default: 0.5, dynamic: true}\n"
-                   "  y: {type: float, lower: 0.0, upper: 1.0, default: 0.5}\n"
-                   "limits: {retries: 40}\n"
-                   "seed: 3\n",
-                   FAKE_TRAINER, seconds, trainer, scheduler);
-    scene_write(scene, text);
-}
-
-/* real agents, as small as they come; units are control steps, so segments end inside episodes */
-static void scene_make_pets(Scene *scene) {
-    scene_write(scene, "name: scene\n"
-                       "agent: pets\n"
-                       "environment: cartpole\n"
-                       "objective: {metric: episode_reward, direction: maximize}\n"
-                       "budget: {unit: env_step, per_trial: 720, segment: 120}\n"
-                       "scheduler: " SYNCHRONOUS "\n"
-                       "hyperparameters:\n"
-                       "  model_learning_rate: {lower: 1.0e-4, upper: 4.0e-2, log: true}\n"
-                       "  planning_horizon: {lower: 2, upper: 8, default: 4}\n"
-                       "fixed: {ensemble_size: 2, hidden_layers: 1, hidden_width: 16, "
-                       "model_train_every: 25, model_train_epochs: 3, initial_steps: 40, "
-                       "cem_candidates: 20, cem_iterations: 2, particles: 2, "
-                       "validation_ratio: 0.2}\n"
-                       "limits: {retries: 40}\n"
-                       "seed: 3\n");
-}
-
-static void scene_remove(Scene *scene) {
-    test_folder_remove(scene->folder);
-}
-
-static void scene_start(Scene *scene, const char *workers) {
-    const char *const arguments[] = {"run",       scene->yaml, "--dir", scene->study,
-                                     "--workers", workers,     NULL};
-    run_start(&scene->run, arguments);
-}
-
-static int scene_run(Scene *scene, const char *workers) {
-    scene_start(scene, workers);
-    return run_wait(&scene->run);
-}
-
-/* nothing is running, queued, lost or twice, and every parent is there */
-static void assert_sound(const char *study) {
-    assert_int_equal(run_query(study, "SELECT count(*) FROM segment WHERE state <> 'finished'"), 0);
-    assert_int_equal(run_query(study, "SELECT count(*) FROM pragma_foreign_key_check"), 0);
-    assert_int_equal(run_query(study, "SELECT count(*) FROM pragma_integrity_check "
-                                      "WHERE integrity_check <> 'ok'"),
-                     0);
-    assert_int_equal(run_query(study,
-                               "SELECT count(*) FROM segment s JOIN segment p ON p.id = s.parent "
-                               "WHERE s.\"begin\" <> p.\"end\""),
-                     0);
-    assert_int_equal(run_query(study, "SELECT count(*) FROM (SELECT 1 FROM metric "
-                                      "GROUP BY owner, name, step, \"index\" "
-                                      "HAVING count(*) > 1)"),
-                     0);
-}
-
-/** Makes a scene whose trainers take a moment, so that there is something to kill. */
-typedef void (*MakeScene)(Scene *scene);
-
-static void make_fake(Scene *scene) {
-    scene_make(scene, SYNCHRONOUS, "", 0.05);
-}
-
-static char *undisturbed(MakeScene make) {
-    Scene scene;
-    make(&scene);
-    assert_int_equal(scene_run(&scene, "2"), 0);
-    assert_sound(scene.study);
-    char *rows = run_canonical(scene.study);
-    scene_remove(&scene);
-    return rows;
-}
+enum { MAX_RERUNS = 60, KILLS = 20 };
 
 /* ---- determinism --------------------------------------------------------------------------------
  */
@@ -131,9 +23,9 @@ static void synchronous_rows_do_not_depend_on_the_number_of_workers(void **state
     char                    *first = NULL;
     for (size_t i = 0; i < 3; i++) {
         Scene scene;
-        scene_make(&scene, SYNCHRONOUS, "", 0.0);
+        scene_make(&scene, SCENE_SYNCHRONOUS, "", 0.0);
         assert_int_equal(scene_run(&scene, workers[i]), 0);
-        assert_sound(scene.study);
+        scene_assert_sound(&scene);
         char *rows = run_canonical(scene.study);
         if (first == NULL) {
             first = rows;
@@ -177,13 +69,13 @@ static unsigned run_with_kills(Scene *scene, Victim victim, double spread, unsig
 
 /* KILLS kills in as many studies as that takes; each ends with the rows of the undisturbed one */
 static void survive(MakeScene make, Victim victim, double spread, unsigned seed) {
-    char    *expected = undisturbed(make);
+    char    *expected = scene_undisturbed(make);
     unsigned killed = 0;
     for (unsigned study = 0; study < KILLS && killed < KILLS; study++) {
         Scene scene;
         make(&scene);
         killed += run_with_kills(&scene, victim, spread, KILLS - killed, &seed);
-        assert_sound(scene.study);
+        scene_assert_sound(&scene);
         char *rows = run_canonical(scene.study);
         assert_string_equal(rows, expected);
         free(rows);
@@ -195,17 +87,17 @@ static void survive(MakeScene make, Victim victim, double spread, unsigned seed)
 
 static void killed_trainers_change_nothing(void **state) {
     (void)state;
-    survive(make_fake, VICTIM_TRAINER, 0.1, 11);
+    survive(scene_make_slow, VICTIM_TRAINER, 0.1, 11);
 }
 
 static void killed_workers_change_nothing(void **state) {
     (void)state;
-    survive(make_fake, VICTIM_WORKER, 0.6, 22);
+    survive(scene_make_slow, VICTIM_WORKER, 0.6, 22);
 }
 
 static void killed_coordinators_change_nothing(void **state) {
     (void)state;
-    survive(make_fake, VICTIM_COORDINATOR, 0.6, 33);
+    survive(scene_make_slow, VICTIM_COORDINATOR, 0.6, 33);
 }
 
 static void killed_pets_trainers_change_nothing(void **state) {
@@ -226,7 +118,7 @@ static void killed_coordinators_of_pets_change_nothing(void **state) {
 static void pets_rows_do_not_depend_on_the_number_of_workers(void **state) {
     (void)state;
     Scene scene;
-    char *expected = undisturbed(scene_make_pets);
+    char *expected = scene_undisturbed(scene_make_pets);
     scene_make_pets(&scene);
     assert_int_equal(scene_run(&scene, "1"), 0);
     char *rows = run_canonical(scene.study);
@@ -240,10 +132,10 @@ static void pets_rows_do_not_depend_on_the_number_of_workers(void **state) {
 
 static void a_signal_stops_within_ten_seconds_and_the_rest_follows_later(void **state) {
     (void)state;
-    char *expected = undisturbed(make_fake);
+    char *expected = scene_undisturbed(scene_make_slow);
     Scene scene;
     int   exit_status = 0;
-    make_fake(&scene);
+    scene_make_slow(&scene);
     scene_start(&scene, "2");
     assert_false(run_wait_for(&scene.run, 0.6, &exit_status));
     const double began = clock_monotonic();
@@ -266,7 +158,7 @@ static void a_trainer_that_ignores_yield_is_dropped_in_time(void **state) {
     (void)state;
     Scene scene;
     int   exit_status = 0;
-    scene_make(&scene, SYNCHRONOUS, ", --ignore-yield", 30.0);
+    scene_make(&scene, SCENE_SYNCHRONOUS, ", --ignore-yield", 30.0);
     scene_start(&scene, "2");
     assert_false(run_wait_for(&scene.run, 1.0, &exit_status));
     const double began = clock_monotonic();
@@ -282,7 +174,7 @@ static void a_second_signal_stops_at_once(void **state) {
     (void)state;
     Scene scene;
     int   exit_status = 0;
-    scene_make(&scene, SYNCHRONOUS, ", --ignore-yield", 30.0);
+    scene_make(&scene, SCENE_SYNCHRONOUS, ", --ignore-yield", 30.0);
     scene_start(&scene, "2");
     assert_false(run_wait_for(&scene.run, 1.0, &exit_status));
     assert_int_equal(kill(scene.run.pid, SIGINT), 0);
@@ -301,9 +193,9 @@ static void a_second_signal_stops_at_once(void **state) {
 static void an_asynchronous_study_branches_and_ends(void **state) {
     (void)state;
     Scene scene;
-    scene_make(&scene, ASYNCHRONOUS, "", 0.0);
+    scene_make(&scene, SCENE_ASYNCHRONOUS, "", 0.0);
     assert_int_equal(scene_run(&scene, "2"), 0);
-    assert_sound(scene.study);
+    scene_assert_sound(&scene);
     /* a restore may jump forward, to an elite of a member that is ahead: never more than the total
      */
     const long units = run_query(scene.study, "SELECT sum(\"end\" - \"begin\") FROM segment");
@@ -319,7 +211,7 @@ static void an_asynchronous_study_branches_and_ends(void **state) {
 static void another_study_is_refused_with_the_keys_that_differ(void **state) {
     (void)state;
     Scene scene;
-    scene_make(&scene, SYNCHRONOUS, "", 0.0);
+    scene_make(&scene, SCENE_SYNCHRONOUS, "", 0.0);
     assert_int_equal(scene_run(&scene, "2"), 0);
     const char *const arguments[] = {"run",   scene.yaml, "--dir", scene.study,
                                      "--set", "seed=4",   NULL};
@@ -332,8 +224,8 @@ static void another_study_is_refused_with_the_keys_that_differ(void **state) {
 static void a_folder_that_is_no_study_is_refused(void **state) {
     (void)state;
     Scene scene;
-    char  path[PATH_BYTES + 16];
-    scene_make(&scene, SYNCHRONOUS, "", 0.0);
+    char  path[SCENE_PATH_BYTES + 16];
+    scene_make(&scene, SCENE_SYNCHRONOUS, "", 0.0);
     assert_ok(file_make_folder(scene.study));
     (void)snprintf(path, sizeof path, "%s/thesis.tex", scene.study);
     assert_ok(file_write_atomic(path, "x", 1));
@@ -347,7 +239,7 @@ static void a_second_coordinator_is_refused(void **state) {
     Scene scene;
     Run   second;
     int   exit_status = 0;
-    scene_make(&scene, SYNCHRONOUS, "", 0.1);
+    scene_make(&scene, SCENE_SYNCHRONOUS, "", 0.1);
     scene_start(&scene, "2");
     assert_false(run_wait_for(&scene.run, 0.7, &exit_status));
     const char *const arguments[] = {"run", scene.yaml, "--dir", scene.study, NULL};
