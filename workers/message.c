@@ -9,7 +9,8 @@ enum {
     FLAG_HOLDS = 8,
     FLAG_DETERMINISTIC = 16,
     FLAG_CAN_CHECKPOINT = 32,
-    FLAG_ALL = 63,
+    FLAG_NO_SPACE = 64,
+    FLAG_ALL = 127,
     MAX_SLOTS = 1 << 20,
 };
 
@@ -187,10 +188,10 @@ Status message_read_slot(const void *bytes, size_t length, size_t *slot) {
 }
 
 static void put_finished(Buffer *out, const News *news) {
-    const unsigned flags = (news->checkpoint_kept ? FLAG_CHECKPOINT_KEPT : 0U) |
-                           (news->damaged ? FLAG_DAMAGED : 0U) | (news->holds ? FLAG_HOLDS : 0U) |
-                           (news->deterministic ? FLAG_DETERMINISTIC : 0U) |
-                           (news->can_checkpoint ? FLAG_CAN_CHECKPOINT : 0U);
+    const unsigned flags =
+        (news->checkpoint_kept ? FLAG_CHECKPOINT_KEPT : 0U) | (news->damaged ? FLAG_DAMAGED : 0U) |
+        (news->holds ? FLAG_HOLDS : 0U) | (news->deterministic ? FLAG_DETERMINISTIC : 0U) |
+        (news->can_checkpoint ? FLAG_CAN_CHECKPOINT : 0U) | (news->no_space ? FLAG_NO_SPACE : 0U);
     message_put_u8(out, (uint8_t)flags);
     message_put_u8(out, (uint8_t)news->outcome);
     message_put_i64(out, news->end);
@@ -250,6 +251,7 @@ static void get_finished(MessageReader *reader, News *news) {
     news->holds = (flags & FLAG_HOLDS) != 0;
     news->deterministic = (flags & FLAG_DETERMINISTIC) != 0;
     news->can_checkpoint = (flags & FLAG_CAN_CHECKPOINT) != 0;
+    news->no_space = (flags & FLAG_NO_SPACE) != 0;
     news->outcome = (Outcome)outcome;
     news->end = message_get_i64(reader);
     news->checkpoint_bytes = (uint64_t)message_get_i64(reader);

@@ -6,6 +6,7 @@
 #include "core/json.h"
 #include "workers/checkpoint.h"
 #include "workers/crew.h"
+#include "workers/message.h"
 #include "workers/outbox.h"
 #include "workers/trainer_process.h"
 
@@ -25,7 +26,10 @@ typedef struct WorkerSlot {
     int64_t         id;
     int64_t         attempt;
     Buffer          line;
-    char            checkpoint[CHECKPOINT_NAME_BYTES]; /* "" = none is wanted */
+    char            checkpoint[CHECKPOINT_NAME_BYTES];  /* "" = none is wanted */
+    char            resume_from[CHECKPOINT_NAME_BYTES]; /* "" = a fresh agent */
+    uint64_t        resume_bytes;
+    uint64_t        resume_checksum;
 } WorkerSlot;
 
 typedef struct Worker {
@@ -37,6 +41,8 @@ typedef struct Worker {
     Json              *command_json;
     const char       **command; /* argv of the trainer, NULL at the end */
     Checkpoints        checkpoints;
+    uint64_t           checkpoint_bytes;         /* of the last one: what the next one may need */
+    char               text[MESSAGE_TEXT_BYTES]; /* lent to the news that is being made */
     WorkerSlot        *slots;
     size_t             slot_count;
     pid_t             *supervisors; /* (slot_count) */

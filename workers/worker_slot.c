@@ -3,11 +3,16 @@
  * order with its reason; a Status means that the worker itself cannot go on.
  */
 #include "core/clock.h"
+#include "core/file.h"
 #include "workers/worker_internal.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+
+/* with less than this, or than the last checkpoint took, a file system counts as full */
+static const uint64_t least_room_bytes = 1 << 20;
 
 /* "3,4" from the host's allowed cores; "" if they do not fit */
 static void write_cores(const cpu_set_t *allowed, int64_t first, int64_t count, char *out) {
@@ -82,13 +87,84 @@ static Status finish(Worker *w, size_t index, const News *news) {
     return worker__say(w, news);
 }
 
-/* an order that ends before its trainer saw it */
-static Status finish_early(Worker *w, size_t index, Outcome outcome, bool damaged,
+/* ---- whose fault it was ---- */
+
+/* `text` lies in w->text from now on: status_last() changes with every look at the disk */
+static void set_text(Worker *w, News *news, const char *text) {
+    if (text != w->text) {
+        (void)snprintf(w->text, sizeof w->text, "%s", (text == NULL) ? "" : text);
+    }
+    news->text = w->text;
+}
+
+static bool is_full(long native) {
+    return native == ENOSPC || native == EDQUOT;
+}
+
+/* a trainer can only say it; C, Python and most others use the C library's words */
+static bool says_full(const char *text) {
+    return strstr(text, "No space left on device") != NULL ||
+           strstr(text, "Disk quota exceeded") != NULL;
+}
+
+/* could a lack of room have ended it so? Not what only numbers or memory do */
+static bool may_be_room(Outcome outcome) {
+    return outcome == OUTCOME_CRASHED || outcome == OUTCOME_KILLED || outcome == OUTCOME_PROTOCOL ||
+           outcome == OUTCOME_TIMEOUT || outcome == OUTCOME_LOST;
+}
+
+/* An order that ended badly while there is no room for its checkpoint: nobody's fault, and trying
+ * again is useless before somebody makes room. Called before its leftovers are removed.
+ * @param native  errno of what failed here, or 0 */
+static void excuse_full_disk(Worker *w, long native, News *news) {
+    const uint64_t needed =
+        (w->checkpoint_bytes > least_room_bytes) ? w->checkpoint_bytes : least_room_bytes;
+    uint64_t   room = 0;
+    char       why[MESSAGE_TEXT_BYTES];
+    const bool measured = file_space(w->checkpoints.folder, &room) == STATUS_OK;
+    if (!may_be_room(news->outcome) ||
+        !(is_full(native) || says_full(w->text) || (measured && room < needed))) {
+        return;
+    }
+    /* a long tail of stderr is cut */
+    (void)snprintf(why, sizeof why, "%s", w->text);
+    (void)snprintf(w->text, sizeof w->text,
+                   "no space left: %.1200s has %" PRIu64 " bytes free; %.4500s",
+                   w->checkpoints.folder, room, why);
+    news->outcome = OUTCOME_LOST;
+    news->no_space = true;
+}
+
+/* a trainer that failed may have read what has changed since it was verified */
+static void excuse_damage(Worker *w, const WorkerSlot *slot, News *news) {
+    if (slot->resume_from[0] == '\0' || news->outcome == OUTCOME_CANCELLED || news->no_space) {
+        return;
+    }
+    checkpoint_forget(&w->checkpoints, slot->resume_from);
+    if (checkpoint_verify(&w->checkpoints, slot->resume_from, slot->resume_bytes,
+                          slot->resume_checksum) != STATUS_ERR_CORRUPT) {
+        return;
+    }
+    set_text(w, news, status_last()->text);
+    news->outcome = OUTCOME_LOST;
+    news->damaged = true;
+}
+
+/* an order that ends before its trainer saw it. @param native  errno of what failed, or 0 */
+static Status finish_early(Worker *w, size_t index, Outcome outcome, long native,
                            const char *text) {
     News news = about(&w->slots[index], index, NEWS_FINISHED);
     news.outcome = outcome;
-    news.damaged = damaged;
-    news.text = text;
+    set_text(w, &news, text);
+    excuse_full_disk(w, native, &news);
+    return finish(w, index, &news);
+}
+
+static Status finish_damaged(Worker *w, size_t index) {
+    News news = about(&w->slots[index], index, NEWS_FINISHED);
+    news.outcome = OUTCOME_LOST;
+    news.damaged = true;
+    set_text(w, &news, status_last()->text);
     return finish(w, index, &news);
 }
 
@@ -102,8 +178,8 @@ static Status give_to_trainer(Worker *w, size_t index) {
     const Status status = trainer_order(slot->trainer, buffer_text(&slot->line), slot->id);
     if (status != STATUS_OK) {
         const bool own_fault = status == STATUS_ERR_PROTOCOL;
-        return finish_early(w, index, own_fault ? OUTCOME_PROTOCOL : OUTCOME_CRASHED, false,
-                            status_last()->text);
+        return finish_early(w, index, own_fault ? OUTCOME_PROTOCOL : OUTCOME_CRASHED,
+                            status_last()->native, status_last()->text);
     }
     slot->is_given = true;
     return STATUS_OK;
@@ -121,6 +197,9 @@ Status worker__slot_order(Worker *w, size_t index, const Order *order) {
     slot->id = order->id;
     slot->attempt = order->attempt;
     (void)snprintf(slot->checkpoint, sizeof slot->checkpoint, "%s", order->checkpoint);
+    (void)snprintf(slot->resume_from, sizeof slot->resume_from, "%s", order->resume_from);
+    slot->resume_bytes = order->resume_bytes;
+    slot->resume_checksum = order->resume_checksum;
     buffer_clear(&slot->line);
     buffer_puts(&slot->line, order->line);
     Status status = buffer_status(&slot->line);
@@ -128,12 +207,12 @@ Status worker__slot_order(Worker *w, size_t index, const Order *order) {
         status = checkpoint_prepare(&w->checkpoints, order->checkpoint);
     }
     if (status != STATUS_OK) { /* a full or broken disk is nobody's own fault */
-        return finish_early(w, index, OUTCOME_LOST, false, status_last()->text);
+        return finish_early(w, index, OUTCOME_LOST, status_last()->native, status_last()->text);
     }
     if (order->resume_from[0] != '\0' &&
         checkpoint_verify(&w->checkpoints, order->resume_from, order->resume_bytes,
                           order->resume_checksum) != STATUS_OK) {
-        return finish_early(w, index, OUTCOME_LOST, true, status_last()->text);
+        return finish_damaged(w, index);
     }
     return give_to_trainer(w, index);
 }
@@ -144,7 +223,7 @@ Status worker__slot_yield(Worker *w, size_t index) {
         return STATUS_OK; /* it ended while the message was on its way */
     }
     if (!slot->is_given) {
-        return finish_early(w, index, OUTCOME_CANCELLED, false, "yielded before it began");
+        return finish_early(w, index, OUTCOME_CANCELLED, 0, "yielded before it began");
     }
     trainer_yield(slot->trainer);
     return STATUS_OK;
@@ -156,7 +235,7 @@ Status worker__slot_cancel(Worker *w, size_t index) {
         return STATUS_OK;
     }
     if (!slot->is_given) {
-        return finish_early(w, index, OUTCOME_CANCELLED, false, "cancelled");
+        return finish_early(w, index, OUTCOME_CANCELLED, 0, "cancelled");
     }
     trainer_cancel(slot->trainer);
     return STATUS_OK;
@@ -190,33 +269,41 @@ static bool ended_well(Outcome outcome) {
     return outcome == OUTCOME_DONE || outcome == OUTCOME_PREEMPTED;
 }
 
-/* the checkpoint of what ended well; on failure the outcome changes */
-static void keep_checkpoint(Worker *w, WorkerSlot *slot, News *news) {
+/* the checkpoint of what ended well; on failure the outcome changes. @return errno of it, or 0 */
+static long keep_checkpoint(Worker *w, WorkerSlot *slot, News *news) {
     const Status status = checkpoint_finish(&w->checkpoints, slot->checkpoint,
                                             &news->checkpoint_bytes, &news->checkpoint_checksum);
     if (status == STATUS_OK) {
         news->checkpoint_kept = true;
-        return;
+        w->checkpoint_bytes = news->checkpoint_bytes;
+        return 0;
     }
     /* not written: the trainer broke its word; not saved: the disk did */
     news->outcome = (status == STATUS_ERR_PROTOCOL) ? OUTCOME_PROTOCOL : OUTCOME_LOST;
-    news->text = status_last()->text;
+    const long native = status_last()->native;
+    set_text(w, news, status_last()->text);
     news->end = 0;
     trainer_cancel(slot->trainer);
+    return native;
 }
 
 static Status say_over(Worker *w, size_t index, const TrainerEvent *event) {
     WorkerSlot *slot = &w->slots[index];
     News        news = about(slot, index, NEWS_FINISHED);
+    long        native = 0;
     const bool  wanted = slot->checkpoint[0] != '\0' && !slot->evaluate;
     news.outcome = event->outcome;
-    news.text = event->text;
+    set_text(w, &news, event->text);
     news.end = event->end;
     news.busy_seconds = event->busy_seconds;
     news.deterministic = trainer_deterministic(slot->trainer);
     news.can_checkpoint = trainer_can_checkpoint(slot->trainer);
     if (wanted && ended_well(event->outcome) && news.can_checkpoint) {
-        keep_checkpoint(w, slot, &news);
+        native = keep_checkpoint(w, slot, &news);
+    }
+    if (!ended_well(news.outcome)) {
+        excuse_full_disk(w, native, &news);
+        excuse_damage(w, slot, &news);
     }
     if (wanted && !ended_well(news.outcome) &&
         checkpoint_prepare(&w->checkpoints, slot->checkpoint) != STATUS_OK) {

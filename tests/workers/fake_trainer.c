@@ -7,7 +7,7 @@
  * (a file that must not exist yet and is then made: a retry does not meet it). The hyperparameter
  * fault_KIND: N is KIND@unit=N, `sleep` is seconds per unit. KIND:
  *   crash exit kill segv hang garbage nan hog long_line unknown_op wrong_segment fail diverge
- * family unwritten silent The agent is two numbers with momentum that walk to an optimum;
+ * full family unwritten silent. The agent is two numbers with momentum that walk to an optimum;
  * learning_rate, x and y change how. Continuing in memory, from file and in another process gives
  * the same metrics bit for bit.
  */
@@ -285,6 +285,12 @@ static bool spoken_faults(const Request *work, int64_t unit) {
     }
     if (due("family", work, unit)) {
         family();
+    }
+    if (due("full", work, unit)) {
+        say(&(Reply){.kind = REPLY_FAILED,
+                     .segment = work->segment,
+                     .text = "cannot save the agent: No space left on device"});
+        return true;
     }
     const bool diverge = due("diverge", work, unit);
     if (diverge || due("fail", work, unit)) {

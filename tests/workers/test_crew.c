@@ -3,10 +3,15 @@
 #include "core/clock.h"
 #include "core/file.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <math.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #define OPTIONS(...) ((const char *const[]){__VA_ARGS__, NULL})
 
@@ -213,6 +218,111 @@ static void a_damaged_checkpoint_is_told_and_not_used(void **state) {
     (void)crew_end(&f);
 }
 
+/* verified, then changed while the trainer has the order, which then fails at it */
+static void damage_that_comes_after_the_look_is_told_too(void **state) {
+    (void)state;
+    CrewFixture f;
+    crew_begin(&f, OPTIONS("--slow-start", "0.5"), &defaults);
+    const SlotRecord *r = run(&f, 0, &(CrewWork){.segment = 1, .end = 4});
+    CrewWork          rest = {.segment = 2, .begin = 4, .end = 6};
+    continues(&rest, r);
+    const size_t slot = f.slots - 1; /* a trainer that must read it, and takes its time */
+    crew_train(&f, slot, &rest);
+    char log[512]; /* made when the order has been looked at */
+    (void)snprintf(log, sizeof log, "%s/logs/trainer-%d-1.log", f.folder, f.workers);
+    const double begin = clock_monotonic();
+    while (!file_exists(log) && clock_monotonic() < begin + 10.0) {
+        (void)crew_take(&f);
+    }
+    damage(&f, "1.a1");
+    r = crew_until_over(&f, slot);
+    assert_int_equal(r->started, 1);
+    assert_int_equal(r->finished.outcome, OUTCOME_LOST);
+    assert_true(r->finished.damaged);
+    assert_contains(r->text, "checkpoint 1.a1 has the checksum");
+    (void)crew_end(&f);
+}
+
+static void assert_no_space(const CrewFixture *f, const SlotRecord *r, const char *says) {
+    char folder[512];
+    (void)snprintf(folder, sizeof folder, "no space left: %s/checkpoints has ", f->folder);
+    assert_contains(r->text, folder);
+    assert_contains(r->text, " bytes free; ");
+    assert_contains(r->text, says);
+    assert_int_equal(r->finished.outcome, OUTCOME_LOST);
+    assert_true(r->finished.no_space);
+    assert_false(r->finished.damaged || r->finished.checkpoint_kept || r->finished.holds);
+}
+
+static void a_trainer_that_says_that_the_disk_is_full_is_believed(void **state) {
+    (void)state;
+    CrewFixture f;
+    crew_begin(&f, OPTIONS(NULL), &defaults);
+    const SlotRecord *r =
+        run(&f, 0, &(CrewWork){.segment = 1, .end = 5, .values = "{\"fault_full\":3}"});
+    assert_no_space(&f, r, "cannot save the agent: No space left on device");
+    assert_done(run(&f, 0, &(CrewWork){.segment = 1, .end = 5}));
+    (void)crew_end(&f);
+}
+
+/* takes what is left of a file system. @return the path of what takes it, to be removed */
+static const char *fill(const char *folder) {
+    static char       path[600];
+    static const char block[4096];
+    (void)snprintf(path, sizeof path, "%s/filler", folder);
+    const int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    assert_true(fd >= 0);
+    while (write(fd, block, sizeof block) > 0) {
+    }
+    assert_int_equal(errno, ENOSPC);
+    assert_int_equal(close(fd), 0);
+    return path;
+}
+
+/* the trainers know nothing of disks here: one cannot write, one forgets to, one just crashes */
+static void fail_on_a_full_disk(CrewFixture *f, const char *folder) {
+    char stuck[600];
+    assert_done(run(f, 0, &(CrewWork){.segment = 1, .end = 5}));
+    (void)snprintf(stuck, sizeof stuck, "%s/6.a1.tmp", folder);
+    assert_int_equal(mkdir(stuck, 0700), 0);
+    assert_int_equal(mount("none", stuck, "tmpfs", 0, "size=64k"), 0);
+    const char *filler = fill(folder);
+    assert_no_space(f, run(f, 0, &(CrewWork){.segment = 2, .end = 5}), "cannot write");
+    assert_no_space(
+        f, run(f, 0, &(CrewWork){.segment = 3, .end = 5, .values = "{\"fault_unwritten\":3}"}),
+        "3.a1.tmp was not written");
+    assert_no_space(f,
+                    run(f, 0, &(CrewWork){.segment = 4, .end = 5, .values = "{\"fault_crash\":3}"}),
+                    "exit status 3");
+    /* what a disk has no part in stays what it is */
+    const SlotRecord *r =
+        run(f, 0, &(CrewWork){.segment = 5, .end = 5, .values = "{\"fault_diverge\":3}"});
+    assert_int_equal(r->finished.outcome, OUTCOME_DIVERGED);
+    assert_false(r->finished.no_space);
+    /* one whose place cannot be made ready */
+    assert_no_space(f, run(f, 0, &(CrewWork){.segment = 6, .end = 5}), "6.a1.tmp");
+    assert_int_equal(umount(stuck), 0);
+    assert_int_equal(unlink(filler), 0);
+    assert_done(run(f, 0, &(CrewWork){.segment = 2, .end = 5}));
+}
+
+static void a_full_disk_is_nobodys_fault(void **state) {
+    (void)state;
+    CrewFixture f;
+    char        folder[512];
+    crew_begin(&f, OPTIONS(NULL), &defaults);
+    (void)snprintf(folder, sizeof folder, "%s/checkpoints", f.folder);
+    const bool mounted = mount("none", folder, "tmpfs", 0, "size=4m") == 0;
+    if (mounted) {
+        fail_on_a_full_disk(&f, folder);
+        assert_int_equal(umount(folder), 0);
+    }
+    (void)crew_end(&f);
+    if (!mounted) {
+        test_skip("mounting a small file system needs root");
+    }
+}
+
 static void every_outcome_comes_with_its_reason(void **state) {
     (void)state;
     static const struct {
@@ -238,6 +348,7 @@ static void every_outcome_comes_with_its_reason(void **state) {
         assert_contains(r->text, misdeeds[i].says);
         assert_int_equal(r->finished.outcome, misdeeds[i].outcome);
         assert_false(r->finished.checkpoint_kept || r->finished.holds || r->finished.damaged);
+        assert_false(r->finished.no_space);
         assert_done(run(&f, 0, &(CrewWork){.segment = 100 + (int64_t)i, .end = 5}));
     }
     (void)crew_end(&f);
@@ -353,6 +464,9 @@ static int run_crew_tests(void) {
         cmocka_unit_test(a_yield_before_the_hello_cancels),
         cmocka_unit_test(a_cancelled_order_frees_its_slot),
         cmocka_unit_test(a_damaged_checkpoint_is_told_and_not_used),
+        cmocka_unit_test(damage_that_comes_after_the_look_is_told_too),
+        cmocka_unit_test(a_trainer_that_says_that_the_disk_is_full_is_believed),
+        cmocka_unit_test(a_full_disk_is_nobodys_fault),
         cmocka_unit_test(every_outcome_comes_with_its_reason),
         cmocka_unit_test(a_trainer_without_checkpoints_is_taken_at_its_word),
         cmocka_unit_test(nan_reaches_the_coordinator),

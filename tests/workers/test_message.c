@@ -31,6 +31,7 @@ static const News every_kind[] = {
      .checkpoint_checksum = 0x8000000000000001U,
      .busy_seconds = 1.5},
     {.kind = NEWS_FINISHED, .outcome = OUTCOME_LOST, .damaged = true, .can_checkpoint = true},
+    {.kind = NEWS_FINISHED, .outcome = OUTCOME_LOST, .no_space = true},
     {.kind = NEWS_LOG, .level = "warning", .text = "careful"},
 };
 enum { KINDS = sizeof every_kind / sizeof every_kind[0] };
@@ -70,6 +71,7 @@ static void news_come_back_in_order(void **state) {
         assert_true(n.checkpoint_checksum == e->checkpoint_checksum);
         assert_int_equal(n.checkpoint_kept, e->checkpoint_kept);
         assert_int_equal(n.damaged, e->damaged);
+        assert_int_equal(n.no_space, e->no_space);
         assert_int_equal(n.holds, e->holds);
         assert_int_equal(n.deterministic, e->deterministic);
         assert_int_equal(n.can_checkpoint, e->can_checkpoint);
