@@ -23,10 +23,16 @@ Status report_summary(Results *results, Json **out) MUST_USE;
 /**
  * `mbtune best -f json`:
  * {"segment","trial","objective","hyperparameters","schedule":[{"begin","end",
- * "seed","hyperparameters"}],"evaluated":{...},"confirmed":{...},"note"}. The best finished tuning
+ * "seed","hyperparameters"}],"evaluated":{...},"confirmed":{...},"repeats","mean",
+ * "standard_error","note"}. The best finished tuning
  * segment by the first objective, ties to the earliest; one that keeps all constraints before one
  * that does not (a constraint without a value is not kept); by confirmed mean where several
- * schedules were confirmed. `confirmed` is
+ * schedules were confirmed. Where configurations have several chains, they are ranked instead of
+ * segments: each by the mean of the first objective over its chains, at the depth that most of them
+ * finished (the deepest of several such), one with more chains there before one with fewer, then
+ * one whose chains all keep the constraints; the segment is the best of the first one's chains at
+ * that depth. `repeats` says how many chains `mean` is over (1 where nothing is repeated);
+ * `standard_error` is null below 2. `confirmed` is
  * {"n","failed","defaults_n","defaults_failed","mean","interval",
  * "defaults_mean","defaults_interval","probability","area":{...}} or null; `note` is null, or says
  * that the choice is not confirmed or breaks a constraint. @return STATUS_ERR_STATE if nothing is
@@ -34,7 +40,8 @@ Status report_summary(Results *results, Json **out) MUST_USE;
  */
 Status report_best(Results *results, Json **out) MUST_USE;
 /** Ids of the `count` best finished tuning segments from distinct lines (no one an ancestor of
- * another), best first, ranked as in report_best() without confirmation. */
+ * another), best first, ranked as in report_best() without confirmation. Where configurations have
+ * several chains, one segment of each configuration. */
 Status report_top(Results *results, size_t count, int64_t *segments, size_t *found) MUST_USE;
 /** Ids of the walk from the root to `segment`, root first. The caller frees `*ids`. */
 Status report_lineage(Results *results, int64_t segment, int64_t **ids, size_t *count) MUST_USE;

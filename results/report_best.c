@@ -190,9 +190,29 @@ Status report_schedule(Results *results, int64_t segment, Json **out) {
 /* ---- the best ---------------------------------------------------------------------------------
  */
 
-/* of several confirmed schedules the one with the best mean; else the best by objective */
-static const TreeNode *choose(const Tree *tree, const Confirmation *confirmation) {
+static Status best_by_objective(const Tree *tree, const TreeNode **out) {
     const TreeNode *best = NULL;
+    if (tree->repeated) {
+        Configuration *ranked = NULL;
+        size_t         count = 0;
+        TRY(results__configurations_rank(tree, &ranked, &count));
+        *out = (count > 0) ? ranked[0].node : NULL;
+        free(ranked);
+        return STATUS_OK;
+    }
+    for (size_t i = 0; i < tree->count; i++) {
+        const TreeNode *node = &tree->nodes[i];
+        if (node->eligible && (best == NULL || results__tree_compare(node, best) < 0)) {
+            best = node;
+        }
+    }
+    *out = best;
+    return STATUS_OK;
+}
+
+/* of several confirmed schedules the one with the best mean; NULL where none or one was confirmed
+ */
+static const TreeNode *best_by_confirmation(const Tree *tree, const Confirmation *confirmation) {
     const TreeNode *confirmed = NULL;
     double          best_mean = (double)NAN;
     size_t          candidates = 0;
@@ -210,20 +230,11 @@ static const TreeNode *choose(const Tree *tree, const Confirmation *confirmation
             best_mean = mean;
         }
     }
-    if (candidates > 1) {
-        return confirmed;
-    }
-    for (size_t i = 0; i < tree->count; i++) {
-        const TreeNode *node = &tree->nodes[i];
-        if (node->eligible && (best == NULL || results__tree_compare(node, best) < 0)) {
-            best = node;
-        }
-    }
-    return best;
+    return (candidates > 1) ? confirmed : NULL;
 }
 
-static Status best_fill(Results *results, const TreeNode *node, const Confirmation *confirmation,
-                        Json *best) {
+static Status best_fill(Results *results, const Tree *tree, const TreeNode *node,
+                        const Confirmation *confirmation, Json *best) {
     Json *value = NULL;
     TRY(json_set(best, "segment", json_new_integer(node->id)));
     TRY(json_set(best, "trial", json_new_integer(node->trial)));
@@ -245,6 +256,7 @@ static Status best_fill(Results *results, const TreeNode *node, const Confirmati
     TRY(results__confirmed_json(confirmation, node->id, &value));
     const bool confirmed = !json_is_null(value);
     TRY(json_set(best, "confirmed", value));
+    TRY(results__repeats_json(tree, node, best));
     if (!node->feasible) {
         return json_set(best, "note", json_new_string("no finished segment keeps the constraints"));
     }
@@ -256,14 +268,14 @@ static Status best_fill(Results *results, const TreeNode *node, const Confirmati
 static Status best_make(Results *results, const Tree *tree, Json **out) {
     Confirmation confirmation;
     TRY(results__confirmation_load(results, &confirmation));
-    const TreeNode *node = choose(tree, &confirmation);
-    Status          status = STATUS_OK;
+    const TreeNode *node = best_by_confirmation(tree, &confirmation);
+    Status          status = (node == NULL) ? best_by_objective(tree, &node) : STATUS_OK;
     Json           *best = NULL;
-    if (node == NULL) {
+    if (status == STATUS_OK && node == NULL) {
         status = FAILURE(STATUS_ERR_STATE, "%s: no segment is finished yet", results->path);
-    } else {
+    } else if (status == STATUS_OK) {
         best = json_new_object();
-        status = best_fill(results, node, &confirmation, best);
+        status = best_fill(results, tree, node, &confirmation, best);
     }
     results__confirmation_reset(&confirmation);
     if (status != STATUS_OK) {

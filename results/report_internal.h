@@ -10,6 +10,7 @@ typedef struct TreeNode {
     int64_t id;
     int64_t parent;
     int64_t trial;
+    int64_t configuration; /* number of its trial */
     int64_t end;
     bool    eligible; /* finished, and of a tuning trial */
     bool    feasible; /* every constraint is known and holds */
@@ -19,6 +20,8 @@ typedef struct TreeNode {
 typedef struct Tree {
     TreeNode *nodes;
     size_t    count;
+    double    sign;     /* fitness x sign = first objective */
+    bool      repeated; /* some configuration has several chains */
 } Tree;
 
 Status          results__tree_load(Results *results, Tree *out) MUST_USE;
@@ -28,6 +31,23 @@ const TreeNode *results__tree_find(const Tree *tree, int64_t id);
 bool results__tree_is_ancestor(const Tree *tree, int64_t a, int64_t b);
 /** Feasible first, then fitness, then the earlier one: < 0 if a is the better one. */
 int results__tree_compare(const TreeNode *a, const TreeNode *b);
+
+/* A configuration of a study with repeats, at the depth that most of its chains have reached. */
+typedef struct Configuration {
+    int64_t         number;
+    int64_t         end;            /* that depth */
+    size_t          repeats;        /* chains that reached it */
+    bool            feasible;       /* all of them are */
+    double          mean;           /* of their fitness there */
+    double          standard_error; /* of that mean; NaN below 2 */
+    const TreeNode *node;           /* the best of them there */
+} Configuration;
+
+/** Best first: more chains, then feasible, then the mean, then the earlier one. The nodes are the
+ * tree's; the caller frees `*out`. */
+Status results__configurations_rank(const Tree *tree, Configuration **out, size_t *count) MUST_USE;
+/** Adds "repeats", "mean" and "standard_error" of the configuration of `node`. */
+Status results__repeats_json(const Tree *tree, const TreeNode *node, Json *best) MUST_USE;
 
 /** Column as JSON by its type; NULL is null. */
 Json *results__column_json(sqlite3_stmt *statement, int column);

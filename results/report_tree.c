@@ -13,14 +13,14 @@ static const char tree_sql[] =
     " r.value * ?1, NOT EXISTS (SELECT 1 FROM constraint_spec AS c"
     "  LEFT JOIN segment_result AS v ON v.segment = s.id AND v.kind = 'constraint'"
     "   AND v.number = c.id"
-    "  WHERE v.value IS NULL OR v.value < c.lower OR v.value > c.upper)"
+    "  WHERE v.value IS NULL OR v.value < c.lower OR v.value > c.upper), t.number, t.\"repeat\""
     " FROM segment AS s JOIN trial AS t ON t.id = s.trial"
     " LEFT JOIN segment_result AS r ON r.segment = s.id AND r.kind = 'objective'"
     "  AND r.number = 0 ORDER BY s.id LIMIT ?2";
 
-static Status tree_fill(Results *results, double sign, size_t capacity, Tree *tree) {
+static Status tree_fill(Results *results, size_t capacity, Tree *tree) {
     sqlite3_stmt *statement = NULL;
-    TRY(results__query(results, tree_sql, &statement, "di", sign, (int64_t)capacity));
+    TRY(results__query(results, tree_sql, &statement, "di", tree->sign, (int64_t)capacity));
     for (;;) {
         bool row = false;
         TRY(results__step(results, statement, &row));
@@ -35,7 +35,10 @@ static Status tree_fill(Results *results, double sign, size_t capacity, Tree *tr
             .eligible = results__column_integer(statement, 4, 0) != 0,
             .fitness = results__column_double(statement, 5),
             .feasible = results__column_integer(statement, 6, 0) != 0,
+            .configuration = results__column_integer(statement, 7, 0),
         };
+        tree->repeated = tree->repeated || (tree->nodes[tree->count - 1].eligible &&
+                                            results__column_integer(statement, 8, 0) > 0);
     }
 }
 
@@ -46,11 +49,12 @@ Status results__tree_load(Results *results, Tree *out) {
     int64_t count = 0;
     TRY(results__first_objective(results, metric, sizeof metric, &maximize, &window));
     TRY(results__integer(results, "SELECT count(*) FROM segment", 0, &count, ""));
-    Tree tree = {.nodes = calloc((size_t)count + 1, sizeof *tree.nodes)};
+    Tree tree = {.nodes = calloc((size_t)count + 1, sizeof *tree.nodes),
+                 .sign = maximize ? 1.0 : -1.0};
     if (tree.nodes == NULL) {
         FAIL(STATUS_ERR_NOMEM, "no memory for %lld segments", (long long)count);
     }
-    const Status status = tree_fill(results, maximize ? 1.0 : -1.0, (size_t)count, &tree);
+    const Status status = tree_fill(results, (size_t)count, &tree);
     if (status != STATUS_OK) {
         results__tree_reset(&tree);
         return status;
@@ -139,12 +143,25 @@ static Status top(const Tree *tree, size_t count, int64_t *segments, size_t *fou
     return STATUS_OK;
 }
 
+static Status top_configurations(const Tree *tree, size_t count, int64_t *segments, size_t *found) {
+    Configuration *ranked = NULL;
+    size_t         n = 0;
+    TRY(results__configurations_rank(tree, &ranked, &n));
+    *found = (n < count) ? n : count;
+    for (size_t i = 0; i < *found; i++) {
+        segments[i] = ranked[i].node->id;
+    }
+    free(ranked);
+    return STATUS_OK;
+}
+
 Status report_top(Results *results, size_t count, int64_t *segments, size_t *found) {
     Tree tree = {.nodes = NULL};
     TRY(results__snapshot_begin(results));
     Status status = results__tree_load(results, &tree);
     if (status == STATUS_OK) {
-        status = top(&tree, count, segments, found);
+        status = tree.repeated ? top_configurations(&tree, count, segments, found)
+                               : top(&tree, count, segments, found);
         results__tree_reset(&tree);
     }
     results__snapshot_end(results);

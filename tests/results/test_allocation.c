@@ -31,6 +31,19 @@ static int setup(void **state) {
     return 0;
 }
 
+/* and one chain more of configuration 0 */
+static int setup_repeated(void **state) {
+    (void)setup(state);
+    Fixture           *f = *state;
+    const ResultsTrial trial = {.id = 3, .kind = TRIAL_TUNE, .repeat = 1};
+    assert_ok(results_begin(f->results));
+    assert_ok(results_trial_insert(f->results, &trial));
+    fixture_segment(f, 5, 0, 3, 10, "initial");
+    fixture_finish(f, 5, 40.0);
+    assert_ok(results_commit(f->results));
+    return 0;
+}
+
 typedef Status (*Call)(Fixture *f);
 
 /* with allocation 1, 2, 3, ... failing until nothing fails any more */
@@ -98,6 +111,14 @@ static Status call_top(Fixture *f) {
     return report_top(f->results, 4, ids, &found);
 }
 
+static Status call_best_of_repeats(Fixture *f) {
+    return call_best(f);
+}
+
+static Status call_top_of_repeats(Fixture *f) {
+    return call_top(f);
+}
+
 static Status call_open(Fixture *f) {
     Results     *reader = NULL;
     const Status status = results_open(f->path, RESULTS_READ, &reader);
@@ -147,6 +168,8 @@ TORTURE(best)
 TORTURE(confirmation)
 TORTURE(schedule)
 TORTURE(top)
+TORTURE(best_of_repeats)
+TORTURE(top_of_repeats)
 TORTURE(open)
 TORTURE(replay)
 TORTURE(metric)
@@ -156,11 +179,25 @@ TORTURE(canonical)
     cmocka_unit_test_setup_teardown(name##_survives_every_failed_allocation, setup, \
                                     fixture_teardown)
 
+#define TEST_REPEATED(name)                                                                  \
+    cmocka_unit_test_setup_teardown(name##_survives_every_failed_allocation, setup_repeated, \
+                                    fixture_teardown)
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(segments), TEST(trials),       TEST(summary),   TEST(best),
-        TEST(top),      TEST(confirmation), TEST(schedule),  TEST(open),
-        TEST(replay),   TEST(metric),       TEST(canonical),
+        TEST(segments),
+        TEST(trials),
+        TEST(summary),
+        TEST(best),
+        TEST(top),
+        TEST(confirmation),
+        TEST(schedule),
+        TEST(open),
+        TEST(replay),
+        TEST(metric),
+        TEST(canonical),
+        TEST_REPEATED(best_of_repeats),
+        TEST_REPEATED(top_of_repeats),
     };
     return cmocka_run_group_tests_name("results/allocation", tests, NULL, NULL);
 }

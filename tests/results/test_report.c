@@ -193,6 +193,7 @@ static void the_best_schedule_is_read_from_its_leaf_to_its_root(void **state) {
                       "\"width\":32.5}},{\"begin\":5,\"end\":10,\"seed\":100,\"hyperparameters\":"
                       "{\"lr\":0.002,\"horizon\":25,\"learned\":true,\"optimizer\":\"adam\","
                       "\"width\":32.5}}],\"evaluated\":null,\"confirmed\":null,"
+                      "\"repeats\":1,\"mean\":30.0,\"standard_error\":null,"
                       "\"note\":\"selected on noise: not confirmed\"}");
     json_release(best);
 }
@@ -257,6 +258,87 @@ static void top_takes_each_line_once(void **state) {
     assert_int_equal(ids[3], 2);
     assert_ok(report_top(f->results, 2, ids, &found));
     assert_int_equal(found, 2);
+}
+
+/* ---- repeats -------------------------------------------------------------------------------- */
+
+/* a chain that finishes a segment of 5 at each value */
+static void chain(Fixture *f, int64_t trial, int64_t number, int64_t repeat, const double *values,
+                  size_t count) {
+    const ResultsTrial row = {.id = trial, .kind = TRIAL_TUNE, .number = number, .repeat = repeat};
+    int64_t            ids[3] = {0};
+    int64_t            parent = 0;
+    assert_ok(results_trial_insert(f->results, &row));
+    for (size_t i = 0; i < count; i++) {
+        assert_ok(results_next_ids(f->results, &ids[0], &ids[1], &ids[2]));
+        fixture_done(f, ids[1], parent, trial, 5 * (int64_t)(i + 1), values[i]);
+        parent = ids[1];
+    }
+}
+
+/* trials 0 and 1 are the fixture's: configurations 0 and 1, one chain each */
+static void of_repeated_configurations_the_best_mean_wins_not_the_luckiest_chain(void **state) {
+    Fixture *f = *state;
+    Json    *best = NULL;
+    int64_t  ids[8] = {0};
+    size_t   found = 0;
+    fixture_done(f, 1, 0, 0, 5, 1.0);
+    fixture_done(f, 2, 1, 0, 10, 100.0); /* lucky */
+    chain(f, 2, 0, 1, (const double[]){1.0, 20.0}, 2);
+    fixture_done(f, 5, 0, 1, 5, 90.0); /* shallow: not what is compared */
+    fixture_done(f, 6, 5, 1, 10, 70.0);
+    chain(f, 3, 1, 1, (const double[]){1.0, 74.0}, 2);
+    assert_ok(report_best(f->results, &best));
+    assert_json(json_get(best, "segment"), "8");
+    assert_json(json_get(best, "trial"), "3");
+    assert_json(json_get(best, "objective"), "74.0");
+    assert_json(json_get(best, "repeats"), "2");
+    assert_json(json_get(best, "mean"), "72.0");
+    assert_json(json_get(best, "standard_error"), "2.0");
+    json_release(best);
+    assert_ok(report_top(f->results, 8, ids, &found));
+    assert_int_equal(found, 2);
+    assert_int_equal(ids[0], 8);
+    assert_int_equal(ids[1], 2);
+    assert_ok(report_top(f->results, 1, ids, &found));
+    assert_int_equal(found, 1);
+}
+
+static void the_lowest_mean_wins_where_less_is_better(void **state) {
+    Fixture *f = *state;
+    Json    *best = NULL;
+    assert_ok(results__script(f->results, "UPDATE objective SET direction = 'minimize'"));
+    fixture_done(f, 1, 0, 0, 5, 3.0);
+    fixture_done(f, 2, 0, 1, 5, 1.0); /* lucky */
+    chain(f, 2, 0, 1, (const double[]){5.0}, 1);
+    chain(f, 3, 1, 1, (const double[]){9.0}, 1);
+    assert_ok(report_best(f->results, &best));
+    assert_json(json_get(best, "segment"), "1");
+    assert_json(json_get(best, "mean"), "4.0");
+    assert_json(json_get(best, "standard_error"), "1.0");
+    json_release(best);
+}
+
+static void a_chain_that_ended_early_pulls_its_configuration_to_where_all_were(void **state) {
+    Fixture *f = *state;
+    Json    *best = NULL;
+    fixture_done(f, 1, 0, 0, 5, 10.0);
+    fixture_done(f, 2, 1, 0, 10, 100.0);
+    chain(f, 2, 0, 1, (const double[]){20.0}, 1); /* and failed then */
+    assert_ok(report_best(f->results, &best));
+    assert_json(json_get(best, "segment"), "3");
+    assert_json(json_get(best, "mean"), "15.0");
+    json_release(best);
+    /* one chain alone ranks after two, however good */
+    fixture_done(f, 4, 0, 1, 5, 1000.0);
+    assert_ok(report_best(f->results, &best));
+    assert_json(json_get(best, "segment"), "3");
+    json_release(best);
+    chain(f, 3, 1, 1, (const double[]){0.0}, 1);
+    assert_ok(report_best(f->results, &best));
+    assert_json(json_get(best, "segment"), "4");
+    assert_json(json_get(best, "mean"), "500.0");
+    json_release(best);
 }
 
 static void a_lineage_is_walked_from_the_root(void **state) {
@@ -406,6 +488,9 @@ int main(void) {
         WITH_TRIALS(ties_go_to_the_earliest_and_constraints_come_first),
         WITH_TRIALS(evaluations_of_the_best_are_pooled_by_episodes),
         WITH_TRIALS(top_takes_each_line_once),
+        WITH_TRIALS(of_repeated_configurations_the_best_mean_wins_not_the_luckiest_chain),
+        WITH_TRIALS(the_lowest_mean_wins_where_less_is_better),
+        WITH_TRIALS(a_chain_that_ended_early_pulls_its_configuration_to_where_all_were),
         WITH_TRIALS(a_lineage_is_walked_from_the_root),
         WITH_TRIALS(a_schedule_merges_neighbours_and_says_where_it_is_from),
         WITH_TRIALS(the_summary_counts),
