@@ -13,15 +13,17 @@
 #include "workers/mpi_status.h"
 #include "workers/outbox.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { SILENT_BEATS = 3 };
+enum { SILENT_BEATS = 3, LOST_TEXT_BYTES = 128 };
 
 static const double least_wait_s = 1e-4;
 static const double most_wait_s = 1e-3;
 static const double wait_growth = 1.3;
-static const double goodbye_s = 2.0; /* beyond the grace of crew_stop() */
+/* beyond the grace of crew_stop(): until the goodbyes, until the last word is on its way */
+static const double goodbye_s = 0.8;
 static const double last_word_s = 1.0;
 
 typedef struct CrewWorker {
@@ -30,6 +32,7 @@ typedef struct CrewWorker {
     bool           has_message;
     bool           announced;
     bool           lost;
+    bool           parting; /* it said that it is at its end: lost or goodbye */
     bool           goodbye;
     double         heard_at;
     double         said_at;
@@ -51,6 +54,7 @@ struct Crew {
     double       wait;    /* how long the next idle sleep is */
     double       seen_at; /* when messages were last looked for */
     int          turn;    /* worker whose messages are read next */
+    char         lost_text[LOST_TEXT_BYTES];
     bool         clean;
 };
 
@@ -131,13 +135,29 @@ static Status start_together(Crew *crew, const CrewConfig *config, MPI_Comm comm
         }
     }
     free(slots);
+    crew->clean =
+        status == STATUS_OK && local != STATUS_OK; /* the workers leave, nothing is owed */
     return (local != STATUS_OK) ? local : status;
+}
+
+/* an empty configuration: the workers leave worker_main() at once */
+static Status release_workers(MPI_Comm comm) {
+    MPI_Comm own = MPI_COMM_NULL;
+    Buffer   none;
+    TRY(crew__communicator(comm, &own));
+    buffer_init(&none, 1);
+    TRY(crew__share_config(own, &none));
+    return mpi_status(MPI_Comm_free(&own), "MPI_Comm_free");
 }
 
 Status crew_create(MPI_Comm comm, const CrewConfig *config, Crew **out) {
     *out = NULL;
+    if (config == NULL) {
+        return release_workers(comm);
+    }
     Crew *crew = calloc(1, sizeof *crew);
     if (crew == NULL) {
+        TRY(release_workers(comm));
         FAIL(STATUS_ERR_NOMEM, "no memory for the crew");
     }
     crew->comm = MPI_COMM_NULL;
@@ -195,6 +215,7 @@ static Status look(Crew *crew, bool *any) {
         const int tag = crew->statuses[i].MPI_TAG;
         worker->heard_at = now;
         worker->goodbye = worker->goodbye || tag == TAG_GOODBYE;
+        worker->parting = worker->parting || worker->goodbye;
         worker->has_message = true;
         worker->reader = message_reader(worker->inbox, (tag == TAG_NEWS) ? (size_t)length : 0);
         *any = *any || tag == TAG_NEWS || tag == TAG_GOODBYE;
@@ -209,7 +230,8 @@ static Status look(Crew *crew, bool *any) {
 
 static Status beat_to(Crew *crew, int rank) {
     CrewWorker *worker = &crew->workers[rank];
-    if (worker->lost || worker->goodbye || crew->seen_at - worker->said_at < crew->heartbeat) {
+    /* one that said goodbye waits for the last word; one that fell silent is not waited for */
+    if ((worker->lost && !worker->parting) || crew->seen_at - worker->said_at < crew->heartbeat) {
         return STATUS_OK;
     }
     worker->said_at = crew->seen_at;
@@ -244,8 +266,15 @@ static Status find_lost(Crew *crew, News *news, bool *got) {
         if (worker->lost || !is_silent(crew, worker)) {
             continue;
         }
+        if (worker->goodbye) {
+            (void)snprintf(crew->lost_text, LOST_TEXT_BYTES, "worker %d: it has ended", rank);
+        } else {
+            (void)snprintf(crew->lost_text, LOST_TEXT_BYTES, "worker %d: silent for %.1f s", rank,
+                           crew->seen_at - worker->heard_at);
+        }
         *news = (News){.kind = NEWS_LOST,
                        .worker = rank,
+                       .text = crew->lost_text,
                        .slot = worker->first_slot,
                        .first_slot = worker->first_slot,
                        .slot_count = worker->slot_count};
@@ -265,7 +294,8 @@ static Status read_from(Crew *crew, int rank, News *news, bool *got) {
     if (status != STATUS_OK) {
         return status_prefix("worker %d", rank);
     }
-    if (news->slot >= worker->slot_count && news->kind != NEWS_WORKER) {
+    const bool of_slot = news->kind != NEWS_WORKER && news->kind != NEWS_LOST;
+    if (of_slot && news->slot >= worker->slot_count) {
         FAIL(STATUS_ERR_CORRUPT, "worker %d: a malformed message: slot %zu of %zu", rank,
              news->slot, worker->slot_count);
     }
@@ -274,6 +304,13 @@ static Status read_from(Crew *crew, int rank, News *news, bool *got) {
     news->first_slot = worker->first_slot;
     news->slot_count = worker->slot_count;
     worker->announced = worker->announced || news->kind == NEWS_WORKER;
+    if (news->kind == NEWS_LOST) {
+        worker->parting = true;
+        if (worker->lost) { /* told already, when it was silent */
+            return STATUS_OK;
+        }
+        worker->lost = true;
+    }
     *got = true;
     return STATUS_OK;
 }
@@ -348,6 +385,14 @@ void crew_wait(Crew *crew, double seconds) {
         crew->wait *= wait_growth;
         crew->wait = (crew->wait < most_wait_s) ? crew->wait : most_wait_s;
     }
+}
+
+size_t crew_workers(const Crew *crew) {
+    size_t count = 0;
+    for (int rank = 1; rank < crew->size; rank++) {
+        count += crew->workers[rank].lost ? 0 : 1;
+    }
+    return count;
 }
 
 /* ---- sending ---- */
@@ -436,15 +481,17 @@ static Status tell_all(Crew *crew, MessageTag tag, double value) {
 }
 
 Status crew_stop(Crew *crew, double grace, bool *clean) {
+    const double begin = clock_monotonic();
     *clean = false;
     TRY(tell_all(crew, TAG_STOP, grace));
-    TRY(wait_goodbyes(crew, clock_monotonic() + grace + goodbye_s));
+    TRY(wait_goodbyes(crew, begin + grace + goodbye_s));
     crew->clean = missing_goodbyes(crew) == 0;
     TRY(tell_all(crew, TAG_END, crew->clean ? 1.0 : 0.0));
-    const double deadline = clock_monotonic() + last_word_s;
-    do {
+    TRY(outbox_progress(&crew->outbox));
+    while (crew->outbox.outstanding > 0 && clock_monotonic() < begin + grace + last_word_s) {
+        clock_sleep(least_wait_s);
         TRY(outbox_progress(&crew->outbox));
-    } while (crew->outbox.outstanding > 0 && clock_monotonic() < deadline);
+    }
     *clean = crew->clean;
     return STATUS_OK;
 }

@@ -47,7 +47,8 @@ typedef enum NewsKind {
     NEWS_METRIC,
     NEWS_FINISHED, /* the order is over, one way or the other; the slot is free */
     NEWS_LOG,
-    NEWS_LOST, /* a worker is silent; its slots are gone, its orders must go elsewhere */
+    NEWS_LOST, /* a worker is silent, or says that it cannot go on (maybe instead of hello); text
+                  says which; its slots are gone, its orders must go elsewhere. Once per worker. */
 } NewsKind;
 
 /** One piece of news; strings are valid until the next crew_poll(). */
@@ -70,7 +71,8 @@ typedef struct News {
     double      value;
     /* finished */
     Outcome     outcome;
-    const char *text;  /* reason of a failure with the tail of stderr; log text */
+    const char *text;  /* reason of a failure with the tail of stderr; log text; lost: "worker 2:
+                          cannot make folder ...: Permission denied" */
     const char *level; /* log */
     int64_t     end;   /* units reached if it yielded before its end (outcome preempted), else 0 */
     bool        checkpoint_kept; /* a checkpoint was written, synced, renamed */
@@ -89,29 +91,44 @@ typedef struct News {
 
 typedef struct Crew Crew;
 
-/** Makes the coordinator's side and sends the configuration. Collective: all ranks of `comm`, the
- * others inside worker_main(). */
+/**
+ * Makes the coordinator's side and sends the configuration. Collective: all ranks of `comm`, the
+ * others inside worker_main(), which wait for it whatever happens on rank 0.
+ * @param config  NULL: there is none, because the coordinator failed before; all workers leave
+ *                worker_main() with STATUS_OK, and *out is NULL
+ * @return STATUS_OK; STATUS_ERR_NOMEM, STATUS_ERR_RANGE (a configuration over 4 MiB): the workers
+ *         have left likewise, and MPI_Finalize is safe; STATUS_ERR_MPI
+ */
 Status crew_create(MPI_Comm comm, const CrewConfig *config, Crew **out) MUST_USE;
 void   crew_destroy(Crew *crew); /* accepts NULL; does not finalize MPI */
 /** Next piece of news, if any; never blocks. */
 Status crew_poll(Crew *crew, News *news, bool *got) MUST_USE;
 /** Sleeps up to `seconds` with the back-off of an idle loop (Iprobe every 0.1 ms to 1 ms). Returns
  * early when a message is there. */
-void   crew_wait(Crew *crew, double seconds);
+void crew_wait(Crew *crew, double seconds);
+/** Workers that are not lost, also those that have not said hello yet. It falls only with
+ * NEWS_LOST; at 0 nobody is left that could do anything, and no further news will come. */
+size_t crew_workers(const Crew *crew);
 Status crew_order(Crew *crew, size_t slot, const Order *order) MUST_USE;
 /** Asks the trainer to stop after its current unit. */
 Status crew_yield(Crew *crew, size_t slot) MUST_USE;
 /** Kills the trainer of the slot; the order ends as OUTCOME_CANCELLED. */
 Status crew_cancel(Crew *crew, size_t slot) MUST_USE;
 /** Ends all workers: trainers stopped within `grace` seconds, then killed. Returns when all said
- * goodbye or `grace` + 2 s are over; `clean` tells which, and whether MPI_Finalize is safe. */
+ * goodbye or `grace` + 1 s are over; `clean` tells which, and whether MPI_Finalize is safe. */
 Status crew_stop(Crew *crew, double grace, bool *clean) MUST_USE;
 
-/** The life of a worker rank. Returns when the coordinator ends it. */
 typedef struct WorkerSetup {
-    size_t      slots;  /* trainers at a time */
+    size_t      slots;  /* trainers at a time, at least 1 */
     const char *binary; /* absolute path of mbtune, for `supervise` and built-in trainers */
 } WorkerSetup;
+/**
+ * The life of a worker rank.
+ * @return STATUS_OK: it ended in order, MPI_Finalize is safe. So it is after a failure of its own,
+ *         of which the coordinator was told with NEWS_LOST: the rank then waits, idle, for the end.
+ *         Otherwise there is nobody to talk to, or the end was not in order: leave without
+ *         MPI_Finalize
+ */
 Status worker_main(MPI_Comm comm, const WorkerSetup *setup) MUST_USE;
 
 #endif

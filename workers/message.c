@@ -226,8 +226,10 @@ Status message_write_news(const News *news, Buffer *out) {
         message_put_text(out, news->level, MESSAGE_NAME_BYTES);
         message_put_text(out, news->text, MESSAGE_TEXT_BYTES);
         break;
-    case NEWS_STARTED:
     case NEWS_LOST:
+        message_put_text(out, news->text, MESSAGE_TEXT_BYTES);
+        break;
+    case NEWS_STARTED:
         break;
     }
     const Status status = buffer_status(out);
@@ -267,7 +269,7 @@ Status message_read_news(MessageReader *reader, News *out) {
     news.evaluate = (message_get_u8(reader) & FLAG_EVALUATE) != 0;
     news.id = message_get_i64(reader);
     news.attempt = message_get_i64(reader);
-    if (kind > NEWS_LOG) { /* NEWS_LOST is nobody's message */
+    if (kind > NEWS_LOST) {
         reader->failed = true;
     }
     news.kind = reader->failed ? NEWS_LOG : (NewsKind)kind;
@@ -283,6 +285,8 @@ Status message_read_news(MessageReader *reader, News *out) {
         get_finished(reader, &news);
     } else if (news.kind == NEWS_LOG) {
         news.level = message_get_text(reader);
+        news.text = message_get_text(reader);
+    } else if (news.kind == NEWS_LOST) {
         news.text = message_get_text(reader);
     }
     if (reader->failed) {

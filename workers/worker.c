@@ -6,7 +6,9 @@
  * the next one is near). A pipe wakes it at once.
  *
  * A worker has no state of its own that matters: if the coordinator falls silent or the launcher
- * goes, it kills its trainers and ends. Nobody is told, because nobody is left to listen.
+ * goes, it kills its trainers and ends. Nobody is told, because nobody is left to listen. If it
+ * cannot go on itself, it kills its trainers, says why, and stays for the coordinator's last word:
+ * a rank that leaves without MPI_Finalize makes the launcher kill the whole job.
  */
 #include "core/clock.h"
 #include "core/file.h"
@@ -17,6 +19,7 @@
 #include "workers/worker_internal.h"
 
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -35,7 +38,7 @@ static const double wait_growth = 1.25;
  */
 static const double coordinator_beats = 10.0;
 static const double coordinator_least_s = 10.0;
-static const double last_word_s = 5.0;
+static const double least_lapse_s = 1.0;
 
 /* ---- saying ---- */
 
@@ -71,6 +74,14 @@ static Status say_hello(Worker *w) {
     return flush_news(w);
 }
 
+/* what this worker ends of: the last news it has */
+static Status say_lost(Worker *w, const ErrorInfo *error) {
+    (void)snprintf(w->text, sizeof w->text, "worker %d: %s", w->rank, error->text);
+    const News news = {.kind = NEWS_LOST, .text = w->text};
+    TRY(worker__say(w, &news));
+    return flush_news(w);
+}
+
 /* ---- hearing ---- */
 
 static Status stop_slot(Worker *w, size_t index) {
@@ -95,6 +106,9 @@ static Status stop(Worker *w) {
 static Status take_slot_message(Worker *w) {
     size_t slot = 0;
     Order  order;
+    if (w->parted) {
+        return STATUS_OK; /* it was on its way */
+    }
     if (w->receive_tag == TAG_ORDER) {
         TRY(message_read_order(w->inbox, w->inbox_length, &slot, &order));
     } else {
@@ -189,10 +203,13 @@ static Status hear(Worker *w, bool *moved) {
 
 /* ---- the loop ---- */
 
-static Status check_times(Worker *w, double now) {
+/* is there still somebody to work for? */
+static Status check_coordinator(Worker *w, double now) {
     const double beats = coordinator_beats * w->config.heartbeat_seconds;
     const double patience = (beats > coordinator_least_s) ? beats : coordinator_least_s;
-    if (now - w->seen_at > w->config.heartbeat_seconds) {
+    const double lapse =
+        (w->config.heartbeat_seconds > least_lapse_s) ? w->config.heartbeat_seconds : least_lapse_s;
+    if (now - w->seen_at > lapse) {
         w->heard_at += now - w->seen_at; /* this process was stopped or busy, not the coordinator */
     }
     w->seen_at = now;
@@ -203,6 +220,11 @@ static Status check_times(Worker *w, double now) {
     if (getppid() != w->parent) {
         FAIL(STATUS_ERR_MPI, "worker %d: its launcher is gone", w->rank);
     }
+    return STATUS_OK;
+}
+
+static Status check_times(Worker *w, double now) {
+    TRY(check_coordinator(w, now));
     if (now - w->said_at >= w->config.heartbeat_seconds) {
         w->said_at = now;
         TRY(outbox_send(&w->outbox, 0, TAG_BEAT, NULL, 0));
@@ -285,17 +307,22 @@ static Status loop(Worker *w) {
     return STATUS_OK;
 }
 
-/* goodbye, and the coordinator's last word */
+/* goodbye, and the coordinator's last word, which may be long in coming where other workers go on
+ */
 static Status part(Worker *w) {
-    bool moved = false;
+    w->parted = true;
+    w->wait = least_wait_s;
     TRY(outbox_send(&w->outbox, 0, TAG_GOODBYE, NULL, 0));
-    const double deadline = clock_monotonic() + last_word_s;
-    while (!w->ended && clock_monotonic() < deadline) {
+    while (!w->ended) {
+        bool moved = false;
         TRY(hear(w, &moved));
         TRY(outbox_progress(&w->outbox));
-        clock_sleep(least_wait_s);
+        TRY(check_coordinator(w, clock_monotonic()));
+        clock_sleep(w->wait);
+        w->wait *= wait_growth;
+        w->wait = (w->wait < most_wait_s) ? w->wait : most_wait_s;
     }
-    if (!w->ended || !w->finalize) {
+    if (!w->finalize) {
         FAIL(STATUS_ERR_MPI, "worker %d: not all workers came to an end in order", w->rank);
     }
     return STATUS_OK;
@@ -335,6 +362,9 @@ static Status make_log_folder(const Worker *w) {
 
 /* everything that only this rank can fail at */
 static Status prepare(Worker *w) {
+    if (w->setup->slots == 0) {
+        FAIL(STATUS_ERR_ARG, "a worker needs at least one slot");
+    }
     TRY(buffer_status(&w->config_bytes));
     TRY(message_read_config(w->config_bytes.data, w->config_bytes.length, &w->config));
     TRY(read_command(w));
@@ -356,7 +386,9 @@ static Status start(Worker *w, MPI_Comm comm) {
     TRY_MPI(MPI_Comm_rank(w->comm, &w->rank));
     TRY(crew__share_config(w->comm, &w->config_bytes));
     if (w->config_bytes.length == 0 && w->config_bytes.status == STATUS_OK) {
-        FAIL(STATUS_ERR_MPI, "worker %d: the coordinator could not start", w->rank);
+        w->ended = true; /* the coordinator could not start, and says so itself */
+        w->finalize = true;
+        return STATUS_OK;
     }
     const Status  local = prepare(w);
     const int64_t slots = (local == STATUS_OK) ? (int64_t)w->setup->slots : 0;
@@ -368,21 +400,19 @@ static Status start(Worker *w, MPI_Comm comm) {
     w->heard_at = clock_monotonic();
     w->said_at = w->heard_at;
     w->seen_at = w->heard_at;
+    w->joined = true;
     w->slot_count = (size_t)slots;
     for (size_t i = 0; i < w->slot_count; i++) {
         TRY(worker__slot_init(w, i, &cores, first));
     }
     if (local != STATUS_OK) {
-        return status_fail(error.code, error.native, error.file, error.line, error.func,
-                           "worker %d: %s", w->rank, error.text);
+        return status_fail(error.code, error.native, error.file, error.line, error.func, "%s",
+                           error.text);
     }
     return say_hello(w);
 }
 
 static void destroy(Worker *w) {
-    for (size_t i = 0; i < w->slot_count; i++) {
-        worker__slot_reset(&w->slots[i]);
-    }
     outbox_reset(&w->outbox);
     if (w->receive == MPI_REQUEST_NULL) {
         free(w->inbox);
@@ -410,6 +440,32 @@ static void ignore_signals(void) {
     (void)signal(SIGPIPE, SIG_IGN);
 }
 
+/* whatever happened: nothing outlives this worker */
+static void end_trainers(Worker *w) {
+    for (size_t i = 0; i < w->slot_count; i++) {
+        if (w->slots[i].trainer != NULL) {
+            trainer_cancel(w->slots[i].trainer); /* all at once, before the first is waited for */
+        }
+    }
+    for (size_t i = 0; i < w->slot_count; i++) {
+        worker__slot_reset(&w->slots[i]);
+    }
+    w->slot_count = 0;
+}
+
+/* this rank's own failure, if any, has been told and is over, unless the end is not in order */
+static Status leave(Worker *w, Status status) {
+    const ErrorInfo error = *status_last();
+    if (status == STATUS_OK) {
+        return part(w);
+    }
+    if (status != STATUS_ERR_MPI && say_lost(w, &error) == STATUS_OK && part(w) == STATUS_OK) {
+        return STATUS_OK;
+    }
+    return status_fail(error.code, error.native, error.file, error.line, error.func, "%s",
+                       error.text);
+}
+
 Status worker_main(MPI_Comm comm, const WorkerSetup *setup) {
     Worker w = {.setup = setup, .comm = MPI_COMM_NULL, .receive = MPI_REQUEST_NULL};
     ignore_signals();
@@ -419,20 +475,18 @@ Status worker_main(MPI_Comm comm, const WorkerSetup *setup) {
     buffer_init(&w.config_bytes, CREW_CONFIG_BYTES);
     buffer_init(&w.news, MESSAGE_NEWS_BYTES);
     Status status = start(&w, comm);
-    if (status == STATUS_OK) {
+    if (status == STATUS_OK && !w.ended) {
         status = loop(&w);
     }
     const ErrorInfo error = *status_last();
-    for (size_t i = 0; i < w.slot_count; i++) {
-        worker__slot_reset(&w.slots[i]); /* whatever happened: nothing outlives this worker */
+    end_trainers(&w);
+    if (status != STATUS_OK) {
+        status = status_fail(error.code, error.native, error.file, error.line, error.func, "%s",
+                             error.text);
     }
-    w.slot_count = 0;
-    if (status == STATUS_OK) {
-        status = part(&w);
-        destroy(&w);
-        return status;
+    if (w.joined) {
+        status = leave(&w, status);
     }
     destroy(&w);
-    return status_fail(error.code, error.native, error.file, error.line, error.func, "%s",
-                       error.text);
+    return status;
 }

@@ -64,6 +64,8 @@ typedef struct Worker {
     pid_t  parent;
     bool   stopping;
     double stop_deadline;
+    bool   joined;   /* the collective start is over: messages may be sent */
+    bool   parted;   /* goodbye was said */
     bool   ended;    /* the coordinator's last word has come */
     bool   finalize; /* and what it was */
 } Worker;

@@ -2,9 +2,11 @@
 
 #include "core/buffer.h"
 #include "core/clock.h"
+#include "core/file.h"
 
 #include <inttypes.h>
 #include <mpi.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +15,7 @@
 
 static const double patience_s = 20.0;
 
-enum { ROUND_END, ROUND_WORK };
+enum { ROUND_END, ROUND_WORK, ROUND_CRIPPLED };
 enum { MAX_RANKS = 64 };
 
 typedef struct Use {
@@ -39,13 +41,17 @@ pid_t crew_worker_pid(int worker) {
     return (pid_t)pids[worker];
 }
 
-void crew_begin(CrewFixture *f, const char *const *options, const CrewConfig *config) {
-    Buffer command;
-    int    size = 0;
+static void make_fixture(CrewFixture *f) {
     memset(f, 0, sizeof *f);
     f->folder = test_folder_make();
     f->records = calloc(CREW_MAX_SLOTS, sizeof *f->records);
     assert_non_null(f->records);
+}
+
+static void start_crew(CrewFixture *f, const char *const *options, const CrewConfig *config,
+                       int round) {
+    Buffer command;
+    int    size = 0;
     buffer_init(&command, 4096);
     buffer_printf(&command, "[\"%s\"", FAKE_TRAINER);
     for (size_t i = 0; options[i] != NULL; i++) {
@@ -61,36 +67,89 @@ void crew_begin(CrewFixture *f, const char *const *options, const CrewConfig *co
     own.start_seconds = (own.start_seconds > 0.0) ? own.start_seconds : patience_s;
     own.silence_seconds = (own.silence_seconds > 0.0) ? own.silence_seconds : patience_s;
     own.heartbeat_seconds = (own.heartbeat_seconds > 0.0) ? own.heartbeat_seconds : 5.0;
-    begin_round(ROUND_WORK);
+    begin_round(round);
     assert_ok(crew_create(MPI_COMM_WORLD, &own, &f->crew));
     buffer_reset(&command);
     assert_int_equal(MPI_Comm_size(MPI_COMM_WORLD, &size), MPI_SUCCESS);
     f->workers = size - 1;
+    assert_int_equal(crew_workers(f->crew), f->workers);
     crew_clock = (Use){.cpu = cpu_time(), .wall = clock_monotonic()};
-    const double deadline = clock_monotonic() + patience_s;
-    while (f->announced < (size_t)f->workers && clock_monotonic() < deadline) {
+}
+
+void crew_until_known(CrewFixture *f, size_t lost, size_t announced, double seconds) {
+    const double deadline = clock_monotonic() + seconds;
+    while ((f->announced < announced || f->lost < lost) && clock_monotonic() < deadline) {
         (void)crew_take(f);
     }
+}
+
+void crew_begin(CrewFixture *f, const char *const *options, const CrewConfig *config) {
+    make_fixture(f);
+    start_crew(f, options, config, ROUND_WORK);
+    crew_until_known(f, 0, (size_t)f->workers, patience_s);
     assert_int_equal(f->announced, f->workers);
+}
+
+void crew_begin_badly(CrewFixture *f, const CrewConfig *config, bool cripple, const char *logs) {
+    make_fixture(f);
+    f->may_lose = true;
+    if (logs != NULL) {
+        char path[512];
+        (void)snprintf(path, sizeof path, "%s/logs", f->folder);
+        assert_ok(file_write_atomic(path, logs, strlen(logs)));
+    }
+    start_crew(f, (const char *const[]){NULL}, config, cripple ? ROUND_CRIPPLED : ROUND_WORK);
+}
+
+/* @return whether all workers left in order */
+static bool gather_use(int workers, CrewUse *use) {
+    Use own = {.ok = 1.0};
+    Use all[MAX_RANKS];
+    use->all_ok = true;
+    assert_int_equal(MPI_Gather(&own, 3, MPI_DOUBLE, all, 3, MPI_DOUBLE, 0, MPI_COMM_WORLD),
+                     MPI_SUCCESS);
+    for (int i = 1; i <= workers; i++) {
+        const double share = all[i].cpu / all[i].wall;
+        use->most_worker = (share > use->most_worker) ? share : use->most_worker;
+        use->all_ok = use->all_ok && all[i].ok > 0.0;
+    }
+    return use->all_ok;
+}
+
+bool crew_release(void) {
+    Crew   *crew = NULL;
+    CrewUse use = {.all_ok = true};
+    int     size = 0;
+    assert_int_equal(MPI_Comm_size(MPI_COMM_WORLD, &size), MPI_SUCCESS);
+    begin_round(ROUND_WORK);
+    assert_ok(crew_create(MPI_COMM_WORLD, NULL, &crew));
+    assert_null(crew);
+    return gather_use(size - 1, &use);
+}
+
+double crew_end_without(CrewFixture *f, double grace, pid_t asleep) {
+    bool         clean = true;
+    CrewUse      use = {.all_ok = true};
+    const double begin = clock_monotonic();
+    assert_ok(crew_stop(f->crew, grace, &clean));
+    const double took = clock_monotonic() - begin;
+    assert_false(clean);
+    assert_int_equal(kill(asleep, SIGCONT), 0);
+    crew_destroy(f->crew);
+    assert_false(gather_use(f->workers, &use));
+    test_folder_remove(f->folder);
+    free(f->records);
+    return took;
 }
 
 CrewUse crew_end(CrewFixture *f) {
     bool    clean = false;
     CrewUse use = {.all_ok = true};
-    Use     own = {.ok = 1.0};
-    Use     all[MAX_RANKS];
     use.coordinator = (cpu_time() - crew_clock.cpu) / (clock_monotonic() - crew_clock.wall);
     assert_ok(crew_stop(f->crew, 2.0, &clean));
     crew_destroy(f->crew);
     assert_true(clean);
-    assert_int_equal(MPI_Gather(&own, 3, MPI_DOUBLE, all, 3, MPI_DOUBLE, 0, MPI_COMM_WORLD),
-                     MPI_SUCCESS);
-    for (int i = 1; i <= f->workers; i++) {
-        const double share = all[i].cpu / all[i].wall;
-        use.most_worker = (share > use.most_worker) ? share : use.most_worker;
-        use.all_ok = use.all_ok && all[i].ok > 0.0;
-    }
-    assert_true(use.all_ok);
+    assert_true(gather_use(f->workers, &use));
     test_folder_remove(f->folder);
     free(f->records);
     return use;
@@ -128,6 +187,8 @@ bool crew_take(CrewFixture *f) {
     if (news.kind == NEWS_LOST) {
         assert_true(f->may_lose);
         f->lost++;
+        assert_int_equal(crew_workers(f->crew), (size_t)f->workers - f->lost);
+        (void)snprintf(f->lost_text, sizeof f->lost_text, "%s", news.text);
         return true;
     }
     assert_true(news.slot < f->slots);
@@ -235,10 +296,11 @@ SlotRecord *crew_until_metric(CrewFixture *f, size_t slot) {
     return &f->records[slot];
 }
 
-static void work_rounds(void) {
-    const WorkerSetup setup = {.slots = CREW_SLOTS_PER_WORKER, .binary = STUB_MBTUNE};
-    int               kind = ROUND_END;
-    while (MPI_Bcast(&kind, 1, MPI_INT, 0, MPI_COMM_WORLD) == MPI_SUCCESS && kind == ROUND_WORK) {
+static void work_rounds(bool last) {
+    WorkerSetup setup = {.slots = CREW_SLOTS_PER_WORKER, .binary = STUB_MBTUNE};
+    int         kind = ROUND_END;
+    while (MPI_Bcast(&kind, 1, MPI_INT, 0, MPI_COMM_WORLD) == MPI_SUCCESS && kind != ROUND_END) {
+        setup.slots = (kind == ROUND_CRIPPLED && last) ? 0 : CREW_SLOTS_PER_WORKER;
         Use          use = {.cpu = -cpu_time(), .wall = -clock_monotonic()};
         const Status status = worker_main(MPI_COMM_WORLD, &setup);
         use.cpu += cpu_time();
@@ -254,9 +316,11 @@ static void work_rounds(void) {
 int crew_test_main(int argc, char **argv, int (*run)(void)) {
     int provided = 0;
     int rank = 0;
+    int size = 0;
     int failed = 0;
     if (MPI_Init_thread(&argc, &argv, MPI_THREAD_FUNNELED, &provided) != MPI_SUCCESS ||
-        MPI_Comm_rank(MPI_COMM_WORLD, &rank) != MPI_SUCCESS) {
+        MPI_Comm_rank(MPI_COMM_WORLD, &rank) != MPI_SUCCESS ||
+        MPI_Comm_size(MPI_COMM_WORLD, &size) != MPI_SUCCESS) {
         return 1;
     }
     const int pid = (int)getpid();
@@ -270,7 +334,7 @@ int crew_test_main(int argc, char **argv, int (*run)(void)) {
         }
         begin_round(ROUND_END);
     } else {
-        work_rounds();
+        work_rounds(rank == size - 1);
     }
     return (MPI_Finalize() == MPI_SUCCESS) ? failed : 1;
 }

@@ -35,9 +35,10 @@ typedef struct CrewFixture {
     size_t      slots;
     size_t      announced;
     size_t      logs;
-    size_t      lost;     /* workers */
-    bool        may_lose; /* else a lost worker fails the test */
-    SlotRecord *records;  /* (CREW_MAX_SLOTS) */
+    size_t      lost;            /* workers */
+    char        lost_text[1024]; /* of the last one */
+    bool        may_lose;        /* else a lost worker fails the test */
+    SlotRecord *records;         /* (CREW_MAX_SLOTS) */
 } CrewFixture;
 
 /** Shares of a core that the workers used in the last crew, and rank 0. */
@@ -50,8 +51,18 @@ typedef struct CrewUse {
 /** Options of the fake trainer end with NULL; deadlines and limits from `config`, strings from
  * here. */
 void crew_begin(CrewFixture *f, const char *const *options, const CrewConfig *config);
+/** The same without waiting for hellos; `cripple`: the last worker cannot start; `logs`: what lies
+ * in the place of the folder of the logs (none if NULL). */
+void crew_begin_badly(CrewFixture *f, const CrewConfig *config, bool cripple, const char *logs);
+/** Takes news for `seconds`, or until `lost` workers are lost and `announced` have said hello. */
+void crew_until_known(CrewFixture *f, size_t lost, size_t announced, double seconds);
+/** The start of a coordinator that failed before it had a configuration. */
+bool crew_release(void);
 /** Stops the crew and checks that it was clean. */
 CrewUse crew_end(CrewFixture *f);
+/** Stops the crew while `asleep` is stopped, which is then woken; checks that the end was not clean
+ * and that nobody but rank 0 held it for in order. @return seconds that crew_stop() took */
+double crew_end_without(CrewFixture *f, double grace, pid_t asleep);
 
 typedef struct CrewWork {
     int64_t     segment;

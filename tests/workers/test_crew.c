@@ -417,12 +417,86 @@ static void a_silent_worker_is_lost_and_ends_when_it_wakes(void **state) {
     }
     assert_int_equal(f.lost, 1);
     assert_true(clock_monotonic() - begin > 0.3);
+    assert_contains(f.lost_text, "silent for");
     assert_fails(crew_cancel(f.crew, slot), STATUS_ERR_STATE, "is lost");
     if (f.workers > 1) { /* the others go on */
         assert_done(run(&f, 0, &(CrewWork){.segment = 2, .end = 5}));
     }
     assert_int_equal(kill(crew_worker_pid(worker), SIGCONT), 0);
     (void)crew_end(&f);
+}
+
+/* a rank that cannot start says why, and stays: one that left would take the whole job with it */
+static void a_worker_that_cannot_start_says_why_and_stays(void **state) {
+    (void)state;
+    CrewFixture f;
+    char        who[64];
+    crew_begin_badly(&f, &(CrewConfig){.heartbeat_seconds = 0.2}, true, NULL);
+    const size_t others = (size_t)f.workers - 1;
+    crew_until_known(&f, 1, others, 10.0);
+    assert_int_equal(f.lost, 1);
+    assert_int_equal(f.announced, others);
+    (void)snprintf(who, sizeof who, "worker %d: a worker needs at least one slot", f.workers);
+    assert_string_equal(f.lost_text, who);
+    if (others > 0) {
+        assert_done(run(&f, 0, &(CrewWork){.segment = 1, .end = 5}));
+    }
+    (void)crew_end(&f);
+}
+
+static void that_no_worker_could_start_is_known(void **state) {
+    (void)state;
+    CrewFixture f;
+    crew_begin_badly(&f, &(CrewConfig){.heartbeat_seconds = 0.2}, false, "no folder");
+    crew_until_known(&f, (size_t)f.workers, 0, 10.0);
+    assert_int_equal(f.lost, f.workers);
+    assert_int_equal(crew_workers(f.crew), 0);
+    assert_contains(f.lost_text, "cannot make folder");
+    assert_contains(f.lost_text, "/logs: File exists");
+    const double begin = clock_monotonic();
+    (void)crew_end(&f);
+    assert_true(clock_monotonic() - begin < 1.0); /* nobody is waited for */
+}
+
+static void a_worker_that_fails_at_work_says_why_and_stays(void **state) {
+    (void)state;
+    CrewFixture f;
+    crew_begin(&f, OPTIONS("--sleep", "0.005"), &defaults);
+    const size_t slot = f.slots - 1;
+    crew_train(&f, slot, &(CrewWork){.segment = 1, .end = 100000});
+    (void)crew_until_metric(&f, slot);
+    f.may_lose = true;
+    crew_train(&f, slot, &(CrewWork){.segment = 2, .end = 100000}); /* two at a time: never right */
+    assert_ok(crew_cancel(f.crew, slot)); /* and one that comes when it is over */
+    f.records[slot].started = 1;          /* metrics of the first may still come */
+    crew_until_known(&f, 1, 0, 10.0);
+    assert_int_equal(f.lost, 1);
+    assert_contains(f.lost_text, "has segment or evaluation 1 already");
+    if (f.workers > 1) {
+        assert_done(run(&f, 0, &(CrewWork){.segment = 3, .end = 5}));
+    }
+    (void)crew_end(&f);
+}
+
+static void without_a_configuration_the_workers_just_leave(void **state) {
+    (void)state;
+    CrewFixture f;
+    assert_true(crew_release());
+    crew_begin(&f, OPTIONS(NULL), &defaults);
+    assert_done(run(&f, 0, &(CrewWork){.segment = 1, .end = 5}));
+    (void)crew_end(&f);
+    assert_true(crew_release());
+}
+
+static void a_stop_waits_for_nobody_longer_than_it_says(void **state) {
+    (void)state;
+    CrewFixture f;
+    crew_begin(&f, OPTIONS(NULL), &defaults);
+    const pid_t asleep = crew_worker_pid(f.workers);
+    assert_int_equal(kill(asleep, SIGSTOP), 0);
+    const double took = crew_end_without(&f, 0.5, asleep);
+    print_message("stop with a worker asleep: %.2f s\n", took);
+    assert_true(took < 1.75); /* grace + 1 s, and room for a loaded machine */
 }
 
 /* this process is stopped in its stead, for longer than three heartbeats */
@@ -473,6 +547,11 @@ static int run_crew_tests(void) {
         cmocka_unit_test(wrong_slots_are_refused),
         cmocka_unit_test(a_stop_ends_busy_trainers_too),
         cmocka_unit_test(a_silent_worker_is_lost_and_ends_when_it_wakes),
+        cmocka_unit_test(a_worker_that_cannot_start_says_why_and_stays),
+        cmocka_unit_test(that_no_worker_could_start_is_known),
+        cmocka_unit_test(a_worker_that_fails_at_work_says_why_and_stays),
+        cmocka_unit_test(without_a_configuration_the_workers_just_leave),
+        cmocka_unit_test(a_stop_waits_for_nobody_longer_than_it_says),
         cmocka_unit_test(a_coordinator_that_slept_loses_nobody),
         cmocka_unit_test(idle_ranks_leave_the_cores_alone),
     };

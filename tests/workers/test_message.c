@@ -33,6 +33,7 @@ static const News every_kind[] = {
     {.kind = NEWS_FINISHED, .outcome = OUTCOME_LOST, .damaged = true, .can_checkpoint = true},
     {.kind = NEWS_FINISHED, .outcome = OUTCOME_LOST, .no_space = true},
     {.kind = NEWS_LOG, .level = "warning", .text = "careful"},
+    {.kind = NEWS_LOST, .text = "worker 2: no memory"},
 };
 enum { KINDS = sizeof every_kind / sizeof every_kind[0] };
 
