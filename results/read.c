@@ -22,7 +22,7 @@ Status results__outcome_find(const char *name, Outcome *out) {
 }
 
 Status results__objectives_read(Results *results, int64_t segment, double *objectives,
-                                double *spreads, double *constraints) {
+                                double *spreads, double *constraints, size_t *known) {
     for (size_t i = 0; i < SCHEDULER_MAX_OBJECTIVES; i++) {
         objectives[i] = (double)NAN;
         if (spreads != NULL) {
@@ -33,6 +33,7 @@ Status results__objectives_read(Results *results, int64_t segment, double *objec
         constraints[i] = (double)NAN;
     }
     sqlite3_stmt *statement = NULL;
+    size_t        count = 0;
     TRY(results__query(results,
                        "SELECT kind = 'objective', number, value, spread FROM segment_result"
                        " WHERE segment = ?",
@@ -41,6 +42,9 @@ Status results__objectives_read(Results *results, int64_t segment, double *objec
         bool row = false;
         TRY(results__step(results, statement, &row));
         if (!row) {
+            if (known != NULL) {
+                *known = count;
+            }
             return STATUS_OK;
         }
         const bool    objective = results__column_integer(statement, 0, 0) != 0;
@@ -48,6 +52,7 @@ Status results__objectives_read(Results *results, int64_t segment, double *objec
         const double  value = results__column_double(statement, 2);
         if (objective && number < SCHEDULER_MAX_OBJECTIVES) {
             objectives[number] = value;
+            count++;
             if (spreads != NULL) {
                 spreads[number] = results__column_double(statement, 3);
             }
@@ -89,7 +94,7 @@ static Status segment_row(Results *results, sqlite3_stmt *statement, ResultsSegm
     (void)sqlite3_reset(statement);
     TRY(results__state_find(state, &row.state));
     TRY(results__outcome_find(outcome, &row.outcome));
-    TRY(results__objectives_read(results, row.id, row.objective, NULL, NULL));
+    TRY(results__objectives_read(results, row.id, row.objective, NULL, NULL, NULL));
     *out = row;
     return STATUS_OK;
 }

@@ -189,7 +189,7 @@ static Status complete_finished(Replay *replay, int64_t segment, Event *event) {
     event->constraints = replay->constraints;
     TRY(outcome_of(replay, false, segment, &event->outcome));
     return results__objectives_read(replay->results, segment, replay->objectives, replay->spreads,
-                                    replay->constraints);
+                                    replay->constraints, NULL);
 }
 
 static Status complete_evaluated(Replay *replay, int64_t evaluation, Event *event) {

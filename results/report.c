@@ -48,46 +48,35 @@ Status results__row_json(Results *results, const char *sql, int64_t id, Json **o
 
 /* ---- objectives ----------------------------------------------------------------------------- */
 
-static Status objectives_fill(Results *results, int64_t segment, Json *object, Json **only) {
-    sqlite3_stmt *statement = NULL;
-    TRY(results__query(results,
-                       "SELECT o.metric, r.value FROM segment_result AS r"
-                       " JOIN objective AS o ON o.id = r.number"
-                       " WHERE r.segment = ? AND r.kind = 'objective' ORDER BY r.number",
-                       &statement, "i", segment));
-    for (;;) {
-        bool row = false;
+static Status objectives_fill(Results *results, const double *values, Json *object) {
+    for (size_t i = 0; i < results->objective_count; i++) {
+        sqlite3_stmt *statement = NULL;
+        bool          row = false;
+        TRY(results__query(results, "SELECT metric FROM objective WHERE id = ?", &statement, "i",
+                           (int64_t)i));
         TRY(results__step(results, statement, &row));
         if (!row) {
-            return STATUS_OK;
+            FAIL(STATUS_ERR_CORRUPT, "%s: the study has no objective %zu", results->path, i);
         }
-        Json *value = json_new_number(results__column_double(statement, 1));
-        if (results->objective_count == 1) {
-            json_release(*only);
-            *only = value;
-            continue;
-        }
-        const Status status =
-            json_set(object, (const char *)sqlite3_column_text(statement, 0), value);
-        if (status != STATUS_OK) {
-            (void)sqlite3_reset(statement);
-            return status;
-        }
+        const Status status = json_set(object, (const char *)sqlite3_column_text(statement, 0),
+                                       json_new_number(values[i]));
+        (void)sqlite3_reset(statement);
+        TRY(status);
     }
+    return STATUS_OK;
 }
 
 /* an object only where it is needed, null until there is a value */
 Status results__objective_json(Results *results, int64_t segment, Json **out) {
-    const bool   several = results->objective_count > 1;
-    Json        *object = several ? json_new_object() : NULL;
-    Json        *only = json_new_null();
-    const Status status = objectives_fill(results, segment, object, &only);
-    if (status != STATUS_OK || !several || json_count(object) == 0) {
-        json_release(object);
-        return hand_over(status, only, out);
+    double values[SCHEDULER_MAX_OBJECTIVES];
+    size_t known = 0;
+    TRY(results__objectives_read(results, segment, values, NULL, NULL, &known));
+    if (known == 0 || results->objective_count == 1) {
+        *out = (known == 0) ? json_new_null() : json_new_number(values[0]);
+        return STATUS_OK;
     }
-    json_release(only);
-    return hand_over(STATUS_OK, object, out);
+    Json *object = json_new_object();
+    return hand_over(objectives_fill(results, values, object), object, out);
 }
 
 static Status objective_rows(Results *results, Json *array) {

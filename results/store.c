@@ -186,34 +186,36 @@ Status results__step(Results *results, sqlite3_stmt *statement, bool *row) {
     return status;
 }
 
-Status results__run(Results *results, const char *sql, const char *types, ...) {
+/* the first row's first column, or `fallback` */
+static Status first_integer(Results *results, const char *sql, int64_t fallback, int64_t *out,
+                            const char *types, va_list *arguments) {
     sqlite3_stmt *statement = NULL;
-    va_list       arguments;
-    va_start(arguments, types);
-    const Status status = query_with(results, sql, &statement, types, &arguments);
-    va_end(arguments);
-    TRY(status);
-    bool row = false;
+    bool          row = false;
+    TRY(query_with(results, sql, &statement, types, arguments));
     TRY(results__step(results, statement, &row));
+    *out = row ? results__column_integer(statement, 0, fallback) : fallback;
     if (row) {
         (void)sqlite3_reset(statement);
     }
     return STATUS_OK;
 }
 
+Status results__run(Results *results, const char *sql, const char *types, ...) {
+    int64_t ignored = 0;
+    va_list arguments;
+    va_start(arguments, types);
+    const Status status = first_integer(results, sql, 0, &ignored, types, &arguments);
+    va_end(arguments);
+    return status;
+}
+
 Status results__integer(Results *results, const char *sql, int64_t fallback, int64_t *out,
                         const char *types, ...) {
-    sqlite3_stmt *statement = NULL;
-    va_list       arguments;
+    va_list arguments;
     va_start(arguments, types);
-    const Status status = query_with(results, sql, &statement, types, &arguments);
+    const Status status = first_integer(results, sql, fallback, out, types, &arguments);
     va_end(arguments);
-    TRY(status);
-    bool row = false;
-    TRY(results__step(results, statement, &row));
-    *out = row ? results__column_integer(statement, 0, fallback) : fallback;
-    (void)sqlite3_reset(statement);
-    return STATUS_OK;
+    return status;
 }
 
 int64_t results__changes(const Results *results) {

@@ -153,9 +153,10 @@ Status      results__state_find(const char *name, SegmentState *out) MUST_USE;
 /** "" is OUTCOME_NONE. */
 Status      results__outcome_find(const char *name, Outcome *out) MUST_USE;
 const char *results__trial_kind_name(TrialKind kind);
-/** Objectives (and, where not NULL, spreads and constraints) of a segment; NaN where not stored. */
+/** Objectives (and, where not NULL, spreads and constraints) of a segment; NaN where not stored.
+ * @param known  out  how many objectives are stored, or NULL */
 Status results__objectives_read(Results *results, int64_t segment, double *objectives,
-                                double *spreads, double *constraints) MUST_USE;
+                                double *spreads, double *constraints, size_t *known) MUST_USE;
 /** Objectives of an evaluation; NaN where not stored. */
 Status results__evaluation_objectives(Results *results, int64_t evaluation,
                                       double *objectives) MUST_USE;

@@ -129,10 +129,6 @@ void scheduler_destroy(Scheduler *scheduler) {
     free(scheduler);
 }
 
-const SchedulerOps *scheduler_ops(const Scheduler *scheduler) {
-    return scheduler->ops;
-}
-
 const SchedulerSetup *scheduler_setup(const Scheduler *scheduler) {
     return &scheduler->setup;
 }

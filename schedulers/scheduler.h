@@ -113,8 +113,8 @@ typedef struct Event {
     int64_t         id;         /* finished, evaluated: the segment or evaluation */
     Outcome         outcome;    /* OUTCOME_DONE, or how it failed (for good: retries are over) */
     const double   *objectives; /* (objective_count) in the study's units; NaN unless done */
-    const double   *spreads;    /* (objective_count) standard deviation of the values that the
-                                   objective was reduced from, own segment only; NaN below 2 values */
+    const double   *spreads;    /* (objective_count) standard deviation of what the objective
+                                   was reduced from, own segment only; NaN below 2 values */
     const double *constraints;  /* (constraint_count) */
     const double *point;        /* enqueued: (space_count) */
     int64_t       total;        /* budget_changed */
@@ -167,7 +167,6 @@ const SchedulerOps *scheduler_at(size_t index);
 Status                scheduler_create(const SchedulerOps *ops, const SchedulerSetup *setup,
                                        const double *option_values, Scheduler **out) MUST_USE;
 void                  scheduler_destroy(Scheduler *scheduler);
-const SchedulerOps   *scheduler_ops(const Scheduler *scheduler);
 const SchedulerSetup *scheduler_setup(const Scheduler *scheduler);
 SchedulerOrder        scheduler_order(const Scheduler *scheduler);
 /** Decisions observed so far = number of the next one. */

@@ -214,26 +214,6 @@ int64_t segment_tree_at_depth(const SegmentTree *tree, int64_t end) {
     return (end < 1 || index >= tree->depths) ? 0 : tree->depth_head[index];
 }
 
-static int64_t parent_of(const SegmentTree *tree, int64_t id) {
-    const SegmentNode *node = node_at(tree, id);
-    return (node == NULL) ? 0 : node->parent;
-}
-
-size_t segment_tree_lineage(const SegmentTree *tree, int64_t id, int64_t *ids, size_t capacity) {
-    size_t length = 0;
-    for (int64_t at = id; at != 0; at = parent_of(tree, at)) {
-        length++;
-    }
-    size_t place = length;
-    for (int64_t at = id; at != 0; at = parent_of(tree, at)) {
-        place--;
-        if (place < capacity) {
-            ids[place] = at;
-        }
-    }
-    return length;
-}
-
 bool segment_node_usable(const SegmentNode *node) {
     return node->state == NODE_FINISHED && isfinite(node->fitness);
 }

@@ -89,9 +89,6 @@ int64_t segment_tree_best(const SegmentTree *tree, int64_t trial);
 /** Newest segment whose end is in the same step of `segment` units as `end` (0 = none); the next
  * ones are found through same_end. Compare `end` itself: shortened segments share the step. */
 int64_t segment_tree_at_depth(const SegmentTree *tree, int64_t end);
-/** Writes the walk from the root to `id` and returns its length; only the `capacity` ids nearest to
- * the root are written. */
-size_t segment_tree_lineage(const SegmentTree *tree, int64_t id, int64_t *ids, size_t capacity);
 
 /** Has a result that can be ranked: finished, and its objective is a finite number. */
 bool segment_node_usable(const SegmentNode *node);

@@ -175,14 +175,6 @@ Status dataset_write_range(const Dataset *dataset, size_t first, size_t count, B
     return buffer_status(out);
 }
 
-Status dataset_write_rows(const Dataset *dataset, size_t first, Buffer *out) {
-    if (first > dataset->n) {
-        FAIL(STATUS_ERR_RANGE, "rows from %zu were asked for, the dataset has %zu", first,
-             dataset->n);
-    }
-    return dataset_write_range(dataset, first, dataset->n - first, out);
-}
-
 /* Row `index` of serialised rows: the columns one after another, possibly unaligned. */
 typedef struct RowReader {
     const char *inputs;

@@ -52,8 +52,6 @@ Status dataset_bootstrap(Dataset *dataset, uint64_t seed, uint64_t step) MUST_US
  * @return STATUS_OK; STATUS_ERR_RANGE (rows that do not exist), STATUS_ERR_NOMEM */
 Status dataset_write_range(const Dataset *dataset, size_t first, size_t count,
                            Buffer *out) MUST_USE;
-/** Rows [first, n). */
-Status dataset_write_rows(const Dataset *dataset, size_t first, Buffer *out) MUST_USE;
 /**
  * Appends serialised rows.
  * @return STATUS_OK; STATUS_ERR_SHAPE (other dimensions), STATUS_ERR_CORRUPT (length does not fit

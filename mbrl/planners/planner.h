@@ -1,4 +1,4 @@
-/** @file planner.h  Choosing actions by search over candidate action sequences in a learned model. */
+/** @file planner.h  Choosing actions by searching action sequences in a learned model. */
 #ifndef MBRL_PLANNERS_PLANNER_H
 #define MBRL_PLANNERS_PLANNER_H
 
@@ -13,8 +13,8 @@
 
 /** What one control step cost and found. */
 typedef struct PlanReport {
-    double flop;           /* of the plain algorithm: rows predicted x predict_flop */
-    double expected_return; /* mean predicted return of the chosen sequence's elites */
+    double  flop;            /* of the plain algorithm: rows predicted x predict_flop */
+    double  expected_return; /* mean predicted return of the chosen sequence's elites */
     int64_t iterations;
 } PlanReport;
 

@@ -118,7 +118,7 @@ static void serialised_in_pieces_reads_back_the_same(void **state) {
     assert_ok(dataset_write_range(dataset, 0, 120, &rows));
     assert_ok(dataset_read_rows(copy, rows.data, rows.length));
     buffer_clear(&rows);
-    assert_ok(dataset_write_rows(dataset, 120, &rows));
+    assert_ok(dataset_write_range(dataset, 120, 503, &rows));
     assert_ok(dataset_read_rows(copy, rows.data, rows.length));
     assert_ok(dataset_write_bootstrap(dataset, &indices));
     assert_ok(dataset_read_bootstrap(copy, indices.data, indices.length));
@@ -140,7 +140,7 @@ static void nothing_serialises_too(void **state) {
     Buffer   bytes;
     buffer_init(&bytes, CAP);
     assert_ok(dataset_bootstrap(dataset, 1, 1));
-    assert_ok(dataset_write_rows(dataset, 0, &bytes));
+    assert_ok(dataset_write_range(dataset, 0, 0, &bytes));
     assert_ok(dataset_read_rows(dataset, bytes.data, bytes.length));
     buffer_clear(&bytes);
     assert_ok(dataset_write_bootstrap(dataset, &bytes));
@@ -168,11 +168,11 @@ static void bad_input_is_refused_and_changes_nothing(void **state) {
 
     assert_fails(dataset_append(dataset, wrong, finite, 0, false), STATUS_ERR_NUMERIC, "row 50");
     assert_fails(dataset_append(dataset, finite, wrong, 0, false), STATUS_ERR_NUMERIC, "row 50");
-    assert_fails(dataset_write_rows(dataset, 51, &rows), STATUS_ERR_RANGE, "51");
+    assert_fails(dataset_write_range(dataset, 51, 0, &rows), STATUS_ERR_RANGE, "51");
     assert_fails(dataset_write_range(dataset, 40, 11, &rows), STATUS_ERR_RANGE, "has 50");
     assert_int_equal(rows.length, 0);
 
-    assert_ok(dataset_write_rows(dataset, 0, &rows));
+    assert_ok(dataset_write_range(dataset, 0, 50, &rows));
     for (size_t length = 0; length < rows.length; length += 7) {
         assert_fails(dataset_read_rows(dataset, rows.data, length), STATUS_ERR_CORRUPT, "");
     }

@@ -130,10 +130,13 @@ static float one_then_nan(float x, float action, float next, float k) {
 /* candidate 0 stays inside, 1 leaves at step 3, 2 at once; rewards beyond are NaN */
 static void terminated_particles_earn_nothing_more(void **state) {
     (void)state;
-    EnvironmentOps environment = stub_environment;
-    StubModel      model = {.members = 2, .gain = 1.0, .fails_after = -1};
-    const float    actions[STEPS][3] = {
-           {0.1f, 0.4f, 2.0f}, {0.1f, 0.4f, 0.0f}, {0.1f, 0.4f, 0.0f}, {0.1f, -9, -9}, {0.1f, 0, 0}};
+    EnvironmentOps     environment = stub_environment;
+    StubModel          model = {.members = 2, .gain = 1.0, .fails_after = -1};
+    const float        actions[STEPS][3] = {{0.1f, 0.4f, 2.0f},
+                                            {0.1f, 0.4f, 0.0f},
+                                            {0.1f, 0.4f, 0.0f},
+                                            {0.1f, -9.0f, -9.0f},
+                                            {0.1f, 0.0f, 0.0f}};
     const RolloutShape shape = {.candidates = 3, .particles = 4, .horizon = STEPS, .tile = TILE};
     double             returns[3];
     stub_reward = one_then_nan;

@@ -78,9 +78,10 @@ static void every_kind_of_event_comes_back_complete_and_in_order(void **state) {
     Fixture      *f = *state;
     unsigned char memo[3] = {1, 0, 255};
     const double  objective = 7.25;
-    Decision      evaluate = {
-             .kind = DECISION_EVALUATE, .number = 1, .id = 1, .parent = 1, .trial = 1, .episodes = 10};
-    Decision over = {.kind = DECISION_DONE, .number = 2, .failed = true};
+    Decision      evaluate = {.kind = DECISION_EVALUATE, .number = 1, .id = 1, .parent = 1};
+    Decision      over = {.kind = DECISION_DONE, .number = 2, .failed = true};
+    evaluate.trial = 1;
+    evaluate.episodes = 10;
     (void)snprintf(over.reason, sizeof over.reason, "%s", "all members failed");
     (void)snprintf(evaluate.reason, sizeof evaluate.reason, "%s", "promising");
     (void)fixture_point(f, 0.25, 0.5);

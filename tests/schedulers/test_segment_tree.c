@@ -52,8 +52,7 @@ static Status end(Garden *g, int64_t id, Outcome outcome, double objective, doub
 
 static void it_answers_what_was_decided(void **state) {
     (void)state;
-    Garden  g;
-    int64_t walk[4] = {-1, -1, -1, -1};
+    Garden g;
     garden_open(&g, 1, 0);
     assert_int_equal(segment_tree_last(&g.tree, 0), 0);
     assert_null(segment_tree_at(&g.tree, 1));
@@ -72,13 +71,6 @@ static void it_answers_what_was_decided(void **state) {
     assert_int_equal(segment_tree_at(&g.tree, 2)->directions, 1);
     assert_close(segment_tree_point(&g.tree, 3)[2], 9.0, 0.0, 0.0);
     assert_close(segment_tree_point(&g.tree, 2)[2], 25.0, 0.0, 0.0);
-    assert_int_equal(segment_tree_lineage(&g.tree, 4, walk, 4), 3);
-    assert_int_equal(walk[0], 2);
-    assert_int_equal(walk[1], 3);
-    assert_int_equal(walk[2], 4);
-    assert_int_equal(walk[3], -1);
-    assert_int_equal(segment_tree_lineage(&g.tree, 4, walk, 1), 3);
-    assert_int_equal(walk[1], 3);
     garden_close(&g);
 }
 
