@@ -147,7 +147,7 @@ static Status read_job(const CliCommand *command, int argc, char **argv, Job *jo
     job->setup.folder = &job->folder;
     job->setup.quiet = cli_flag(&job->arguments, "quiet");
     job->setup.columns = launch_columns();
-    job->setup.colour = style.color || (job->setup.columns > 0 && getenv("NO_COLOR") == NULL);
+    job->setup.colour = style.color || (job->setup.columns > 0 && !launch_plain());
     return STATUS_OK;
 }
 

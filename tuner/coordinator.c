@@ -91,6 +91,11 @@ static Status commit_if_due(Coordinator *c) {
     return STATUS_OK;
 }
 
+static Status raise_again(const ErrorInfo *error) {
+    return status_fail(error->code, error->native, error->file, error->line, error->func, "%s",
+                       error->text);
+}
+
 /* ---- progress -----------------------------------------------------------------------------------
  */
 
@@ -179,18 +184,24 @@ static void show(Coordinator *c, bool now) {
 /* ---- stopping -----------------------------------------------------------------------------------
  */
 
+static Status stop_slot(Coordinator *c, size_t index, bool at_once) {
+    Slot *slot = &c->slots[index];
+    if (!slot->usable || !slot->busy || slot->unsent) {
+        return STATUS_OK;
+    }
+    if (at_once || slot->work.kind != WORK_SEGMENT) {
+        return crew_cancel(c->crew, index);
+    }
+    if (slot->yielding) {
+        return STATUS_OK;
+    }
+    slot->yielding = true;
+    return crew_yield(c->crew, index);
+}
+
 static Status stop_running(Coordinator *c, bool at_once) {
     for (size_t i = 0; i < c->slot_count; i++) {
-        Slot *slot = &c->slots[i];
-        if (!slot->usable || !slot->busy || slot->unsent) {
-            continue;
-        }
-        if (at_once || slot->work.kind != WORK_SEGMENT) {
-            TRY(crew_cancel(c->crew, i));
-        } else if (!slot->yielding) {
-            TRY(crew_yield(c->crew, i));
-            slot->yielding = true;
-        }
+        TRY(stop_slot(c, i, at_once));
     }
     return STATUS_OK;
 }
@@ -222,7 +233,7 @@ static Status serve_signals(Coordinator *c) {
     }
     if (c->stopping && busy_slots(c) > 0 && clock_monotonic() >= c->stop_deadline) {
         TRY(stop_running(c, true));
-        c->stop_deadline = INFINITY;
+        c->stop_deadline = (double)INFINITY;
     }
     return STATUS_OK;
 }
@@ -280,12 +291,7 @@ static Status take_news(Coordinator *c, bool *any) {
 }
 
 static Status check_crew(const Coordinator *c) {
-    for (size_t i = 0; i < c->slot_count; i++) {
-        if (c->slots[i].usable) {
-            return STATUS_OK;
-        }
-    }
-    if (c->slot_count > 0) {
+    if (crew_workers(c->crew) == 0) {
         FAIL(STATUS_ERR_INTERRUPTED, "no worker is left");
     }
     return STATUS_OK;
@@ -317,30 +323,34 @@ static Status turn(Coordinator *c) {
     return STATUS_OK;
 }
 
-static Status make_crew(Coordinator *c, MPI_Comm comm) {
+static Status describe_work(const Coordinator *c, Buffer *command, Buffer *hello) {
+    TRY(study_trainer_command(c->study, command));
+    return study_trainer_hello(c->study, hello);
+}
+
+/* Every rank takes part, whatever happened before: without a configuration the workers just leave.
+ */
+static Status make_crew(Coordinator *c, MPI_Comm comm, bool wanted) {
     Buffer command;
     Buffer hello;
     buffer_init(&command, 1 << 20);
     buffer_init(&hello, 1 << 20);
-    Status status = study_trainer_command(c->study, &command);
-    if (status == STATUS_OK) {
-        status = study_trainer_hello(c->study, &hello);
-    }
-    if (status == STATUS_OK) {
-        const CrewConfig config = {.study_folder = c->folder->path,
-                                   .command = buffer_text(&command),
-                                   .hello = buffer_text(&hello),
-                                   .cores = c->study->resources.cores,
-                                   .memory_bytes = c->study->resources.memory,
-                                   .start_seconds = c->study->limits.start_seconds,
-                                   .silence_seconds = c->study->limits.silence_seconds,
-                                   .segment_seconds = c->study->limits.segment_seconds,
-                                   .heartbeat_seconds = c->study->limits.heartbeat_seconds};
-        status = crew_create(comm, &config, &c->crew);
-    }
+    const Status     described = describe_work(c, &command, &hello);
+    const ErrorInfo  error = *status_last();
+    const CrewConfig config = {.study_folder = c->folder->path,
+                               .command = buffer_text(&command),
+                               .hello = buffer_text(&hello),
+                               .cores = c->study->resources.cores,
+                               .memory_bytes = c->study->resources.memory,
+                               .start_seconds = c->study->limits.start_seconds,
+                               .silence_seconds = c->study->limits.silence_seconds,
+                               .segment_seconds = c->study->limits.segment_seconds,
+                               .heartbeat_seconds = c->study->limits.heartbeat_seconds};
+    const bool       usable = wanted && described == STATUS_OK;
+    const Status     status = crew_create(comm, usable ? &config : NULL, &c->crew);
     buffer_reset(&command);
     buffer_reset(&hello);
-    return status;
+    return (described == STATUS_OK) ? status : raise_again(&error);
 }
 
 static Status loop(Coordinator *c) {
@@ -390,7 +400,7 @@ static void say_goodbye(Coordinator *c, int exit_status) {
                          c->slot_count);
     }
     if (exit_status == CLI_EXIT_RESUMABLE) {
-        coordinator__log(c, "info", "interrupted: %s", c->reason);
+        coordinator__log(c, (c->stop_signals > 0) ? "info" : "error", "interrupted: %s", c->reason);
     } else if (exit_status == CLI_EXIT_FAILED && c->failed) { /* else the error itself is printed */
         coordinator__log(c, "error", "the study failed: %s", c->reason);
     } else if (exit_status == CLI_EXIT_DONE) {
@@ -439,16 +449,11 @@ static void destroy(Coordinator *c) {
     free(c->point);
 }
 
-static Status raise_again(const ErrorInfo *error) {
-    return status_fail(error->code, error->native, error->file, error->line, error->func, "%s",
-                       error->text);
-}
-
 /* the workers wait for the configuration whatever happened before, and then for the end */
 static Status run(Coordinator *c, MPI_Comm comm, ErrorInfo *error) {
     Status status = coordinator__open(c);
     *error = *status_last();
-    const Status crew_status = make_crew(c, comm);
+    const Status crew_status = make_crew(c, comm, status == STATUS_OK);
     if (status == STATUS_OK) {
         status = (crew_status == STATUS_OK) ? loop(c) : crew_status;
         *error = *status_last();
@@ -477,9 +482,8 @@ Status coordinator_run(const CoordinatorSetup *setup, MPI_Comm comm, int *exit_s
         error = *status_last();
         *exit_status = judge(&c, status, &error);
     }
-    if (c.crew == NULL) {
-        *finalize = false; /* the other ranks may still wait for the configuration */
-    } else if (crew_stop(c.crew, STOP_SECONDS, finalize) != STATUS_OK) {
+    /* without a crew the other ranks may still wait for the configuration */
+    if (c.crew == NULL || crew_stop(c.crew, STOP_SECONDS, finalize) != STATUS_OK) {
         *finalize = false;
     }
     progress_end(&c.progress);

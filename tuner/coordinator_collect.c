@@ -184,13 +184,12 @@ Status coordinator__collect(Coordinator *c) {
         return STATUS_OK;
     }
     c->collect = false;
-    size_t i = 0;
-    while (i < c->kept_count) {
-        if (keeps(c, &c->kept[i]) == KEEPS_NEVER) {
-            TRY(let_go(c, i)); /* another one moves to this place */
-        } else {
-            i++;
+    /* from the end: the last one moves to the place of one that goes */
+    for (size_t i = c->kept_count; i > 0; i--) {
+        if (keeps(c, &c->kept[i - 1]) != KEEPS_NEVER) {
+            continue;
         }
+        TRY(let_go(c, i - 1));
     }
     return honour_quota(c);
 }
@@ -237,7 +236,7 @@ Status coordinator__sweep_orphans(Coordinator *c) {
     DIR *entries = opendir(c->folder->checkpoints);
     if (entries == NULL) {
         FAIL_NATIVE(STATUS_ERR_IO, errno, "cannot open '%s': %s", c->folder->checkpoints,
-                    strerror(errno));
+                    status_errno(errno));
     }
     Status               status = STATUS_OK;
     const struct dirent *entry = NULL;

@@ -286,7 +286,7 @@ static Status finish_recompute(Coordinator *c, const Work *work, const News *new
 }
 
 static Status finish_evaluation(Coordinator *c, const Work *work, const News *news) {
-    double objectives[SCHEDULER_MAX_OBJECTIVES];
+    double objectives[SCHEDULER_MAX_OBJECTIVES] = {0.0};
     for (size_t i = 0; i < c->study->objective_count; i++) {
         size_t count = 0;
         TRY(results_metric_mean(c->results, true, work->id, c->study->objectives[i].metric,
@@ -335,6 +335,11 @@ static Status take_finished(Coordinator *c, const News *news) {
         c->irreproducible_told = true;
         TRY(results_irreproducible_set(c->results,
                                        "the trainer says that it is not deterministic"));
+    }
+    if (news->no_space) {
+        /* nobody's fault: the row stays as it is, and the next run of the same command starts it
+         * again */
+        FAIL(STATUS_ERR_INTERRUPTED, "%s", news->text);
     }
     if (news->damaged) {
         return take_damaged(c, &work, news);
@@ -396,31 +401,35 @@ static Status take_worker(Coordinator *c, const News *news) {
     return STATUS_OK;
 }
 
+/* the slot of a lost worker: what it had goes to another one */
+static Status lose_slot(Coordinator *c, Slot *slot) {
+    static const char reason[] = "its worker fell silent";
+    const Work        work = slot->work;
+    slot->usable = false;
+    if (!slot->busy) {
+        return STATUS_OK;
+    }
+    slot->busy = false;
+    TRY(coordinator__begin(c));
+    c->urgent = true;
+    if (work.kind == WORK_SEGMENT) {
+        return fail_segment(c, &work, OUTCOME_LOST, reason);
+    }
+    if (work.kind == WORK_EVALUATION) {
+        TRY(results_evaluation_finish(c->results, work.id, work.attempt, OUTCOME_LOST, reason, NULL,
+                                      true));
+    }
+    return coordinator__queue(c, &work);
+}
+
 static Status take_lost(Coordinator *c, const News *news) {
     coordinator__log(c, "warning", "worker %d is silent and given up: %s", news->worker,
                      (news->text == NULL) ? "" : news->text);
     for (size_t i = 0; i < c->slot_count; i++) {
-        Slot *slot = &c->slots[i];
-        if (!slot->usable || slot->worker != news->worker) {
+        if (!c->slots[i].usable || c->slots[i].worker != news->worker) {
             continue;
         }
-        slot->usable = false;
-        if (!slot->busy) {
-            continue;
-        }
-        slot->busy = false;
-        const Work work = slot->work;
-        TRY(coordinator__begin(c));
-        c->urgent = true;
-        if (work.kind == WORK_SEGMENT) {
-            TRY(fail_segment(c, &work, OUTCOME_LOST, "its worker fell silent"));
-        } else if (work.kind == WORK_EVALUATION) {
-            TRY(results_evaluation_finish(c->results, work.id, work.attempt, OUTCOME_LOST,
-                                          "its worker fell silent", NULL, true));
-            TRY(coordinator__queue(c, &work));
-        } else {
-            TRY(coordinator__queue(c, &work));
-        }
+        TRY(lose_slot(c, &c->slots[i]));
     }
     return STATUS_OK;
 }

@@ -10,6 +10,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* ---- confirmation --------------------------------------------------------------------------- */
 
@@ -72,7 +73,7 @@ static Status best_walk(Coordinator *c, int64_t leaf, Walk *walk) {
 
 /* the defaults, cut where the first schedule is cut and trained to the same depth */
 static Status default_walk(Coordinator *c, const Walk *like, Walk *walk) {
-    walk->steps = calloc(like->count, sizeof *walk->steps);
+    walk->steps = calloc(like->count + 1, sizeof *walk->steps);
     walk->points = calloc(space_count(c->study->space) + 1, sizeof *walk->points);
     if (walk->steps == NULL || walk->points == NULL) {
         FAIL(STATUS_ERR_NOMEM, "no memory for the default schedule");
@@ -102,24 +103,53 @@ static Status insert_trials(Coordinator *c, const int64_t *sources, size_t arms)
     }
     TRY(coordinator__begin(c));
     c->urgent = true;
-    for (size_t arm = 0; arm < arms; arm++) {
-        const bool best = arm + 1 < arms;
-        for (int64_t k = 0; k < c->study->confirm.seeds; k++) {
-            trial = (ResultsTrial){.id = CONFIRM_FIRST + (int64_t)arm * c->study->confirm.seeds + k,
-                                   .kind = best ? TRIAL_CONFIRM_BEST : TRIAL_CONFIRM_DEFAULT,
-                                   .number = best ? (int64_t)arm : 0,
-                                   .repeat = k,
-                                   .source = best ? sources[arm] : 0};
-            TRY(results_trial_insert(c->results, &trial));
-        }
+    const int64_t seeds = c->study->confirm.seeds;
+    for (int64_t i = 0; i < (int64_t)arms * seeds; i++) {
+        const size_t arm = (size_t)(i / seeds);
+        const bool   best = arm + 1 < arms; /* the last arm are the defaults */
+        trial = (ResultsTrial){.id = CONFIRM_FIRST + i,
+                               .kind = best ? TRIAL_CONFIRM_BEST : TRIAL_CONFIRM_DEFAULT,
+                               .number = best ? (int64_t)arm : 0,
+                               .repeat = i % seeds,
+                               .source = best ? sources[arm] : 0};
+        TRY(results_trial_insert(c->results, &trial));
     }
     return STATUS_OK;
 }
 
+static bool waits_to_be_observed(const Coordinator *c, int64_t segment) {
+    for (size_t i = 0; i < c->event_count; i++) {
+        if (c->events[i].id == segment) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* a result that is in its row goes the way of one that has just come in */
+static Status push_result(Coordinator *c, const ResultsSegment *row) {
+    Outstanding event = {.kind = EVENT_FINISHED, .id = row->id, .outcome = row->outcome};
+    memcpy(event.objectives, row->objective, sizeof event.objectives);
+    for (size_t i = 0; i < SCHEDULER_MAX_OBJECTIVES; i++) {
+        event.spreads[i] = (double)NAN;
+    }
+    for (size_t i = 0; i < SCHEDULER_MAX_CONSTRAINTS; i++) {
+        event.constraints[i] = (double)NAN;
+    }
+    c->undecided++;
+    return coordinator__push_event(c, &event);
+}
+
+/* The confirmation has no log: what was decided and what came back is read from its rows. A segment
+ * was decided after its parent was observed, and behind a barrier with its parent the whole batch;
+ * the results of the last batch wait for the rest of it. */
 static Status replay_confirmation(void *context, const ResultsSegment *row) {
     Coordinator *c = context;
     if (row->decision >= 0) {
         return STATUS_OK;
+    }
+    if (waits_to_be_observed(c, row->parent)) {
+        TRY(coordinator__observe(c));
     }
     ResultsSegment full = {.point = c->point};
     TRY(results_segment_read(c->results, c->study->space, row->id, &full));
@@ -134,20 +164,8 @@ static Status replay_confirmation(void *context, const ResultsSegment *row) {
     (void)snprintf(decision.reason, sizeof decision.reason, "%s", row->reason);
     const Event decided = {.kind = EVENT_DECIDED, .decision = &decision};
     TRY(scheduler_observe(c->scheduler, &decided));
-    if (row->state != SEGMENT_FINISHED && row->state != SEGMENT_FAILED) {
-        return STATUS_OK;
-    }
-    double nothing[SCHEDULER_MAX_CONSTRAINTS];
-    for (size_t i = 0; i < SCHEDULER_MAX_CONSTRAINTS; i++) {
-        nothing[i] = (double)NAN;
-    }
-    const Event finished = {.kind = EVENT_FINISHED,
-                            .id = row->id,
-                            .outcome = row->outcome,
-                            .objectives = row->objective,
-                            .spreads = nothing,
-                            .constraints = nothing};
-    return scheduler_observe(c->scheduler, &finished);
+    const bool ended = row->state == SEGMENT_FINISHED || row->state == SEGMENT_FAILED;
+    return ended ? push_result(c, row) : STATUS_OK;
 }
 
 static Status make_scheduler(Coordinator *c, const Walk *walks, size_t count) {

@@ -278,19 +278,21 @@ static void note_dispatch(Coordinator *c, Slot *slot) {
     }
 }
 
+static Status send_work(Coordinator *c, size_t index) {
+    Slot *slot = &c->slots[index];
+    slot->unsent = false;
+    TRY((slot->work.kind == WORK_EVALUATION) ? send_evaluation(c, index, &slot->work, c->point)
+                                             : send_segment(c, index, &slot->work, c->point));
+    note_dispatch(c, slot);
+    return STATUS_OK;
+}
+
 Status coordinator__send(Coordinator *c) {
     for (size_t i = 0; i < c->slot_count; i++) {
-        Slot *slot = &c->slots[i];
-        if (!slot->busy || !slot->unsent) {
+        if (!c->slots[i].busy || !c->slots[i].unsent) {
             continue;
         }
-        slot->unsent = false;
-        if (slot->work.kind == WORK_EVALUATION) {
-            TRY(send_evaluation(c, i, &slot->work, c->point));
-        } else {
-            TRY(send_segment(c, i, &slot->work, c->point));
-        }
-        note_dispatch(c, slot);
+        TRY(send_work(c, i));
     }
     return STATUS_OK;
 }

@@ -113,8 +113,8 @@ typedef struct Coordinator {
     size_t       doomed_count;
     size_t       doomed_capacity;
     bool         irreproducible_told; /* the study row says that the trainer is not deterministic */
-    bool         quota_told; /* the warning about limits.checkpoints was given */
-    bool         collect;    /* something changed that may free checkpoints */
+    bool         quota_told;          /* the warning about limits.checkpoints was given */
+    bool         collect;             /* something changed that may free checkpoints */
 
     int64_t best_segment; /* of the tuning phase; 0 = none */
     double  best_objective;

@@ -1,5 +1,6 @@
 #include "tuner/launch.h"
 
+#include "core/status.h"
 #include "tuner/cli.h"
 
 #include <errno.h>
@@ -21,11 +22,17 @@
 #define LAUNCH_VARIABLE  "MBTUNE_LAUNCH"
 #define COLUMNS_VARIABLE "MBTUNE_COLUMNS"
 
+/* nothing changes the environment while it is read: one thread, before any rank or child is started
+ */
+static const char *environment(const char *name) {
+    return getenv(name); /* NOLINT(concurrency-mt-unsafe): see above */
+}
+
 enum { REPORT_BYTES = 64, MAX_ARGUMENTS = 256 };
 
 bool launch_under_mpi(void) {
-    return getenv("PMI_RANK") != NULL || getenv("PMIX_RANK") != NULL ||
-           getenv("OMPI_COMM_WORLD_RANK") != NULL;
+    return environment("PMI_RANK") != NULL || environment("PMIX_RANK") != NULL ||
+           environment("OMPI_COMM_WORLD_RANK") != NULL;
 }
 
 size_t launch_cores(void) {
@@ -46,7 +53,7 @@ char *launch_binary(void) {
 
 /* replaces the content of the report file by "<key> <value>" */
 static void report(const char *key, long value) {
-    const char *path = getenv(LAUNCH_VARIABLE);
+    const char *path = environment(LAUNCH_VARIABLE);
     if (path == NULL) {
         return;
     }
@@ -57,7 +64,7 @@ static void report(const char *key, long value) {
     char      text[REPORT_BYTES];
     const int length = snprintf(text, sizeof text, "%s %ld\n", key, value);
     if (write(file, text, (size_t)length) != length) {
-        (void)fprintf(stderr, "mbtune: cannot tell the launcher: %s\n", strerror(errno));
+        (void)fprintf(stderr, "mbtune: cannot tell the launcher: %s\n", status_errno(errno));
     }
     (void)close(file);
 }
@@ -70,8 +77,13 @@ void launch_report_exit(int status) {
     report("exit", (long)status);
 }
 
+bool launch_plain(void) {
+    const char *text = environment("NO_COLOR");
+    return text != NULL && *text != '\0';
+}
+
 int launch_columns(void) {
-    const char *text = getenv(COLUMNS_VARIABLE);
+    const char *text = environment(COLUMNS_VARIABLE);
     return (text == NULL) ? 0 : (int)strtol(text, NULL, 10);
 }
 
@@ -130,7 +142,7 @@ static void become_mpiexec(size_t workers, char **argv, const sigset_t *old_mask
     (void)sigprocmask(SIG_SETMASK, old_mask, NULL);
     (void)execvp(arguments[0], arguments);
     (void)fprintf(stderr, "mbtune: cannot start %s: %s; is MPICH installed?\n", arguments[0],
-                  strerror(errno));
+                  status_errno(errno));
     _exit(127);
 }
 
@@ -163,13 +175,13 @@ static int wait_for(pid_t mpiexec, const char *path, const sigset_t *mask) {
 }
 
 int launch_self(size_t workers, char **argv) {
-    const char *folder = getenv("TMPDIR");
+    const char *folder = environment("TMPDIR");
     char        path[512];
     (void)snprintf(path, sizeof path, "%s/mbtune-launch-XXXXXX",
                    (folder == NULL) ? "/tmp" : folder);
     const int file = mkstemp(path);
     if (file < 0) {
-        (void)fprintf(stderr, "mbtune: cannot make '%s': %s\n", path, strerror(errno));
+        (void)fprintf(stderr, "mbtune: cannot make '%s': %s\n", path, status_errno(errno));
         return CLI_EXIT_FAILED;
     }
     (void)close(file);
@@ -191,7 +203,7 @@ int launch_self(size_t workers, char **argv) {
         become_mpiexec(workers, argv, &old_mask, parent);
     }
     if (mpiexec < 0) {
-        (void)fprintf(stderr, "mbtune: cannot start a process: %s\n", strerror(errno));
+        (void)fprintf(stderr, "mbtune: cannot start a process: %s\n", status_errno(errno));
         (void)unlink(path);
         return CLI_EXIT_FAILED;
     }

@@ -27,6 +27,8 @@ int launch_self(size_t workers, char **argv);
 void launch_report_start(void);
 /** Coordinator: says how it ended. No-op without a launcher. */
 void launch_report_exit(int status);
+/** True where NO_COLOR is set. */
+bool launch_plain(void);
 /** Coordinator: columns of the user's terminal behind the launcher, 0 if it is none. */
 int launch_columns(void);
 

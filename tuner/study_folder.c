@@ -67,7 +67,8 @@ static Status refuse_foreign(const StudyFolder *folder) {
         if (errno == ENOENT) {
             return STATUS_OK;
         }
-        FAIL_NATIVE(STATUS_ERR_IO, errno, "cannot open '%s': %s", folder->path, strerror(errno));
+        FAIL_NATIVE(STATUS_ERR_IO, errno, "cannot open '%s': %s", folder->path,
+                    status_errno(errno));
     }
     char                 foreign[256] = "";
     const struct dirent *entry = NULL;
@@ -105,7 +106,7 @@ static Status write_holder(int descriptor) {
     char      text[LOCK_TEXT_BYTES];
     const int length = snprintf(text, sizeof text, "host %s, process %ld\n", host, (long)getpid());
     if (ftruncate(descriptor, 0) != 0 || pwrite(descriptor, text, (size_t)length, 0) != length) {
-        FAIL_NATIVE(STATUS_ERR_IO, errno, "cannot write the study's lock: %s", strerror(errno));
+        FAIL_NATIVE(STATUS_ERR_IO, errno, "cannot write the study's lock: %s", status_errno(errno));
     }
     return STATUS_OK;
 }
@@ -119,7 +120,7 @@ Status study_folder_lock(StudyFolder *folder) {
     free(path);
     if (descriptor < 0) {
         FAIL_NATIVE(STATUS_ERR_IO, errno, "cannot open the lock of '%s': %s", folder->path,
-                    strerror(errno));
+                    status_errno(errno));
     }
     if (flock(descriptor, LOCK_EX | LOCK_NB) != 0) {
         char          holder[LOCK_TEXT_BYTES] = "";
