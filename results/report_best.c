@@ -255,14 +255,16 @@ static Status best_fill(Results *results, const Tree *tree, const TreeNode *node
     TRY(json_set(best, "evaluated", value));
     TRY(results__confirmed_json(confirmation, node->id, &value));
     const bool confirmed = !json_is_null(value);
+    const bool complete = json_bool(json_get(value, "complete"));
     TRY(json_set(best, "confirmed", value));
     TRY(results__repeats_json(tree, node, best));
     if (!node->feasible) {
         return json_set(best, "note", json_new_string("no finished segment keeps the constraints"));
     }
     return json_set(best, "note",
-                    confirmed ? json_new_null()
-                              : json_new_string("selected on noise: not confirmed"));
+                    complete    ? json_new_null()
+                    : confirmed ? json_new_string("confirmation is not complete yet")
+                                : json_new_string("selected on noise: not confirmed"));
 }
 
 static Status best_make(Results *results, const Tree *tree, Json **out) {

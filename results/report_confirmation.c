@@ -159,8 +159,15 @@ static Status area_set(Json *object, const Confirmation *confirmation, const Con
     return json_set(object, "area", area);
 }
 
+/* every run of the arm has come to its end, or failed */
+static bool has_ended(const ConfirmArm *arm) {
+    return arm == NULL || count_runs(arm, true) + count_runs(arm, false) == arm->run_count;
+}
+
 static Status summary_fill(Json *object, const Confirmation *confirmation, const ConfirmArm *arm) {
     const ConfirmArm *defaults = defaults_of(confirmation);
+    TRY(json_set(object, "planned", json_new_integer((int64_t)arm->run_count)));
+    TRY(json_set(object, "complete", json_new_bool(has_ended(arm) && has_ended(defaults))));
     TRY(json_set(object, "n", json_new_integer((int64_t)count_runs(arm, true))));
     TRY(json_set(object, "failed", json_new_integer((int64_t)count_runs(arm, false))));
     if (defaults != NULL && !arm->defaults) {

@@ -175,6 +175,15 @@ static int wait_for(pid_t mpiexec, const char *path, const sigset_t *mask) {
 }
 
 int launch_self(size_t workers, char **argv) {
+    size_t count = 0;
+    while (argv[count] != NULL) {
+        count++;
+    }
+    if (count + 5 > MAX_ARGUMENTS) {
+        (void)fprintf(stderr, "mbtune: %zu arguments are more than the %d that can be passed on\n",
+                      count, MAX_ARGUMENTS - 5);
+        return CLI_EXIT_USAGE;
+    }
     const char *folder = environment("TMPDIR");
     char        path[512];
     (void)snprintf(path, sizeof path, "%s/mbtune-launch-XXXXXX",

@@ -175,8 +175,15 @@ Status view_confirmed(const Json *confirmed, Buffer *out) {
     if (!json_is_object(confirmed)) {
         return STATUS_OK;
     }
-    buffer_printf(out, "\nconfirmed on %lld fresh seeds (mean and 95 %% interval over seeds)\n",
-                  (long long)json_integer(json_get(confirmed, "n")));
+    const long long ended = (long long)(json_integer(json_get(confirmed, "n")) +
+                                        json_integer(json_get(confirmed, "failed")));
+    if (json_bool(json_get(confirmed, "complete"))) {
+        buffer_printf(out, "\nconfirmed on %lld fresh seeds (mean and 95 %% interval over seeds)\n",
+                      ended);
+    } else {
+        buffer_printf(out, "\nconfirmation is not complete: %lld of %lld seeds have ended\n", ended,
+                      (long long)json_integer(json_get(confirmed, "planned")));
+    }
     put_comparison("at the end", confirmed, out);
     put_comparison("area under the curve", json_get(confirmed, "area"), out);
     return buffer_status(out);

@@ -164,6 +164,8 @@ static void runs_under_way_do_not_count_and_failed_ones_rank_last(void **state) 
     const Json *best = json_at(json_get(json, "arms"), 0);
     assert_int_equal(json_integer(json_get(best, "defaults_n")), 1);
     assert_int_equal(json_integer(json_get(best, "defaults_failed")), 1);
+    assert_false(json_bool(json_get(best, "complete"))); /* a run of the defaults is under way */
+    assert_int_equal(json_integer(json_get(best, "planned")), 1);
     assert_close(number_at(best, "defaults_mean"), 3.0, 0.0, 0.0);
     assert_close(number_at(best, "probability"), 0.5, 0.0, 0.0);
     assert_true(json_is_null(json_get(best, "interval"))); /* of one value there is none */
