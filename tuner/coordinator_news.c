@@ -202,9 +202,12 @@ bool coordinator__feasible(const Coordinator *c, const double *constraints) {
 }
 
 /* as report_best() ranks: what keeps the constraints first, then the first objective */
-static void note_best(Coordinator *c, const Outstanding *event) {
+static Status note_best(Coordinator *c, const Outstanding *event) {
     if (c->phase != PHASE_TUNE) {
-        return;
+        return STATUS_OK;
+    }
+    if (c->study->repeats > 1) {
+        return coordinator__restore_best(c); /* the best mean over chains, not the luckiest chain */
     }
     const bool   feasible = coordinator__feasible(c, event->constraints);
     const double value = event->objectives[0];
@@ -216,6 +219,7 @@ static void note_best(Coordinator *c, const Outstanding *event) {
         c->best_objective = value;
         c->best_feasible = feasible;
     }
+    return STATUS_OK;
 }
 
 static Status finish_segment(Coordinator *c, const Work *work, const News *news) {
@@ -251,7 +255,7 @@ static Status finish_segment(Coordinator *c, const Work *work, const News *news)
         c->decided_all = true;
     }
     TRY(coordinator__set_leaf(c, row.trial, work->id));
-    note_best(c, &event);
+    TRY(note_best(c, &event));
     c->collect = true;
     return coordinator__push_event(c, &event);
 }

@@ -230,7 +230,7 @@ static Status change_budget(Coordinator *c) {
 }
 
 /* as report_best() ranks */
-static Status restore_best(Coordinator *c) {
+Status coordinator__restore_best(Coordinator *c) {
     double         constraints[SCHEDULER_MAX_CONSTRAINTS];
     ResultsSegment row = {.point = NULL};
     size_t         found = 0;
@@ -261,7 +261,7 @@ static Status resume_study(Coordinator *c) {
     TRY(results_commit(c->results));
     TRY(coordinator__sweep_orphans(c));
     TRY(results_segments_visit(c->results, restore_kept, c));
-    TRY(restore_best(c));
+    TRY(coordinator__restore_best(c));
     if (!c->begun) {
         return STATUS_OK; /* only an evaluation is asked for */
     }

@@ -148,6 +148,8 @@ void coordinator__log(Coordinator *c, const char *level, const char *format, ...
 
 /* coordinator_open.c */
 Status coordinator__open(Coordinator *c) MUST_USE;
+/* the best as report_best() ranks */
+Status coordinator__restore_best(Coordinator *c) MUST_USE;
 /* visitors: queue what of the present phase has not ended */
 Status coordinator__restore_segment(void *context, const ResultsSegment *row) MUST_USE;
 Status coordinator__restore_evaluation(void *context, const ResultsEvaluation *row) MUST_USE;
