@@ -85,7 +85,7 @@ static size_t collect(const TreeNode *const *nodes, size_t n, double *fitness, C
 }
 
 Status results__configurations_rank(const Tree *tree, Configuration **out, size_t *count) {
-    const TreeNode **nodes = calloc(tree->count + 1, sizeof *nodes);
+    const TreeNode **nodes = calloc(tree->count + 1, sizeof(const TreeNode *));
     double          *fitness = calloc(tree->count + 1, sizeof *fitness);
     Configuration   *ranked = calloc(tree->count + 1, sizeof *ranked);
     if (nodes == NULL || fitness == NULL || ranked == NULL) {

@@ -358,15 +358,22 @@ static Status build(Builder *b, const char *text, size_t length) {
     return status;
 }
 
+/* what the first byte of a sequence promises; 0 if none begins with it */
+static size_t utf8_expected(unsigned char first) {
+    if (first < 0x80) {
+        return 1;
+    }
+    if (first < 0xC2 || first > 0xF4) {
+        return 0;
+    }
+    return (first < 0xE0) ? 2 : (first < 0xF0) ? 3 : 4;
+}
+
 /* bytes of the UTF-8 sequence at `text`, 0 if it is none (overlong forms and surrogates included)
  */
 static size_t utf8_length(const unsigned char *text, size_t left) {
     const unsigned char c = text[0];
-    const size_t        n = (c < 0x80)                ? 1
-                            : (c >= 0xC2 && c < 0xE0) ? 2
-                            : (c >= 0xE0 && c < 0xF0) ? 3
-                            : (c >= 0xF0 && c < 0xF5) ? 4
-                                                      : 0;
+    const size_t        n = utf8_expected(c);
     if (n == 0 || n > left || c == 0) {
         return 0;
     }

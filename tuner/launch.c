@@ -139,7 +139,7 @@ static void become_mpiexec(size_t workers, char **argv, const sigset_t *old_mask
         (void)dup2(nothing, STDIN_FILENO);
         (void)close(nothing);
     }
-    (void)sigprocmask(SIG_SETMASK, old_mask, NULL);
+    (void)pthread_sigmask(SIG_SETMASK, old_mask, NULL);
     (void)execvp(arguments[0], arguments);
     (void)fprintf(stderr, "mbtune: cannot start %s: %s; is MPICH installed?\n", arguments[0],
                   status_errno(errno));
@@ -204,7 +204,7 @@ int launch_self(size_t workers, char **argv) {
     (void)sigaddset(&mask, SIGTERM);
     (void)sigaddset(&mask, SIGHUP);
     (void)sigaddset(&mask, SIGCHLD);
-    (void)sigprocmask(SIG_BLOCK, &mask, &old_mask);
+    (void)pthread_sigmask(SIG_BLOCK, &mask, &old_mask);
     (void)fflush(NULL);
     const pid_t parent = getpid();
     const pid_t mpiexec = fork();

@@ -75,7 +75,9 @@ void table_cell(Table *table, const char *text) {
         return;
     }
     for (char *at = copy; *at != '\0'; at++) {
-        *at = (*at == '\n' || *at == '\r' || *at == '\t' || *at == '\033') ? ' ' : *at;
+        if (*at == '\n' || *at == '\r' || *at == '\t' || *at == '\033') {
+            *at = ' ';
+        }
     }
     table->cells[table->cell_count++] = copy;
 }
@@ -426,7 +428,7 @@ Status table_csv(const Table *table, Buffer *out) {
     for (size_t c = 0; c < table->column_count; c++) {
         put_csv(table->columns[c].title, c + 1 == table->column_count, out);
     }
-    for (size_t i = 0; i < table->cell_count; i++) {
+    for (size_t i = 0; i < table->cell_count && table->column_count > 0; i++) {
         const char *text = table->cells[i];
         put_csv(strcmp(text, "-") == 0 ? "" : text, (i + 1) % table->column_count == 0, out);
     }

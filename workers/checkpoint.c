@@ -170,7 +170,7 @@ static Status make_durable(const char *name, const char *written, const char *fi
 
 Status checkpoint_finish(Checkpoints *checkpoints, const char *name, uint64_t *bytes,
                          uint64_t *checksum) {
-    struct stat before;
+    struct stat before = {0};
     struct stat about;
     uint64_t    found_bytes = 0;
     uint64_t    found_checksum = 0;
@@ -182,7 +182,9 @@ Status checkpoint_finish(Checkpoints *checkpoints, const char *name, uint64_t *b
         status = FAILURE(STATUS_ERR_NOMEM, "no memory for a path");
     } else {
         memset(&before, 0, sizeof before);
-        (void)stat(written, &before); /* if it is missing, make_durable() says so */
+        if (stat(written, &before) != 0) {
+            before = (struct stat){0}; /* make_durable() says what is wrong */
+        }
         status = make_durable(name, written, final, &found_bytes, &found_checksum);
     }
     if (status == STATUS_OK) {

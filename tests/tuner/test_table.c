@@ -174,6 +174,7 @@ static void confirmations_are_shown_beside_the_defaults(void **state) {
     Json *json =
         parse("{\"metric\":\"r\",\"arms\":["
               "{\"arm\":\"schedule\",\"source\":17,\"depth\":4,\"seeds\":5,\"n\":5,\"failed\":0,"
+              "\"planned\":5,\"complete\":true,"
               "\"mean\":150.25,\"interval\":[140,160.5],\"defaults_mean\":120,"
               "\"defaults_interval\":[110,130],\"probability\":0.9,"
               "\"area\":{\"mean\":100,\"interval\":[90,110],\"defaults_mean\":80,"
@@ -198,6 +199,11 @@ static void confirmations_are_shown_beside_the_defaults(void **state) {
                         "P(schedule better) 0.9\n"
                         "  area under the curve: schedule 100 (90 .. 110), defaults 80 (70 .. 90), "
                         "P(schedule better) 0.85\n");
+    buffer_clear(&out);
+    Json *incomplete = parse("{\"n\":1,\"failed\":1,\"planned\":5,\"complete\":false}");
+    assert_ok(view_confirmed(incomplete, &out));
+    assert_contains(buffer_text(&out), "not complete: 2 of 5 seeds");
+    json_release(incomplete);
     buffer_clear(&out);
     assert_ok(view_confirmed(NULL, &out));
     assert_ok(view_confirmation(NULL, (CliStyle){0}, &out));
