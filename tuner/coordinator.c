@@ -482,8 +482,8 @@ Status coordinator_run(const CoordinatorSetup *setup, MPI_Comm comm, int *exit_s
         error = *status_last();
         *exit_status = judge(&c, status, &error);
     }
-    /* without a crew the other ranks may still wait for the configuration */
-    if (c.crew == NULL || crew_stop(c.crew, STOP_SECONDS, finalize) != STATUS_OK) {
+    /* without a crew the workers have left already, see crew_create() */
+    if (c.crew != NULL && crew_stop(c.crew, STOP_SECONDS, finalize) != STATUS_OK) {
         *finalize = false;
     }
     progress_end(&c.progress);
