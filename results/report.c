@@ -1,6 +1,7 @@
 /* Rows for people and scripts: segments and trials. */
 #include "results/report_internal.h"
 
+#include <math.h>
 #include <sqlite3.h>
 #include <string.h>
 
@@ -48,35 +49,58 @@ Status results__row_json(Results *results, const char *sql, int64_t id, Json **o
 
 /* ---- objectives ----------------------------------------------------------------------------- */
 
-static Status objectives_fill(Results *results, const double *values, Json *object) {
-    for (size_t i = 0; i < results->objective_count; i++) {
+/* values by the metric's name, null for NaN; `sql` gives the name of number ? */
+static Status named_fill(Results *results, const char *sql, const double *values, size_t count,
+                         Json *object) {
+    for (size_t i = 0; i < count; i++) {
         sqlite3_stmt *statement = NULL;
         bool          row = false;
-        TRY(results__query(results, "SELECT metric FROM objective WHERE id = ?", &statement, "i",
-                           (int64_t)i));
+        TRY(results__query(results, sql, &statement, "i", (int64_t)i));
         TRY(results__step(results, statement, &row));
         if (!row) {
-            FAIL(STATUS_ERR_CORRUPT, "%s: the study has no objective %zu", results->path, i);
+            FAIL(STATUS_ERR_CORRUPT, "%s: the study has no metric for number %zu of '%s'",
+                 results->path, i, sql);
         }
-        const Status status = json_set(object, (const char *)sqlite3_column_text(statement, 0),
-                                       json_new_number(values[i]));
+        const Status status =
+            json_set(object, (const char *)sqlite3_column_text(statement, 0),
+                     isnan(values[i]) ? json_new_null() : json_new_number(values[i]));
         (void)sqlite3_reset(statement);
         TRY(status);
     }
     return STATUS_OK;
 }
 
+static const char objective_name_sql[] = "SELECT metric FROM objective WHERE id = ?";
+static const char constraint_name_sql[] = "SELECT metric FROM constraint_spec WHERE id = ?";
+
 /* an object only where it is needed, null until there is a value */
-Status results__objective_json(Results *results, int64_t segment, Json **out) {
-    double values[SCHEDULER_MAX_OBJECTIVES];
-    size_t known = 0;
-    TRY(results__objectives_read(results, segment, values, NULL, NULL, &known));
+static Status objective_json(Results *results, const double *values, size_t known, Json **out) {
     if (known == 0 || results->objective_count == 1) {
         *out = (known == 0) ? json_new_null() : json_new_number(values[0]);
         return STATUS_OK;
     }
     Json *object = json_new_object();
-    return hand_over(objectives_fill(results, values, object), object, out);
+    return hand_over(
+        named_fill(results, objective_name_sql, values, results->objective_count, object), object,
+        out);
+}
+
+Status results__objective_json(Results *results, int64_t segment, Json **out) {
+    double values[SCHEDULER_MAX_OBJECTIVES];
+    size_t known = 0;
+    TRY(results__objectives_read(results, segment, values, NULL, NULL, &known));
+    return objective_json(results, values, known, out);
+}
+
+/* an object with every constraint, so that all rows have the same columns */
+Status results__constraints_json(Results *results, int64_t segment, Json **out) {
+    double objectives[SCHEDULER_MAX_OBJECTIVES];
+    double values[SCHEDULER_MAX_CONSTRAINTS];
+    TRY(results__objectives_read(results, segment, objectives, NULL, values, NULL));
+    Json *object = json_new_object();
+    return hand_over(
+        named_fill(results, constraint_name_sql, values, results->constraint_count, object), object,
+        out);
 }
 
 static Status objective_rows(Results *results, Json *array) {
@@ -135,7 +159,7 @@ static const char segments_sql[] =
     " CASE WHEN s.state <> 'finished' AND a.outcome NOT IN ('done', 'preempted')"
     "      THEN coalesce(nullif(a.reason, ''), a.outcome)"
     "      WHEN s.state = 'failed' THEN s.outcome END AS failure,"
-    " t.kind, s.note, s.kept, s.checkpoint_bytes, a.host, a.busy_seconds"
+    " t.kind, s.note, s.kept, s.checkpoint_bytes, a.host, a.busy_seconds, NULL AS constraints"
     " FROM segment AS s JOIN trial AS t ON t.id = s.trial"
     " LEFT JOIN attempt AS a ON a.segment = s.id AND a.number ="
     "  (SELECT max(number) FROM attempt WHERE segment = s.id AND worker IS NOT NULL)"
@@ -148,6 +172,8 @@ static Status segment_column(Results *results, sqlite3_stmt *statement, int colu
         TRY(results__values_json(results, sqlite3_column_int64(statement, 0), &value));
     } else if (strcmp(name, "objective") == 0) {
         TRY(results__objective_json(results, sqlite3_column_int64(statement, 0), &value));
+    } else if (strcmp(name, "constraints") == 0) {
+        TRY(results__constraints_json(results, sqlite3_column_int64(statement, 0), &value));
     } else if (strcmp(name, "kept") == 0) {
         value = json_new_bool(sqlite3_column_int64(statement, column) != 0);
     } else {
@@ -188,19 +214,69 @@ static Status rows_fill(Results *results, sqlite3_stmt *statement, RowFill fill,
     }
 }
 
-Status report_segments(Results *results, Json **out) {
+/* all rows of a query in one snapshot */
+static Status report_rows(Results *results, const char *sql, RowFill fill, Json **out) {
     sqlite3_stmt *statement = NULL;
     Json         *array = json_new_array();
     Status        status = results__snapshot_begin(results);
     if (status != STATUS_OK) {
         return hand_over(status, array, out);
     }
-    status = results__query(results, segments_sql, &statement, "");
+    status = results__query(results, sql, &statement, "");
     if (status == STATUS_OK) {
-        status = rows_fill(results, statement, segment_fill, array);
+        status = rows_fill(results, statement, fill, array);
     }
     results__snapshot_end(results);
     return hand_over(status, array, out);
+}
+
+Status report_segments(Results *results, Json **out) {
+    return report_rows(results, segments_sql, segment_fill, out);
+}
+
+/* ---- evaluations ---------------------------------------------------------------------------- */
+
+static const char evaluations_sql[] =
+    "SELECT e.id, e.segment, s.trial, e.state, e.outcome, e.episodes, e.seed, NULL AS objective,"
+    " a.worker, (SELECT count(*) FROM attempt WHERE evaluation = e.id AND worker IS NOT NULL)"
+    " AS attempts, strftime('%Y-%m-%dT%H:%M:%fZ', a.started_at, 'unixepoch') AS started_at,"
+    " CASE WHEN e.state IN ('finished', 'failed')"
+    "      THEN strftime('%Y-%m-%dT%H:%M:%fZ', a.finished_at, 'unixepoch') END AS finished_at,"
+    " CASE WHEN e.state <> 'finished' AND a.outcome NOT IN ('done', 'preempted')"
+    "      THEN coalesce(nullif(a.reason, ''), a.outcome) END AS failure"
+    " FROM evaluation AS e JOIN segment AS s ON s.id = e.segment"
+    " LEFT JOIN attempt AS a ON a.evaluation = e.id AND a.number ="
+    "  (SELECT max(number) FROM attempt WHERE evaluation = e.id AND worker IS NOT NULL)"
+    " ORDER BY e.id";
+
+static Status evaluation_objective(Results *results, int64_t evaluation, Json **out) {
+    double        values[SCHEDULER_MAX_OBJECTIVES] = {0.0};
+    sqlite3_stmt *statement = NULL;
+    size_t        known = 0;
+    TRY(results__query(results,
+                       "SELECT value FROM evaluation_result WHERE evaluation = ? ORDER BY number",
+                       &statement, "i", evaluation));
+    for (;;) {
+        bool row = false;
+        TRY(results__step(results, statement, &row));
+        if (!row) {
+            return objective_json(results, values, known, out);
+        }
+        if (known < SCHEDULER_MAX_OBJECTIVES) {
+            values[known++] = results__column_double(statement, 0);
+        }
+    }
+}
+
+static Status evaluation_fill(Results *results, sqlite3_stmt *statement, Json *row) {
+    Json *objective = NULL;
+    TRY(row_fill(statement, row));
+    TRY(evaluation_objective(results, sqlite3_column_int64(statement, 0), &objective));
+    return json_set(row, "objective", objective);
+}
+
+Status report_evaluations(Results *results, Json **out) {
+    return report_rows(results, evaluations_sql, evaluation_fill, out);
 }
 
 /* ---- trials --------------------------------------------------------------------------------- */

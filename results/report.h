@@ -7,9 +7,14 @@
 #include "results/results.h"
 
 /** `mbtune show --segments -f json`: an array in order of id. Beyond DESIGN's fields: kind (of the
- * trial), note, kept, checkpoint_bytes, host, busy_seconds. Worker, times and failure are of the
- * last attempt that a worker made; failure is null once a segment is finished. New reference. */
+ * trial), note, kept, checkpoint_bytes, host, busy_seconds, constraints ({metric: value or
+ * null}, empty where the study has none). Worker, times and failure are of the last attempt that a
+ * worker made; failure is null once a segment is finished. New reference. */
 Status report_segments(Results *results, Json **out) MUST_USE;
+/** `mbtune show --evaluations -f json`: an array in order of id: id, segment, trial, state,
+ * outcome, episodes, seed, objective (means over the episodes; a number, or an object by name),
+ * worker, attempts, started_at, finished_at, failure. */
+Status report_evaluations(Results *results, Json **out) MUST_USE;
 /** `mbtune show --trials -f json`: one object per trial: id, kind, number, repeat, source,
  * segments, depth, state (running, queued, else of its last segment), best_segment, last_segment,
  * best_objective, last_objective. */
@@ -23,8 +28,8 @@ Status report_summary(Results *results, Json **out) MUST_USE;
 /**
  * `mbtune best -f json`:
  * {"segment","trial","objective","hyperparameters","schedule":[{"begin","end",
- * "seed","hyperparameters"}],"evaluated":{...},"confirmed":{...},"repeats","mean",
- * "standard_error","note"}. The best finished tuning
+ * "seed","hyperparameters"}],"constraints":{...},"evaluated":{...},"confirmed":{...},"repeats",
+ * "mean","standard_error","note"}. The best finished tuning
  * segment by the first objective, ties to the earliest; one that keeps all constraints before one
  * that does not (a constraint without a value is not kept); by confirmed mean where several
  * schedules were confirmed. Where configurations have several chains, they are ranked instead of

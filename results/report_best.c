@@ -244,6 +244,8 @@ static Status best_fill(Results *results, const Tree *tree, const TreeNode *node
     TRY(json_set(best, "hyperparameters", value));
     TRY(results__steps_json(results, node->id, &value));
     TRY(json_set(best, "schedule", value));
+    TRY(results__constraints_json(results, node->id, &value));
+    TRY(json_set(best, "constraints", value));
     TRY(results__row_json(results,
                           "SELECT count(*) AS evaluations, sum(e.episodes) AS episodes,"
                           " sum(r.value * e.episodes) / sum(iif(r.value IS NULL, 0, e.episodes))"

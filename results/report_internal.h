@@ -53,6 +53,8 @@ Status results__repeats_json(const Tree *tree, const TreeNode *node, Json *best)
 Json *results__column_json(sqlite3_stmt *statement, int column);
 /** The objective of a segment as scripts see it: number, object by name, or null. */
 Status results__objective_json(Results *results, int64_t segment, Json **out) MUST_USE;
+/** {metric: value} of every constraint of the study, a value null until there is one. */
+Status results__constraints_json(Results *results, int64_t segment, Json **out) MUST_USE;
 /** {"metric","direction","reduce","window"}, or an array of these where there are several. */
 Status results__objectives_json(Results *results, Json **out) MUST_USE;
 /** One query, one object: column i goes under its own name. null where there is no row. */

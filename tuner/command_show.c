@@ -13,6 +13,7 @@ static const char *const formats[] = {"table", "json", "csv", NULL};
 static const CliOption options[] = {
     {"segments", 's', NULL, "every segment: what was trained, from where, how it ended", false},
     {"trials", 't', NULL, "every trial with its best and last segment", false},
+    {"evaluations", 'e', NULL, "every evaluation and what it found", false},
     {"format", 'f', "table|json|csv", "how to print it (default table)", false},
     {NULL, 0, NULL, NULL, false},
 };
@@ -28,8 +29,8 @@ static const CliCommand show = {
 
 /* what fits a terminal; JSON and CSV have everything */
 static const char *const segment_columns[] = {
-    "id",  "parent",    "trial",           "state",  "outcome",  "reason",  "begin",
-    "end", "objective", "hyperparameters", "worker", "attempts", "failure", NULL,
+    "id",        "parent",      "trial",           "state",  "outcome",  "reason",  "begin", "end",
+    "objective", "constraints", "hyperparameters", "worker", "attempts", "failure", NULL,
 };
 
 static Status write_rows(const Json *rows, ViewFormat format, const char *const *columns,
@@ -68,16 +69,17 @@ static Status write_summary(const Json *summary, Buffer *out) {
 
 static Status write_report(Results *results, const CliArguments *arguments, ViewFormat format,
                            Buffer *out) {
-    const bool segments = cli_flag(arguments, "segments");
-    const bool trials = cli_flag(arguments, "trials");
-    Json      *report = NULL;
-    Status     status = STATUS_OK;
+    Json  *report = NULL;
+    Status status = STATUS_OK;
 
-    if (segments) {
+    if (cli_flag(arguments, "segments")) {
         TRY(report_segments(results, &report));
         status = write_rows(report, format, segment_columns, out);
-    } else if (trials) {
+    } else if (cli_flag(arguments, "trials")) {
         TRY(report_trials(results, &report));
+        status = write_rows(report, format, NULL, out);
+    } else if (cli_flag(arguments, "evaluations")) {
+        TRY(report_evaluations(results, &report));
         status = write_rows(report, format, NULL, out);
     } else {
         TRY(report_summary(results, &report));
@@ -98,12 +100,15 @@ Status command_show(int argc, char **argv, Buffer *out) {
         return STATUS_OK;
     }
     TRY(cli_choice(&arguments, "format", formats, &format));
-    const bool rows = cli_flag(&arguments, "segments") || cli_flag(&arguments, "trials");
-    if (cli_flag(&arguments, "segments") && cli_flag(&arguments, "trials")) {
-        FAIL(STATUS_ERR_USAGE, "mbtune show: --segments and --trials exclude each other");
+    const int rows = cli_flag(&arguments, "segments") + cli_flag(&arguments, "trials") +
+                     cli_flag(&arguments, "evaluations");
+    if (rows > 1) {
+        FAIL(STATUS_ERR_USAGE,
+             "mbtune show: only one of --segments, --trials and --evaluations can be shown");
     }
-    if (format == VIEW_CSV && !rows) {
-        FAIL(STATUS_ERR_USAGE, "mbtune show: -f csv goes with --segments or --trials");
+    if (format == VIEW_CSV && rows == 0) {
+        FAIL(STATUS_ERR_USAGE,
+             "mbtune show: -f csv goes with --segments, --trials or --evaluations");
     }
     TRY(view_open(arguments.positional[0], &results));
     const Status status = write_report(results, &arguments, (ViewFormat)format, out);

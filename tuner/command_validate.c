@@ -14,7 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { KEY_BYTES = 128, NUMBER_BYTES = 48 };
+enum { KEY_BYTES = 128, NUMBER_BYTES = 48, LINE_BYTES = 512 };
 
 static const char *const formats[] = {"table", "json", NULL};
 
@@ -75,7 +75,21 @@ static Status add_range(Json *root, const char *key, const CostRange *range, dou
     return json_set(object, "highest", json_new_number(scale * range->highest));
 }
 
-static Status fill_json(const Study *study, const StudyCost *cost, double rate, Json *root) {
+/* an array with a string for every line */
+static Status add_lines(Json *root, const char *key, const char *lines) {
+    Json *array = json_new_array();
+    char  line[LINE_BYTES];
+
+    TRY(json_set(root, key, array));
+    for (; lines[0] != '\0'; lines = strchr(lines, '\n') + 1) {
+        (void)snprintf(line, sizeof line, "%.*s", (int)strcspn(lines, "\n"), lines);
+        TRY(json_push(array, json_new_string(line)));
+    }
+    return STATUS_OK;
+}
+
+static Status fill_json(const Study *study, const StudyCost *cost, double rate,
+                        const char *warnings, Json *root) {
     const bool reproducible = study->irreproducible[0] == '\0';
 
     TRY(json_set(root, "name", json_new_string(study->name)));
@@ -87,6 +101,7 @@ static Status fill_json(const Study *study, const StudyCost *cost, double rate, 
     if (!reproducible) {
         TRY(json_set(root, "irreproducible", json_new_string(study->irreproducible)));
     }
+    TRY(add_lines(root, "warnings", warnings));
     TRY(json_set(root, "chains", json_new_integer(cost->chains)));
     TRY(json_set(root, "segments", json_new_integer(cost->segments)));
     TRY(json_set(root, "units", json_new_integer(cost->units)));
@@ -103,9 +118,10 @@ static Status fill_json(const Study *study, const StudyCost *cost, double rate, 
     return add_range(root, "core_hours", &cost->study_flop, 1.0 / rate / 3600.0);
 }
 
-static Status put_json(const Study *study, const StudyCost *cost, double rate, Buffer *out) {
+static Status put_json(const Study *study, const StudyCost *cost, double rate, const char *warnings,
+                       Buffer *out) {
     Json  *root = json_new_object();
-    Status status = fill_json(study, cost, rate, root);
+    Status status = fill_json(study, cost, rate, warnings, root);
 
     if (status == STATUS_OK) {
         status = view_json(root, out);
@@ -195,19 +211,33 @@ static Status put_definition(const Study *study, Buffer *out) {
     return status;
 }
 
+static Status put_text(const Study *study, const StudyCost *cost, double rate, const char *warnings,
+                       Buffer *out) {
+    put_counts(study, cost, out);
+    for (const char *line = warnings; line[0] != '\0'; line = strchr(line, '\n') + 1) {
+        buffer_printf(out, "  warning       %.*s\n", (int)strcspn(line, "\n"), line);
+    }
+    return cost->known ? put_cost(cost, rate, out) : buffer_status(out);
+}
+
 static Status put_summary(const Study *study, bool as_json, Buffer *out) {
     StudyCost cost;
+    Buffer    warnings;
     double    rate = 1.0;
 
     TRY(study_cost(study, &cost));
     if (cost.known) {
         TRY(study_cost_rate(&rate));
     }
-    if (as_json) {
-        return put_json(study, &cost, rate, out);
+    buffer_init(&warnings, STUDY_TEXT_BYTES);
+    Status status = study_warnings(study, &cost, &warnings);
+    if (status == STATUS_OK && as_json) {
+        status = put_json(study, &cost, rate, buffer_text(&warnings), out);
+    } else if (status == STATUS_OK) {
+        status = put_text(study, &cost, rate, buffer_text(&warnings), out);
     }
-    put_counts(study, &cost, out);
-    return cost.known ? put_cost(&cost, rate, out) : buffer_status(out);
+    buffer_reset(&warnings);
+    return status;
 }
 
 Status command_validate(int argc, char **argv, Buffer *out) {

@@ -328,7 +328,8 @@ static Status take_finished(Coordinator *c, const News *news) {
         (slot->work.kind == WORK_EVALUATION) != news->evaluate) {
         return STATUS_OK; /* of an order that was given up */
     }
-    const Work work = slot->work;
+    Work work = slot->work;
+    work.losses += (news->outcome == OUTCOME_LOST && !news->damaged) ? 1 : 0;
     slot->busy = false;
     slot->yielding = false;
     slot->holds = (news->holds && !news->evaluate) ? news->id : 0;
@@ -344,6 +345,11 @@ static Status take_finished(Coordinator *c, const News *news) {
         /* nobody's fault: the row stays as it is, and the next run of the same command starts it
          * again */
         FAIL(STATUS_ERR_INTERRUPTED, "%s", news->text);
+    }
+    if (work.losses > c->study->limits.retries) {
+        /* neither the trial's fault nor one that passes by itself */
+        FAIL(STATUS_ERR_INTERRUPTED, "lost %" PRId64 " times in a row on %s: %s", work.losses,
+             slot->host, news->text);
     }
     if (news->damaged) {
         return take_damaged(c, &work, news);

@@ -4,6 +4,7 @@
 #include "core/linalg.h"
 #include "results/report.h"
 #include "tuner/coordinator_state.h"
+#include "tuner/study_cost.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -112,6 +113,7 @@ static Status refuse_another_study(Coordinator *c) {
     if (status == STATUS_OK) {
         const Json *budget = json_get(frozen, "budget");
         c->scheduler_setup.total = json_integer(json_get(budget, "total"));
+        c->frozen_trials = json_integer(json_get(budget, "trials"));
     }
     json_release(frozen);
     json_release(now);
@@ -207,17 +209,26 @@ static Status open_study(Coordinator *c) {
     return read_creation(c);
 }
 
+/* More trials than before, and not all of them begun, although the scheduler had called it done. */
+static bool wants_more_trials(Coordinator *c) {
+    const int64_t trials = c->study->budget.trials;
+    ResultsTrial  last;
+    return c->decided_all && trials > c->frozen_trials &&
+           results_trial_read(c->results, trials * c->study->repeats - 1, &last) != STATUS_OK;
+}
+
+/* A budget that the log does not know becomes an event of it, and the scheduler is asked again. */
 static Status change_budget(Coordinator *c) {
     const int64_t total = c->study->budget.total;
+    const bool    other_total = scheduler_setup(c->scheduler)->total != total;
     ResultsTrial  trial;
-    if (scheduler_setup(c->scheduler)->total == total) {
+    if (!other_total && !wants_more_trials(c)) {
         return STATUS_OK;
     }
     if (results_trial_read(c->results, CONFIRM_FIRST, &trial) == STATUS_OK) {
         FAIL(STATUS_ERR_STATE,
-             "budget.total cannot change any more: the best schedules of '%s' were confirmed "
-             "already",
-             c->folder->path);
+             "budget.%s cannot change any more: the best schedules of '%s' were confirmed already",
+             other_total ? "total" : "trials", c->folder->path);
     }
     const Event event = {.kind = EVENT_BUDGET_CHANGED, .total = total};
     TRY(coordinator__begin(c));
@@ -225,6 +236,7 @@ static Status change_budget(Coordinator *c) {
     TRY(results_event_append(c->results, &event));
     TRY(scheduler_observe(c->scheduler, &event));
     c->decided_all = false;
+    c->failed = false;
     coordinator__log(c, "info", "the budget is now %" PRId64 " %ss", total, c->study->budget.unit);
     return STATUS_OK;
 }
@@ -285,6 +297,22 @@ static size_t longest_window(const Study *study) {
     return (longest < 64) ? 64 : longest;
 }
 
+static Status log_warnings(Coordinator *c) {
+    StudyCost cost;
+    Buffer    warnings;
+    buffer_init(&warnings, TEXT_CAP);
+    Status status = study_cost(c->study, &cost);
+    if (status == STATUS_OK) {
+        status = study_warnings(c->study, &cost, &warnings);
+    }
+    const char *line = (status == STATUS_OK) ? buffer_text(&warnings) : "";
+    for (; line[0] != '\0'; line = strchr(line, '\n') + 1) {
+        coordinator__log(c, "warning", "%.*s", (int)strcspn(line, "\n"), line);
+    }
+    buffer_reset(&warnings);
+    return status;
+}
+
 Status coordinator__open(Coordinator *c) {
     c->window_capacity = longest_window(c->study);
     c->window = calloc(c->window_capacity, sizeof *c->window);
@@ -313,5 +341,5 @@ Status coordinator__open(Coordinator *c) {
     if (c->study->irreproducible[0] != '\0') {
         coordinator__log(c, "info", "reproducible: no (%s)", c->study->irreproducible);
     }
-    return STATUS_OK;
+    return log_warnings(c);
 }

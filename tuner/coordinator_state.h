@@ -33,6 +33,7 @@ typedef struct Work {
     int64_t  needs;    /* segment whose checkpoint it starts from; 0 = none */
     int64_t  attempt;  /* once it is with a slot */
     int64_t  failures; /* attempts of this run that failed and were retried */
+    int64_t  losses;   /* attempts of this run whose checkpoint a worker could not read or save */
     bool     partial;  /* continues what an earlier attempt of the same segment yielded */
 } Work;
 
@@ -91,12 +92,13 @@ typedef struct Coordinator {
     Progress                progress;
 
     Phase   phase;
-    bool    decided_all; /* the phase's scheduler said done */
-    bool    failed;      /* ... because the study failed */
-    char    reason[256]; /* why the study ended */
-    bool    waiting;     /* the scheduler waits for the next event */
-    int64_t undecided;   /* decided work of this phase without an observed result */
-    double  created_at;  /* of the study, s since 1970 */
+    bool    decided_all;   /* the phase's scheduler said done */
+    bool    failed;        /* ... because the study failed */
+    char    reason[256];   /* why the study ended */
+    bool    waiting;       /* the scheduler waits for the next event */
+    int64_t undecided;     /* decided work of this phase without an observed result */
+    double  created_at;    /* of the study, s since 1970 */
+    int64_t frozen_trials; /* budget.trials when the study was created */
 
     WorkQueue    queue;
     Slot        *slots;

@@ -3,6 +3,7 @@
 #include "core/clock.h"
 #include "mbrl/models/lane_gemm.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -162,6 +163,7 @@ static Status fill(Search *search, StudyCost *out) {
     search->rows = 0.0;
     TRY(cost_at(search, NULL, &cost));
     out->unit_steps = unit_steps(study, &cost);
+    out->first_row = (out->unit_steps > 1.0) ? 1.0 : cost.first_row_steps;
     /* data grow evenly: half of a trial's is the mean */
     search->rows = 0.5 * (double)study->budget.per_trial * out->unit_steps;
     TRY(range_of(search, plan_flop, &out->plan_flop));
@@ -225,6 +227,18 @@ Status study_cost(const Study *study, StudyCost *out) {
         *out = cost;
     }
     return status;
+}
+
+/* A segment that ends before its agent's first row has no objective, and that ends its line. */
+Status study_warnings(const Study *study, const StudyCost *cost, Buffer *out) {
+    if (cost->known && (double)study->budget.segment < cost->first_row) {
+        buffer_printf(out,
+                      "budget.segment: an agent's first metrics may come after up to %.0f %ss only "
+                      "(its random steps and one episode); a first segment of %" PRId64
+                      " that ends before has no objective and fails\n",
+                      cost->first_row, study->budget.unit, study->budget.segment);
+    }
+    return buffer_status(out);
 }
 
 /* The kernel that agents spend their time in, at the size of one layer of theirs. */

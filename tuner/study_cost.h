@@ -24,6 +24,7 @@ typedef struct StudyCost {
     int64_t   confirm_units;
     bool      known;      /* a built-in agent: the rest is filled in */
     double    unit_steps; /* control steps of one budget unit at most */
+    double    first_row;  /* budget units until the first row of metrics at most, at the defaults */
     CostRange plan_flop;  /* per control step */
     CostRange study_flop; /* planning and training of all units, confirmation included */
     CostRange disk_bytes; /* checkpoints (at most the quota) and metrics */
@@ -31,6 +32,9 @@ typedef struct StudyCost {
 
 /** @return STATUS_OK; STATUS_ERR_NOMEM */
 Status study_cost(const Study *study, StudyCost *out) MUST_USE;
+/** Appends a line for everything about a study that is allowed and yet unlikely to be meant.
+ * @return STATUS_OK, also where there is nothing to say; STATUS_ERR_NOMEM */
+Status study_warnings(const Study *study, const StudyCost *cost, Buffer *out) MUST_USE;
 /** Operations per second of one thread in a matrix product of the size that agents use, measured
  * for about a tenth of a second. */
 Status study_cost_rate(double *flop_per_second) MUST_USE;

@@ -78,9 +78,9 @@ typedef struct News {
     bool        checkpoint_kept; /* a checkpoint was written, synced, renamed */
     bool        damaged;         /* resume_from was missing or failed its checksum: not the trial's
                                     fault; text says which */
-    bool no_space;  /* nobody's fault: the disk of checkpoints/ is full (or the trainer, the sync or
-                       the rename said so); outcome lost, text names the folder and the bytes
-                       that are free there. Another try without more room ends the same way. */
+    bool no_space;  /* nobody's fault: checkpoints/ is full (or the trainer, the sync or the rename
+                       said so) or cannot be written; outcome lost, text names the folder and the
+                       bytes that are free there. Another try ends the same way. */
     bool     holds; /* the trainer still holds segment `id` in memory */
     uint64_t checkpoint_bytes;
     uint64_t checkpoint_checksum;

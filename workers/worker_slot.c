@@ -10,6 +10,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 /* with less than this, or than the last checkpoint took, a file system counts as full */
 static const uint64_t least_room_bytes = 1 << 20;
@@ -107,30 +108,36 @@ static bool says_full(const char *text) {
            strstr(text, "Disk quota exceeded") != NULL;
 }
 
-/* could a lack of room have ended it so? Not what only numbers or memory do */
-static bool may_be_room(Outcome outcome) {
+/* could the disk have ended it so? Not what only numbers or memory do */
+static bool may_be_disk(Outcome outcome) {
     return outcome == OUTCOME_CRASHED || outcome == OUTCOME_KILLED || outcome == OUTCOME_PROTOCOL ||
            outcome == OUTCOME_TIMEOUT || outcome == OUTCOME_LOST;
 }
 
-/* An order that ended badly while there is no room for its checkpoint: nobody's fault, and trying
- * again is useless before somebody makes room. Called before its leftovers are removed.
+/* An order that ended badly while checkpoints/ is full or cannot be written: nobody's fault, and
+ * trying again is useless before somebody mends it. Called before its leftovers are removed.
  * @param native  errno of what failed here, or 0 */
-static void excuse_full_disk(Worker *w, long native, News *news) {
+static void excuse_disk(Worker *w, long native, News *news) {
+    const char    *folder = w->checkpoints.folder;
     const uint64_t needed =
         (w->checkpoint_bytes > least_room_bytes) ? w->checkpoint_bytes : least_room_bytes;
     uint64_t   room = 0;
     char       why[MESSAGE_TEXT_BYTES];
-    const bool measured = file_space(w->checkpoints.folder, &room) == STATUS_OK;
-    if (!may_be_room(news->outcome) ||
-        !(is_full(native) || says_full(w->text) || (measured && room < needed))) {
+    const bool measured = file_space(folder, &room) == STATUS_OK;
+    const bool full = is_full(native) || says_full(w->text) || (measured && room < needed);
+    const bool closed = access(folder, W_OK) != 0; /* EROFS, also for root */
+    if (!may_be_disk(news->outcome) || !(full || closed)) {
         return;
     }
     /* a long tail of stderr is cut */
     (void)snprintf(why, sizeof why, "%s", w->text);
-    (void)snprintf(w->text, sizeof w->text,
-                   "no space left: %.1200s has %" PRIu64 " bytes free; %.4500s",
-                   w->checkpoints.folder, room, why);
+    if (closed) {
+        (void)snprintf(w->text, sizeof w->text, "%.1200s cannot be written; %.4500s", folder, why);
+    } else {
+        (void)snprintf(w->text, sizeof w->text,
+                       "no space left: %.1200s has %" PRIu64 " bytes free; %.4500s", folder, room,
+                       why);
+    }
     news->outcome = OUTCOME_LOST;
     news->no_space = true;
 }
@@ -156,7 +163,7 @@ static Status finish_early(Worker *w, size_t index, Outcome outcome, long native
     News news = about(&w->slots[index], index, NEWS_FINISHED);
     news.outcome = outcome;
     set_text(w, &news, text);
-    excuse_full_disk(w, native, &news);
+    excuse_disk(w, native, &news);
     return finish(w, index, &news);
 }
 
@@ -302,7 +309,7 @@ static Status say_over(Worker *w, size_t index, const TrainerEvent *event) {
         native = keep_checkpoint(w, slot, &news);
     }
     if (!ended_well(news.outcome)) {
-        excuse_full_disk(w, native, &news);
+        excuse_disk(w, native, &news);
         excuse_damage(w, slot, &news);
     }
     if (wanted && !ended_well(news.outcome) &&

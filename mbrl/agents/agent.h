@@ -47,6 +47,7 @@ typedef struct AgentCost {
     double train_flop;       /* of one episode's training calls, at `rows` transitions */
     double checkpoint_bytes; /* own bytes of one checkpoint at `rows` transitions */
     double env_steps;        /* control steps of one episode at most */
+    double first_row_steps;  /* environment steps until the first row of metrics, at most */
 } AgentCost;
 
 typedef struct AgentOps {

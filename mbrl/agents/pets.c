@@ -134,6 +134,7 @@ static void pets_cost(const EnvironmentOps *environment, const double *option_va
     out->checkpoint_bytes = model_ensemble_bytes(input_dim, output_dim, model) +
                             4.0 * trained_rows * option_values[members_option] + steps * row_bytes;
     out->env_steps = steps;
+    out->first_row_steps = pets__option(option_values, PETS_INITIAL_STEPS) + steps;
 }
 
 const AgentOps agent_pets_ops = {

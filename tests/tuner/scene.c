@@ -62,6 +62,21 @@ void scene_start(Scene *scene, const char *workers) {
     run_start(&scene->run, arguments);
 }
 
+void scene_start_until(Scene *scene, const char *workers, const char *state, long least) {
+    char database[SCENE_PATH_BYTES + 16];
+    char sql[128];
+    int  exit_status = 0;
+    (void)snprintf(database, sizeof database, "%s/study.db", scene->study);
+    (void)snprintf(sql, sizeof sql, "SELECT count(*) FROM segment WHERE state = '%s'", state);
+    scene_start(scene, workers);
+    while (!file_exists(database) || run_query(scene->study, sql) < least) {
+        if (run_wait_for(&scene->run, 0.01, &exit_status)) {
+            fail_msg("it ended with %d before %ld segments were %s:\n%s", exit_status, least, state,
+                     scene->run.text);
+        }
+    }
+}
+
 int scene_run(Scene *scene, const char *workers) {
     scene_start(scene, workers);
     return run_wait(&scene->run);

@@ -30,6 +30,9 @@ void scene_make_pets(Scene *scene);
 void scene_remove(Scene *scene);
 
 void scene_start(Scene *scene, const char *workers);
+/** Starts it and waits, however slow the machine is, until `least` segments are in this state;
+ * fails if it ends before. */
+void scene_start_until(Scene *scene, const char *workers, const char *state, long least);
 /** Runs to its end. @return exit status */
 int scene_run(Scene *scene, const char *workers);
 /** The same with one `--set`. */

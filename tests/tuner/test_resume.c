@@ -47,6 +47,28 @@ static void a_larger_total_goes_on_and_equals_the_larger_study(void **state) {
     scene_remove(&whole);
 }
 
+static void more_trials_go_on_although_the_study_had_ended(void **state) {
+    (void)state;
+    Scene scene;
+    scene_make(&scene, "{name: random}", "", 0.0);
+    const char *const configurations =
+        "SELECT count(DISTINCT number) FROM trial WHERE kind = 'tune'";
+    const char *run[] = {"run",   scene.yaml,        "--dir",     scene.study, "--set", NULL,
+                         "--set", "budget.total=60", "--workers", "1",         NULL};
+    run[5] = "budget.trials=2";
+    assert_int_equal(run_mbtune(&scene.run, run), 0);
+    assert_int_equal(run_query(scene.study, configurations), 2);
+    run[5] = "budget.trials=4";
+    assert_int_equal(run_mbtune(&scene.run, run), 0);
+    assert_int_equal(run_query(scene.study, configurations), 4);
+    /* once they have run there is nothing to ask for */
+    const long events = run_query(scene.study, "SELECT count(*) FROM event");
+    assert_int_equal(run_mbtune(&scene.run, run), 0);
+    assert_int_equal(run_query(scene.study, "SELECT count(*) FROM event"), events);
+    scene_assert_sound(&scene);
+    scene_remove(&scene);
+}
+
 static void a_wall_clock_budget_ends_and_can_be_extended(void **state) {
     (void)state;
     Scene scene;
@@ -84,11 +106,9 @@ static void a_refused_command_leaves_the_study_as_it_was(void **state) {
 static void an_evaluation_shows_its_result_and_leaves_an_interrupted_study_alone(void **state) {
     (void)state;
     Scene scene;
-    int   exit_status = 0;
     char *expected = scene_undisturbed(scene_make_slow);
     scene_make_slow(&scene);
-    scene_start(&scene, "2");
-    assert_false(run_wait_for(&scene.run, 0.8, &exit_status));
+    scene_start_until(&scene, "2", "finished", 2);
     assert_int_equal(kill(scene.run.pid, SIGINT), 0);
     assert_int_equal(run_wait(&scene.run), 75);
     const char *const evaluate[] = {"evaluate", scene.study, "--episodes", "100", NULL};
@@ -132,9 +152,10 @@ static void confirmation_is_the_same_with_one_worker_and_after_interruptions(voi
     scene_remove(&scene);
 
     make_confirmed(&scene);
-    for (int i = 0; i < 30 && exit_status == 75; i++) {
+    /* each piece is longer than the one before, so that a slow machine gets to the end, too */
+    for (double seconds = 0.5; seconds < 60.0 && exit_status == 75; seconds *= 1.2) {
         scene_start(&scene, "2");
-        if (!run_wait_for(&scene.run, 0.5, &exit_status)) {
+        if (!run_wait_for(&scene.run, seconds, &exit_status)) {
             (void)kill(scene.run.pid, SIGINT);
             exit_status = run_wait(&scene.run);
         }
@@ -156,11 +177,9 @@ static void confirmation_is_the_same_with_one_worker_and_after_interruptions(voi
 static void a_signal_to_every_process_is_an_interruption(void **state) {
     (void)state;
     Scene scene;
-    int   exit_status = 0;
     char *expected = scene_undisturbed(scene_make_slow);
     scene_make_slow(&scene);
-    scene_start(&scene, "2");
-    assert_false(run_wait_for(&scene.run, 0.8, &exit_status));
+    scene_start_until(&scene, "2", "finished", 2);
     assert_true(run_signal_all(&scene.run, SIGTERM) > 4);
     assert_int_equal(run_wait(&scene.run), 75);
     assert_int_equal(run_query(scene.study, "SELECT count(*) FROM segment WHERE state = 'failed'"),
@@ -228,15 +247,100 @@ static void a_full_disk_is_an_interruption_that_loses_nothing(void **state) {
     fill_disk_and_go_on(1300 * 1000);
 }
 
+/* ---- a disk that fails ----------------------------------------------------------------------
+ */
+
+static void make_two_chains(Scene *scene) {
+    scene_make(scene, "{name: random}\nconfirm: {top: 1, seeds: 1}", "", 0.0);
+}
+
+/* the study after `broken` was mended is what it would have been */
+static void assert_goes_on_as_if_nothing_had_been(Scene *scene, const char *expected) {
+    assert_int_equal(scene_run_with(scene, "1", "budget.trials=2"), 0);
+    scene_assert_sound(scene);
+    char *rows = run_canonical(scene->study);
+    assert_string_equal(rows, expected);
+    free(rows);
+}
+
+static void a_checkpoint_folder_that_cannot_be_written_is_an_interruption(void **state) {
+    (void)state;
+    Scene scene;
+    Scene whole;
+    char  checkpoints[SCENE_PATH_BYTES + 16];
+    make_two_chains(&whole);
+    assert_int_equal(scene_run_with(&whole, "1", "budget.trials=2"), 0);
+    char *expected = run_canonical(whole.study);
+    scene_remove(&whole);
+
+    make_two_chains(&scene);
+    (void)snprintf(checkpoints, sizeof checkpoints, "%s/checkpoints", scene.study);
+    assert_ok(file_make_folder(scene.study));
+    assert_ok(file_make_folder(checkpoints));
+    if (mount("tmpfs", checkpoints, "tmpfs", MS_RDONLY, "size=1m") != 0) {
+        scene_remove(&scene);
+        free(expected);
+        test_skip("mounting a small file system needs root");
+    }
+    const int broken = scene_run_with(&scene, "1", "budget.trials=2");
+    (void)umount2(checkpoints, MNT_DETACH);
+    assert_int_equal(broken, 75);
+    assert_contains(scene.run.text, "cannot be written");
+    assert_goes_on_as_if_nothing_had_been(&scene, expected);
+    free(expected);
+    scene_remove(&scene);
+}
+
+static void a_checkpoint_that_can_never_be_saved_is_not_tried_forever(void **state) {
+    (void)state;
+    Scene scene;
+    char  path[3][SCENE_PATH_BYTES + 64];
+    int   mounted = 0;
+    make_two_chains(&scene);
+    assert_ok(file_make_folder(scene.study));
+    (void)snprintf(path[0], sizeof path[0], "%s/checkpoints", scene.study);
+    assert_ok(file_make_folder(path[0]));
+    /* where each attempt would put its file stands what cannot be removed */
+    for (; mounted < 3; mounted++) {
+        (void)snprintf(path[mounted], sizeof path[mounted], "%s/checkpoints/1.a%d", scene.study,
+                       mounted + 1);
+        assert_ok(file_make_folder(path[mounted]));
+        if (mount("tmpfs", path[mounted], "tmpfs", 0, "size=1m") != 0) {
+            break;
+        }
+    }
+    const char *const run[] = {
+        "run",   scene.yaml,         "--dir",     scene.study, "--set", "budget.trials=2",
+        "--set", "limits.retries=2", "--workers", "1",         NULL};
+    const int broken = (mounted == 3) ? run_mbtune(&scene.run, run) : 0;
+    for (int i = 0; i < mounted; i++) {
+        (void)umount2(path[i], MNT_DETACH);
+    }
+    if (mounted < 3) {
+        scene_remove(&scene);
+        test_skip("mounting a small file system needs root");
+    }
+    assert_int_equal(broken, 75);
+    assert_contains(scene.run.text, "lost 3 times in a row");
+    assert_int_equal(run_query(scene.study, "SELECT count(*) FROM segment WHERE state = 'failed'"),
+                     0);
+    assert_int_equal(run_mbtune(&scene.run, run), 0);
+    scene_assert_sound(&scene);
+    scene_remove(&scene);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_larger_total_goes_on_and_equals_the_larger_study),
+        cmocka_unit_test(more_trials_go_on_although_the_study_had_ended),
         cmocka_unit_test(a_wall_clock_budget_ends_and_can_be_extended),
         cmocka_unit_test(a_refused_command_leaves_the_study_as_it_was),
         cmocka_unit_test(an_evaluation_shows_its_result_and_leaves_an_interrupted_study_alone),
         cmocka_unit_test(confirmation_is_the_same_with_one_worker_and_after_interruptions),
         cmocka_unit_test(a_signal_to_every_process_is_an_interruption),
         cmocka_unit_test(a_full_disk_is_an_interruption_that_loses_nothing),
+        cmocka_unit_test(a_checkpoint_folder_that_cannot_be_written_is_an_interruption),
+        cmocka_unit_test(a_checkpoint_that_can_never_be_saved_is_not_tried_forever),
     };
     return cmocka_run_group_tests_name("tuner/resume", tests, NULL, NULL);
 }

@@ -21,6 +21,7 @@ static const char study_text[] =
     "objective: {metric: episode_reward, direction: maximize}\n"
     "budget: {unit: episode, per_trial: 4, segment: 2}\n"
     "scheduler: {name: pbt, population: 2}\n"
+    "constraints: {plan_flop: {upper: 2.0e9}}\n"
     "hyperparameters:\n"
     "  model_learning_rate: {lower: 1.0e-5, upper: 1.0e-2, log: true, default: 1.0e-3}\n"
     "  planning_horizon: {lower: 5, upper: 30, default: 15}\n"
@@ -45,6 +46,7 @@ static void segment_done(Fixture *f, int64_t id, int64_t parent, int64_t trial, 
                           .seed = 100 + (uint64_t)id,
                           .point = point};
     const double   spread = 1.0;
+    const double   plan_flop = 1.0e6 * (double)id;
 
     (void)snprintf(row.reason, sizeof row.reason, "%s",
                    parent == 0           ? "initial"
@@ -53,7 +55,21 @@ static void segment_done(Fixture *f, int64_t id, int64_t parent, int64_t trial, 
     assert_ok(results_segment_insert(f->results, &row));
     assert_ok(results_attempt_start(f->results, id, 1, 1, "host"));
     assert_ok(results_metric_insert(f->results, false, id, row.end, 0, "episode_reward", reward));
-    assert_ok(results_segment_finish(f->results, id, 1, &reward, &spread, NULL, 1000, 0x1234, 2.0));
+    assert_ok(
+        results_segment_finish(f->results, id, 1, &reward, &spread, &plan_flop, 1000, 0x1234, 2.0));
+}
+
+/* ten episodes of segment 2's agent: done with mean 70, or still queued */
+static void evaluation(Fixture *f, int64_t id, bool done) {
+    const ResultsEvaluation row = {
+        .id = id, .segment = 2, .decision = -1, .episodes = 10, .seed = 9};
+    const double mean = 70.0;
+
+    assert_ok(results_evaluation_insert(f->results, &row));
+    if (done) {
+        assert_ok(results_evaluation_start(f->results, id, 1, 1, "host"));
+        assert_ok(results_evaluation_finish(f->results, id, 1, OUTCOME_DONE, "", &mean, false));
+    }
 }
 
 static int setup(void **state) {
@@ -220,7 +236,61 @@ static void what_the_writer_has_not_committed_is_not_seen(void **state) {
     json_release(json);
 }
 
+static void evaluations_of_any_segment_are_shown(void **state) {
+    Fixture *f = *state;
+
+    assert_ok(results_begin(f->results));
+    evaluation(f, 1, true);
+    evaluation(f, 2, false);
+    assert_ok(results_commit(f->results));
+    assert_ok(run(f, command_show, f->folder, WORDS("--evaluations", "-f", "json", NULL)));
+    Json *json = parsed(f);
+    assert_int_equal(json_count(json), 2);
+    const Json *first = json_at(json, 0);
+    assert_int_equal(json_integer(json_get(first, "segment")), 2);
+    assert_int_equal(json_integer(json_get(first, "trial")), 1);
+    assert_int_equal(json_integer(json_get(first, "episodes")), 10);
+    assert_string_equal(json_string(json_get(first, "state")), "finished");
+    assert_close(json_number(json_get(first, "objective")), 70.0, 0.0, 0.0);
+    assert_true(json_is_null(json_get(json_at(json, 1), "objective")));
+    json_release(json);
+    assert_ok(run(f, command_show, f->folder, WORDS("-e", NULL)));
+    assert_contains(buffer_text(&f->out), "id  segment  trial  state     outcome  episodes");
+    assert_ok(run(f, command_show, f->folder, WORDS("-e", "-f", "csv", NULL)));
+    assert_contains(buffer_text(&f->out), "\n1,2,1,finished,done,10,9,70,1,1,");
+}
+
+static void constrained_metrics_are_shown_beside_the_objective(void **state) {
+    Fixture *f = *state;
+
+    assert_ok(run(f, command_show, f->folder, WORDS("--segments", NULL)));
+    assert_contains(buffer_text(&f->out), "objective  plan_flop  model_learning_rate");
+    assert_contains(buffer_text(&f->out), "      120    3000000 ");
+    assert_ok(run(f, command_show, f->folder, WORDS("--segments", "-f", "csv", NULL)));
+    assert_contains(buffer_text(&f->out), ",constraints.plan_flop\n");
+    assert_ok(run(f, command_best, f->folder, WORDS("-f", "json", NULL)));
+    Json *json = parsed(f);
+    assert_close(json_number(json_get(json_get(json, "constraints"), "plan_flop")), 3e6, 0.0, 0.0);
+    json_release(json);
+    assert_ok(run(f, command_best, f->folder, WORDS(NULL)));
+    assert_contains(buffer_text(&f->out), "\nconstraints\nplan_flop: 3000000\n");
+}
+
 /* ---- best and export ---- */
+
+static void the_best_of_repeated_configurations_says_what_ranked_it(void **state) {
+    Fixture           *f = *state;
+    const ResultsTrial repeat = {.id = 2, .kind = TRIAL_TUNE, .number = 1, .repeat = 1};
+
+    assert_ok(results_begin(f->results));
+    assert_ok(results_trial_insert(f->results, &repeat));
+    segment_done(f, 5, 1, 2, 0.0025, 84.5);
+    assert_ok(results_commit(f->results));
+    assert_ok(run(f, command_best, f->folder, WORDS(NULL)));
+    /* configuration 1 at depth 4: chains of 90.5 and 84.5 */
+    assert_contains(buffer_text(&f->out), "segment   4\n");
+    assert_contains(buffer_text(&f->out), "mean      87.5 +- 3 (standard error) over 2 chains\n");
+}
 
 static void the_best_comes_with_its_schedule(void **state) {
     Fixture *f = *state;
@@ -289,9 +359,9 @@ static void wrong_words_are_usage_errors(void **state) {
     Fixture *f = *state;
 
     assert_fails(run(f, command_show, f->folder, WORDS("--segments", "--trials", NULL)),
-                 STATUS_ERR_USAGE, "exclude each other");
+                 STATUS_ERR_USAGE, "only one of --segments, --trials and --evaluations");
     assert_fails(run(f, command_show, f->folder, WORDS("-f", "csv", NULL)), STATUS_ERR_USAGE,
-                 "--segments or --trials");
+                 "--segments, --trials or --evaluations");
 }
 
 static void unknown_segments_cannot_be_exported(void **state) {
@@ -421,6 +491,26 @@ static void validation_counts_and_prices_a_study(void **state) {
     free(path);
 }
 
+static void segments_too_short_for_a_first_episode_are_warned_of(void **state) {
+    Fixture *f = *state;
+    char    *path = file_join(f->folder, "short.yaml");
+
+    assert_ok(file_write_atomic(path, study_text, strlen(study_text)));
+    /* 200 random steps and an episode of 200 */
+    const char *const good = "budget={unit: env_step, per_trial: 800, segment: 400}";
+    const char *const bad = "budget={unit: env_step, per_trial: 800, segment: 399}";
+    assert_ok(run(f, command_validate, path, WORDS("--set", good, NULL)));
+    assert_null(strstr(buffer_text(&f->out), "warning"));
+    assert_ok(run(f, command_validate, path, WORDS("--set", bad, NULL)));
+    assert_contains(buffer_text(&f->out), "warning       budget.segment: ");
+    assert_contains(buffer_text(&f->out), "up to 400 env_steps only");
+    assert_ok(run(f, command_validate, path, WORDS("--set", bad, "-f", "json", NULL)));
+    Json *json = parsed(f);
+    assert_int_equal(json_count(json_get(json, "warnings")), 1);
+    json_release(json);
+    free(path);
+}
+
 static void the_version_is_one_line(void **state) {
     Fixture *f = *state;
 
@@ -439,6 +529,11 @@ int main(void) {
         cmocka_unit_test_setup_teardown(the_summary_says_where_the_study_stands, setup, teardown),
         cmocka_unit_test_setup_teardown(what_the_writer_has_not_committed_is_not_seen, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(evaluations_of_any_segment_are_shown, setup, teardown),
+        cmocka_unit_test_setup_teardown(constrained_metrics_are_shown_beside_the_objective, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(the_best_of_repeated_configurations_says_what_ranked_it,
+                                        setup, teardown),
         cmocka_unit_test_setup_teardown(the_best_comes_with_its_schedule, setup, teardown),
         cmocka_unit_test_setup_teardown(schedules_are_exported_to_files, setup, teardown),
         cmocka_unit_test_setup_teardown(folders_that_are_no_study_say_so, setup, teardown),
@@ -449,6 +544,8 @@ int main(void) {
                                         teardown),
         cmocka_unit_test_setup_teardown(every_example_is_good, setup, teardown),
         cmocka_unit_test_setup_teardown(validation_counts_and_prices_a_study, setup, teardown),
+        cmocka_unit_test_setup_teardown(segments_too_short_for_a_first_episode_are_warned_of, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(the_version_is_one_line, setup, teardown),
     };
     return cmocka_run_group_tests_name("tuner/show", tests, NULL, NULL);

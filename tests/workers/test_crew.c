@@ -332,14 +332,13 @@ static void every_outcome_comes_with_its_reason(void **state) {
     } misdeeds[] = {
         {"crash", OUTCOME_CRASHED, "exit status 3\nTraceback: a crash in unit 3"},
         {"kill", OUTCOME_KILLED, "signal 9 (KILL)"},
-        {"hang", OUTCOME_TIMEOUT, "limits.silence"},
         {"garbage", OUTCOME_PROTOCOL, "malformed line"},
         {"diverge", OUTCOME_DIVERGED, "diverged: the weight"},
         {"hog", OUTCOME_OUT_OF_MEMORY, "over the limit"},
-        {"unwritten", OUTCOME_PROTOCOL, "the checkpoint 7.a1.tmp was not written"},
+        {"unwritten", OUTCOME_PROTOCOL, "the checkpoint 6.a1.tmp was not written"},
     };
     CrewFixture f;
-    crew_begin(&f, OPTIONS(NULL), &(CrewConfig){.memory_bytes = 1e8, .silence_seconds = 0.5});
+    crew_begin(&f, OPTIONS(NULL), &(CrewConfig){.memory_bytes = 1e8});
     for (size_t i = 0; i < sizeof misdeeds / sizeof misdeeds[0]; i++) {
         char values[64];
         (void)snprintf(values, sizeof values, "{\"fault_%s\":3}", misdeeds[i].fault);
@@ -351,6 +350,18 @@ static void every_outcome_comes_with_its_reason(void **state) {
         assert_false(r->finished.no_space);
         assert_done(run(&f, 0, &(CrewWork){.segment = 100 + (int64_t)i, .end = 5}));
     }
+    (void)crew_end(&f);
+}
+
+static void a_trainer_that_hangs_is_a_timeout(void **state) {
+    (void)state;
+    CrewFixture    f;
+    const CrewWork hang = {.segment = 1, .end = 5, .values = "{\"fault_hang\":3}"};
+    crew_begin(&f, OPTIONS(NULL), &(CrewConfig){.silence_seconds = 0.5});
+    const SlotRecord *r = run(&f, 0, &hang);
+    assert_contains(r->text, "nothing heard for 0.5 s (limits.silence)");
+    assert_int_equal(r->finished.outcome, OUTCOME_TIMEOUT);
+    assert_false(r->finished.checkpoint_kept || r->finished.holds || r->finished.damaged);
     (void)crew_end(&f);
 }
 
@@ -542,6 +553,7 @@ static int run_crew_tests(void) {
         cmocka_unit_test(a_trainer_that_says_that_the_disk_is_full_is_believed),
         cmocka_unit_test(a_full_disk_is_nobodys_fault),
         cmocka_unit_test(every_outcome_comes_with_its_reason),
+        cmocka_unit_test(a_trainer_that_hangs_is_a_timeout),
         cmocka_unit_test(a_trainer_without_checkpoints_is_taken_at_its_word),
         cmocka_unit_test(nan_reaches_the_coordinator),
         cmocka_unit_test(wrong_slots_are_refused),
