@@ -192,7 +192,8 @@ static void the_best_schedule_is_read_from_its_leaf_to_its_root(void **state) {
                       "{\"lr\":0.001,\"horizon\":25,\"learned\":true,\"optimizer\":\"adam\","
                       "\"width\":32.5}},{\"begin\":5,\"end\":10,\"seed\":100,\"hyperparameters\":"
                       "{\"lr\":0.002,\"horizon\":25,\"learned\":true,\"optimizer\":\"adam\","
-                      "\"width\":32.5}}],\"evaluated\":null,\"confirmed\":null,"
+                      "\"width\":32.5}}],\"constraints\":{\"plan_flop\":50.0},"
+                      "\"evaluated\":null,\"confirmed\":null,"
                       "\"repeats\":1,\"mean\":30.0,\"standard_error\":null,"
                       "\"note\":\"selected on noise: not confirmed\"}");
     json_release(best);
