@@ -347,8 +347,8 @@ static Status command_find(const Command *commands, const char *name, const Comm
     FAIL(STATUS_ERR_USAGE, "mbtune: no command '%s'; see mbtune --help", name);
 }
 
-/* One line on stderr; texts of the command line already begin with the program's name. */
-static int report(Status status) {
+/* texts of the command line already begin with the program's name */
+int cli_complain(Status status) {
     const char *text = status_last()->text;
     Buffer      line;
 
@@ -359,6 +359,21 @@ static int report(Status status) {
     }
     buffer_reset(&line);
     return cli_exit_code(status);
+}
+
+void cli_shell_word(const char *word, Buffer *out) {
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                                "_-./=+,:@%";
+
+    if (word[0] != '\0' && word[strspn(word, plain)] == '\0') {
+        buffer_puts(out, word);
+        return;
+    }
+    buffer_puts(out, "'");
+    for (; *word != '\0'; word++) {
+        buffer_printf(out, *word == '\'' ? "'\\''" : "%c", *word);
+    }
+    buffer_puts(out, "'");
 }
 
 static bool is_help(const char *word) {
@@ -381,7 +396,8 @@ int cli_dispatch(const Command *commands, int argc, char **argv) {
     Buffer out;
 
     if (argc < 2) {
-        return report(FAILURE(STATUS_ERR_USAGE, "mbtune: a command is missing; see mbtune --help"));
+        return cli_complain(
+            FAILURE(STATUS_ERR_USAGE, "mbtune: a command is missing; see mbtune --help"));
     }
     for (size_t i = 0; commands[i].name != NULL; i++) {
         if (commands[i].process != NULL && strcmp(commands[i].name, argv[1]) == 0) {
@@ -397,7 +413,7 @@ int cli_dispatch(const Command *commands, int argc, char **argv) {
     const Status written = cli_write(STDOUT_FILENO, buffer_text(&out), out.length);
     buffer_reset(&out);
     if (status != STATUS_OK || written != STATUS_OK) {
-        return report(status != STATUS_OK ? status : written);
+        return cli_complain(status != STATUS_OK ? status : written);
     }
     return CLI_EXIT_DONE;
 }

@@ -68,6 +68,10 @@ Status cli_integer(const CliArguments *arguments, const char *name, int64_t lowe
 
 /** Exit code for a status: 0, 1, 2 (usage), 75 (interrupted). */
 int cli_exit_code(Status status);
+/** Writes status_last()'s text to stderr as one line. @return cli_exit_code(status) */
+int cli_complain(Status status);
+/** Appends a word as a shell reads it back: quoted where it must be. */
+void cli_shell_word(const char *word, Buffer *out);
 
 /** How text may look on a descriptor: `width` columns (0 = any), `color` where it is a terminal and
  * NO_COLOR is empty. COLUMNS wins over what the terminal says. */

@@ -73,11 +73,6 @@ static void job_reset(Job *job) {
     study_folder_reset(&job->folder);
 }
 
-static int complain(Status status) {
-    (void)fprintf(stderr, "mbtune: %s\n", status_last()->text);
-    return cli_exit_code(status);
-}
-
 static int64_t default_workers(const Study *study, int64_t slots) {
     if (study->workers > 0) {
         return study->workers;
@@ -163,7 +158,7 @@ static int run_rank(Job *job, int rank, int size, bool *finalize) {
         const Status      status = worker_main(MPI_COMM_WORLD, &setup);
         free(binary);
         *finalize = status == STATUS_OK;
-        return (status == STATUS_OK) ? CLI_EXIT_DONE : complain(status);
+        return (status == STATUS_OK) ? CLI_EXIT_DONE : cli_complain(status);
     }
     if (size < 2) {
         (void)fprintf(stderr, "mbtune: one rank is not enough: the coordinator and at least one "
@@ -173,7 +168,7 @@ static int run_rank(Job *job, int rank, int size, bool *finalize) {
     launch_report_start();
     const Status status = coordinator_run(&job->setup, MPI_COMM_WORLD, &exit_status, finalize);
     if (status != STATUS_OK) {
-        (void)complain(status);
+        (void)cli_complain(status);
     }
     launch_report_exit(exit_status);
     return exit_status;
@@ -190,7 +185,7 @@ static int run_ranks(Job *job) {
     }
     (void)MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
     if (linalg_start(1) != STATUS_OK) { /* numerics must not depend on the number of cores */
-        (void)fprintf(stderr, "mbtune: %s\n", status_last()->text);
+        (void)cli_complain(STATUS_ERR_STATE);
     }
     (void)MPI_Comm_rank(MPI_COMM_WORLD, &rank);
     (void)MPI_Comm_size(MPI_COMM_WORLD, &size);
@@ -209,7 +204,7 @@ static int run_ranks(Job *job) {
 static int run_job(const CliCommand *command, int argc, char **argv, Job *job) {
     const Status status = read_job(command, argc, argv, job);
     if (status != STATUS_OK) {
-        return complain(status);
+        return cli_complain(status);
     }
     if (job->arguments.help) {
         Buffer help;

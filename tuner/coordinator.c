@@ -3,6 +3,7 @@
 #include "core/clock.h"
 #include "tuner/cli.h"
 #include "tuner/coordinator_state.h"
+#include "tuner/launch.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -22,7 +23,7 @@
  */
 #define IDLE_SECONDS 0.05
 
-enum { NEWS_PER_TURN = 4096, LOG_BYTES = 1024 };
+enum { NEWS_PER_TURN = 4096, LOG_BYTES = 1024, RESUME_BYTES = 1 << 16 };
 
 static volatile sig_atomic_t signal_count;
 
@@ -389,6 +390,19 @@ static int judge(Coordinator *c, Status status, const ErrorInfo *error) {
     return (c->begun && is_resumable(status, error)) ? CLI_EXIT_RESUMABLE : CLI_EXIT_FAILED;
 }
 
+/* a line for the shell; whoever brought the ranks has to bring them again */
+static void say_how_to_resume(const StudyFolder *folder) {
+    Buffer line;
+    buffer_init(&line, RESUME_BYTES);
+    buffer_puts(&line, "mbtune run ");
+    cli_shell_word(folder->study_file, &line);
+    buffer_puts(&line, " --dir ");
+    cli_shell_word(folder->path, &line);
+    (void)printf("resume%s with: %s\n", launch_is_own() ? "" : ", under mpiexec or srun as before,",
+                 buffer_text(&line));
+    buffer_reset(&line);
+}
+
 static void say_goodbye(Coordinator *c, int exit_status) {
     if (c->results == NULL || !c->begun) {
         return;
@@ -488,7 +502,7 @@ Status coordinator_run(const CoordinatorSetup *setup, MPI_Comm comm, int *exit_s
     }
     progress_end(&c.progress);
     if (*exit_status == CLI_EXIT_RESUMABLE && !setup->quiet) {
-        (void)printf("resume with: mbtune run %s --dir %s\n", c.folder->study_file, c.folder->path);
+        say_how_to_resume(c.folder);
     }
     (void)fflush(stdout);
     destroy(&c);

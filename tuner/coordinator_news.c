@@ -130,8 +130,24 @@ static Status queue_again(Coordinator *c, const Work *work, Outcome outcome) {
     return coordinator__queue(c, &next);
 }
 
+/* A command that is misspelt or cannot even start is no result of any trial: the whole budget would
+ * be spent on it. What was decided stays queued. */
+static Status refuse_dead_trainer(Coordinator *c, const Work *work, Outcome outcome,
+                                  const char *reason) {
+    TRY(results_attempt_fail(c->results, work->id, work->attempt, outcome, reason, true));
+    TRY(results_commit(c->results)); /* a failure rolls back what is open */
+    c->open = false;
+    FAIL(STATUS_ERR_STATE,
+         "no trainer has ever said hello, so nothing was trained: %s. Mend what it needs and run "
+         "the same command again; if trainer.command itself is wrong, remove '%s' first",
+         reason, c->folder->path);
+}
+
 static Status fail_segment(Coordinator *c, const Work *work, Outcome outcome, const char *reason) {
     const bool again = is_tried_again(c, work, outcome);
+    if (!again && !c->trainer_heard && c->best_segment == 0) {
+        return refuse_dead_trainer(c, work, outcome, reason);
+    }
     TRY(results_attempt_fail(c->results, work->id, work->attempt, outcome, reason, again));
     if (outcome != OUTCOME_CANCELLED) {
         coordinator__log(c, "warning", "segment %" PRId64 ", attempt %" PRId64 ": %s (%s)%s",
@@ -460,6 +476,7 @@ Status coordinator__take(Coordinator *c, const News *news) {
     case NEWS_WORKER:
         return take_worker(c, news);
     case NEWS_STARTED:
+        c->trainer_heard = true;
         return STATUS_OK;
     case NEWS_METRIC:
         return take_metric(c, news);

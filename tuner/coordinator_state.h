@@ -115,6 +115,7 @@ typedef struct Coordinator {
     size_t       doomed_count;
     size_t       doomed_capacity;
     bool         irreproducible_told; /* the study row says that the trainer is not deterministic */
+    bool         trainer_heard;       /* some trainer has said hello in this run */
     bool         quota_told;          /* the warning about limits.checkpoints was given */
     bool         collect;             /* something changed that may free checkpoints */
 

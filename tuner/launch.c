@@ -35,6 +35,10 @@ bool launch_under_mpi(void) {
            environment("OMPI_COMM_WORLD_RANK") != NULL;
 }
 
+bool launch_is_own(void) {
+    return environment(LAUNCH_VARIABLE) != NULL;
+}
+
 size_t launch_cores(void) {
     cpu_set_t set;
     if (sched_getaffinity(0, sizeof set, &set) != 0) {

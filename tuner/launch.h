@@ -13,6 +13,8 @@
 
 /** True if this process is a rank that mpiexec or srun started. */
 bool launch_under_mpi(void);
+/** True if mbtune started mpiexec itself (launch_self()). */
+bool launch_is_own(void);
 /** Cores in this process' affinity mask. */
 size_t launch_cores(void);
 /** Absolute path of the running binary; the caller frees it; NULL if it cannot be found. */

@@ -238,6 +238,12 @@ Status study_warnings(const Study *study, const StudyCost *cost, Buffer *out) {
                       " that ends before has no objective and fails\n",
                       cost->first_row, study->budget.unit, study->budget.segment);
     }
+    if (study->scheduler->population && space_dynamic_count(study->space) == 0) {
+        buffer_printf(out,
+                      "hyperparameters: scheduler '%s' changes values while agents train, and none "
+                      "of these has dynamic: true\n",
+                      study->scheduler->name);
+    }
     return buffer_status(out);
 }
 

@@ -49,10 +49,19 @@ static bool scalar_is(struct fy_event *event, const char *key) {
     return text != NULL && length == strlen(key) && memcmp(text, key, length) == 0;
 }
 
+/* the marks of a quoted scalar stand inside its quotes */
+static size_t quote_bytes(const struct fy_event *event) {
+    if (!event_is(event, FYET_SCALAR)) {
+        return 0;
+    }
+    const enum fy_scalar_style style = fy_token_scalar_style(event->scalar.value);
+    return (style == FYSS_SINGLE_QUOTED || style == FYSS_DOUBLE_QUOTED) ? 1 : 0;
+}
+
 static void see_end(Walk *walk, struct fy_event *event) {
     const struct fy_mark *mark = fy_event_end_mark(event);
     if (mark != NULL) {
-        walk->last_end = mark->input_pos;
+        walk->last_end = mark->input_pos + quote_bytes(event);
     }
 }
 
@@ -159,7 +168,8 @@ static bool find_value(Walk *walk, struct fy_event *event, size_t level, Place *
         return true;
     }
     /* the mark of an alias stands behind its star */
-    place->begin = mark->input_pos - (event_is(event, FYET_ALIAS) && mark->input_pos > 0 ? 1 : 0);
+    place->begin = mark->input_pos - (event_is(event, FYET_ALIAS) && mark->input_pos > 0 ? 1 : 0) -
+                   quote_bytes(event);
     return event_is(event, FYET_MAPPING_START) ? measure_mapping(walk, event, place)
                                                : skip_value(walk, event, place);
 }

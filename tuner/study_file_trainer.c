@@ -340,7 +340,7 @@ static Status resolve_word(const Study *study, size_t index, char **out) {
     if (joined == NULL) {
         FAIL(STATUS_ERR_NOMEM, "no memory for a path");
     }
-    const bool   there = file_exists(joined);
+    const bool   there = file_exists(joined) && !file_is_folder(joined);
     const Status status = there ? file_absolute(joined, out) : study__copy(word, out);
     free(joined);
     return status;

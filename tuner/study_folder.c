@@ -140,6 +140,18 @@ Status study_folder_lock(StudyFolder *folder) {
     return STATUS_OK;
 }
 
+bool study_folder_is_locked(const char *path) {
+    char     *name = file_join(path, "lock");
+    const int descriptor = (name == NULL) ? -1 : open(name, O_RDONLY | O_CLOEXEC);
+    free(name);
+    if (descriptor < 0) {
+        return false;
+    }
+    const bool locked = flock(descriptor, LOCK_SH | LOCK_NB) != 0;
+    (void)close(descriptor);
+    return locked;
+}
+
 Status study_folder_freeze(const StudyFolder *folder, const char *text, size_t length) {
     if (file_exists(folder->study_file) && study_folder_begun(folder)) {
         FAIL(STATUS_ERR_STATE, "'%s' is frozen already", folder->study_file);

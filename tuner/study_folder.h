@@ -37,6 +37,8 @@ Status study_folder_make(const StudyFolder *folder) MUST_USE;
  * @return STATUS_OK; STATUS_ERR_STATE with host and process id of the holder
  */
 Status study_folder_lock(StudyFolder *folder) MUST_USE;
+/** True where a coordinator holds the lock of the study in `path`. */
+bool study_folder_is_locked(const char *path);
 /** Writes the frozen study file once; STATUS_ERR_STATE if there is one already. */
 Status study_folder_freeze(const StudyFolder *folder, const char *text, size_t length) MUST_USE;
 /** Path of the checkpoint "SEGMENT.aATTEMPT"; the caller frees it; NULL when memory is out. */

@@ -128,6 +128,7 @@ static bool read_options(Supervise *s, int argc, char **argv) {
     *s = (Supervise){.report = -1};
     int i = 1;
     while (i < argc && strcmp(argv[i], "--") != 0) {
+
         if (i + 1 >= argc) {
             (void)complain("'%.64s' needs a value", argv[i]);
             return false;
@@ -343,9 +344,25 @@ static int report_end(const Supervise *s, int asked) {
     return WEXITSTATUS(s->trainer_status);
 }
 
+static int help(void) {
+    (void)printf("usage: mbtune supervise [OPTIONS] -- COMMAND...\n"
+                 "\n"
+                 "Runs a trainer so that nothing of it outlives this process.\n"
+                 "\n"
+                 "  --memory BYTES   kill it when its processes hold more (resident)\n"
+                 "  --cores LIST     bind it to these cores, such as 0,2-3\n"
+                 "  --threads N      OMP_NUM_THREADS and its like, where unset\n"
+                 "  --report-fd N    where to write how it ended\n"
+                 "  --parent PID     end when this is not the parent any more\n");
+    return 0;
+}
+
 int supervise_main(int argc, char **argv) {
     Supervise s;
     sigset_t  set;
+    if (argc == 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)) {
+        return help();
+    }
     if (!read_options(&s, argc, argv)) {
         return STATUS_USAGE;
     }

@@ -80,6 +80,21 @@ static bool take_done(TrainerProcess *t, const Reply *reply, double now, Trainer
     return true;
 }
 
+/* a row outside the order would belong to another piece of work and change its objective */
+static bool take_metric(TrainerProcess *t, const Reply *reply, TrainerEvent *event) {
+    const bool    train = t->order.kind == REQUEST_TRAIN;
+    const int64_t first = train ? t->order.begin + 1 : 1;
+    const int64_t last = train ? t->order.end : t->order.episodes;
+    if (reply->step < first || reply->step > last) {
+        trainer__end_badly(t, OUTCOME_PROTOCOL,
+                           "a metric of step %" PRId64 ", expected %" PRId64 " to %" PRId64,
+                           reply->step, first, last);
+        return false;
+    }
+    *event = (TrainerEvent){.kind = TRAINER_METRIC, .reply = reply};
+    return true;
+}
+
 static void take_failed(TrainerProcess *t, const Reply *reply) {
     static const char diverged[] = "diverged";
     const char       *reason = (reply->text == NULL) ? "failed without a reason" : reply->text;
@@ -112,8 +127,7 @@ static bool take_reply(TrainerProcess *t, double now, TrainerEvent *event) {
         return false;
     }
     if (reply->kind == REPLY_METRIC) {
-        *event = (TrainerEvent){.kind = TRAINER_METRIC, .reply = reply};
-        return true;
+        return take_metric(t, reply, event);
     }
     if (reply->kind == REPLY_DONE) {
         return take_done(t, reply, now, event);

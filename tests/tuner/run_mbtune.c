@@ -20,16 +20,8 @@
 
 enum { CANONICAL_CAP = 64 << 20, COMMAND_BYTES = 4096, MAX_PROCESSES = 512 };
 
-void run_start(Run *run, const char *const *arguments) {
-    char  *argv[RUN_MAX_ARGUMENTS] = {NULL};
-    int    ends[2];
-    char   program[] = TEST_BINARY_FOLDER "/tuner/mbtune";
-    size_t count = 0;
-    argv[count++] = program;
-    for (size_t i = 0; arguments[i] != NULL; i++) {
-        assert_true(count + 1 < RUN_MAX_ARGUMENTS);
-        argv[count++] = strdup(arguments[i]);
-    }
+static void start(Run *run, char *const *argv) {
+    int ends[2];
     memset(run, 0, sizeof *run);
     assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
     run->pid = fork();
@@ -45,6 +37,18 @@ void run_start(Run *run, const char *const *arguments) {
     (void)close(ends[1]);
     run->output = ends[0];
     (void)fcntl(run->output, F_SETFL, O_NONBLOCK);
+}
+
+void run_start(Run *run, const char *const *arguments) {
+    char  *argv[RUN_MAX_ARGUMENTS] = {NULL};
+    char   program[] = TEST_BINARY_FOLDER "/tuner/mbtune";
+    size_t count = 0;
+    argv[count++] = program;
+    for (size_t i = 0; arguments[i] != NULL; i++) {
+        assert_true(count + 1 < RUN_MAX_ARGUMENTS);
+        argv[count++] = strdup(arguments[i]);
+    }
+    start(run, argv);
     for (size_t i = 1; i < count; i++) {
         free(argv[i]);
     }
@@ -99,6 +103,16 @@ int run_wait(Run *run) {
 
 int run_mbtune(Run *run, const char *const *arguments) {
     run_start(run, arguments);
+    return run_wait(run);
+}
+
+int run_shell(Run *run, const char *line) {
+    char shell[] = "/bin/sh";
+    char option[] = "-c";
+    char command[COMMAND_BYTES];
+    (void)snprintf(command, sizeof command, "PATH=%s/tuner:$PATH; %s", TEST_BINARY_FOLDER, line);
+    char *const argv[] = {shell, option, command, NULL};
+    start(run, argv);
     return run_wait(run);
 }
 

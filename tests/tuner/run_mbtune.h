@@ -26,6 +26,9 @@ bool run_wait_for(Run *run, double seconds, int *exit_status);
 /** run_start() and run_wait(); the output is in run->text. */
 int run_mbtune(Run *run, const char *const *arguments);
 
+/** The same with a line for the shell, in which `mbtune` is the program. */
+int run_shell(Run *run, const char *line);
+
 /** What to kill of a running study. */
 typedef enum Victim { VICTIM_TRAINER, VICTIM_WORKER, VICTIM_COORDINATOR } Victim;
 /**

@@ -136,17 +136,23 @@ static void a_signal_stops_within_ten_seconds_and_the_rest_follows_later(void **
     char *expected = scene_undisturbed(scene_make_slow);
     Scene scene;
     int   exit_status = 0;
+    char  line[2 * SCENE_PATH_BYTES];
     scene_make_slow(&scene);
+    /* a folder that a shell would take for two words */
+    (void)snprintf(scene.study, sizeof scene.study, "%.400s/a study's", scene.folder);
     scene_start_until(&scene, "2", "finished", 2);
     const double began = clock_monotonic();
     assert_int_equal(kill(scene.run.pid, SIGINT), 0);
     exit_status = run_wait(&scene.run);
     assert_true(clock_monotonic() - began < 10.0);
     assert_int_equal(exit_status, 75);
-    assert_contains(scene.run.text, "resume with: mbtune run");
     assert_int_equal(run_query(scene.study, "SELECT count(*) FROM segment WHERE state = 'running'"),
                      0);
-    assert_int_equal(scene_run(&scene, "2"), 0);
+    const char *how = strstr(scene.run.text, "resume with: ");
+    assert_non_null(how);
+    how += strlen("resume with: ");
+    (void)snprintf(line, sizeof line, "%.*s", (int)strcspn(how, "\n"), how);
+    assert_int_equal(run_shell(&scene.run, line), 0);
     char *rows = run_canonical(scene.study);
     assert_string_equal(rows, expected);
     free(rows);
@@ -200,6 +206,55 @@ static void a_second_signal_stops_at_once(void **state) {
     exit_status = run_wait(&scene.run);
     assert_true(clock_monotonic() - began < 5.0);
     assert_int_equal(exit_status, 75);
+    scene_remove(&scene);
+}
+
+/* ---- trainers that never start ------------------------------------------------------------------
+ */
+
+static void a_trainer_that_cannot_start_spends_no_budget(void **state) {
+    (void)state;
+    Scene scene;
+    char  trainer[SCENE_PATH_BYTES + 16];
+    scene_write(&scene, "name: scene\n"
+                        "trainer: {command: [sh, train.sh]}\n"
+                        "objective: {metric: x, direction: maximize}\n"
+                        "budget: {unit: epoch, per_trial: 2, trials: 3}\n"
+                        "scheduler: {name: random}\n"
+                        "hyperparameters: {a: {type: float, lower: 0.0, upper: 1.0}}\n");
+    (void)snprintf(trainer, sizeof trainer, "%s/train.sh", scene.folder);
+    const char broken[] = "echo no module named torch >&2; exit 1\n";
+    assert_ok(file_write_atomic(trainer, broken, sizeof broken - 1));
+    assert_int_equal(scene_run(&scene, "1"), 1);
+    assert_contains(scene.run.text, "no trainer has ever said hello");
+    assert_contains(scene.run.text, "no module named torch");
+    assert_int_equal(run_query(scene.study, "SELECT count(*) FROM segment WHERE state <> 'queued'"),
+                     0);
+    const char mended[] = "exec " SCENE_FAKE_TRAINER " --sleep 0\n";
+    assert_ok(file_write_atomic(trainer, mended, sizeof mended - 1));
+    /* it says hello, but not what is asked for: that is a result */
+    assert_int_equal(scene_run(&scene, "1"), 1);
+    assert_int_equal(
+        run_query(scene.study, "SELECT count(*) FROM segment WHERE outcome = 'no_objective'"), 3);
+    scene_remove(&scene);
+}
+
+static void what_was_killed_is_shown_as_cut_off(void **state) {
+    (void)state;
+    Scene scene;
+    char  show_line[2 * SCENE_PATH_BYTES];
+    scene_make(&scene, SCENE_SYNCHRONOUS, "", 30.0);
+    (void)snprintf(show_line, sizeof show_line, "mbtune show %s", scene.study);
+    scene_start_until(&scene, "2", "running", 2);
+    Run shown;
+    assert_int_equal(run_shell(&shown, show_line), 0);
+    assert_contains(shown.text, "running");
+    assert_null(strstr(shown.text, "cut off"));
+    assert_true(run_kill(&scene.run, VICTIM_COORDINATOR, 0));
+    assert_int_equal(run_wait(&scene.run), 75);
+    assert_int_equal(run_shell(&shown, show_line), 0);
+    assert_contains(shown.text, "interrupted");
+    assert_contains(shown.text, "cut off");
     scene_remove(&scene);
 }
 
@@ -303,6 +358,8 @@ int main(void) {
         cmocka_unit_test(a_signal_stops_within_ten_seconds_and_the_rest_follows_later),
         cmocka_unit_test(a_trainer_that_ignores_yield_is_dropped_in_time),
         cmocka_unit_test(a_second_signal_stops_at_once),
+        cmocka_unit_test(a_trainer_that_cannot_start_spends_no_budget),
+        cmocka_unit_test(what_was_killed_is_shown_as_cut_off),
         cmocka_unit_test(an_asynchronous_study_branches_and_ends),
         cmocka_unit_test(another_study_is_refused_with_the_keys_that_differ),
         cmocka_unit_test(a_folder_that_is_no_study_is_refused),

@@ -511,6 +511,19 @@ static void segments_too_short_for_a_first_episode_are_warned_of(void **state) {
     free(path);
 }
 
+static void a_population_with_nothing_to_change_is_warned_of(void **state) {
+    Fixture *f = *state;
+    char    *path = file_join(f->folder, "still.yaml");
+
+    assert_ok(file_write_atomic(path, study_text, strlen(study_text)));
+    assert_ok(run(f, command_validate, path,
+                  WORDS("--set", "hyperparameters={ensemble_size: {lower: 2, upper: 5}}", NULL)));
+    assert_contains(buffer_text(&f->out), "none of these has dynamic: true");
+    assert_ok(run(f, command_validate, path, WORDS(NULL)));
+    assert_null(strstr(buffer_text(&f->out), "dynamic: true"));
+    free(path);
+}
+
 static void the_version_is_one_line(void **state) {
     Fixture *f = *state;
 
@@ -545,6 +558,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(every_example_is_good, setup, teardown),
         cmocka_unit_test_setup_teardown(validation_counts_and_prices_a_study, setup, teardown),
         cmocka_unit_test_setup_teardown(segments_too_short_for_a_first_episode_are_warned_of, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(a_population_with_nothing_to_change_is_warned_of, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(the_version_is_one_line, setup, teardown),
     };

@@ -435,7 +435,13 @@ static void trainer_words_that_name_files_beside_the_study_become_absolute(void 
     (void)state;
 
     assert_ok(file_write_atomic(script, "x", 1));
-    assert_ok(file_write_atomic(path, study_external, strlen(study_external)));
+    /* a folder of the same name as a word is none of its files */
+    char *cartpole = file_join(folder, "cartpole");
+    char  text[TEXT_BYTES];
+    assert_ok(file_make_folder(cartpole));
+    free(cartpole);
+    study_change(study_external, "train.py]", "train.py, --env, cartpole]", text);
+    assert_ok(file_write_atomic(path, text, strlen(text)));
     assert_ok(study_read(path, NULL, 0, &study));
     buffer_init(&command, 4096);
     buffer_init(&expected, 4096);
@@ -445,6 +451,7 @@ static void trainer_words_that_name_files_beside_the_study_become_absolute(void 
     assert_ok(json_parse(command.data, command.length, &json));
     assert_string_equal(json_string(json_at(json, 0)), "python3");
     assert_string_equal(json_string(json_at(json, 1)), script);
+    assert_string_equal(json_string(json_at(json, 3)), "cartpole");
     json_release(json);
     study_destroy(study);
     buffer_clear(&command);

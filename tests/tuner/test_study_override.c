@@ -44,6 +44,36 @@ static void overrides_change_the_text_where_the_value_stands(void **state) {
     }
 }
 
+/* quotes are part of the value that is replaced */
+static void quoted_values_are_replaced_with_their_quotes(void **state) {
+    static const struct {
+        const char *written;
+        const char *set;
+        const char *part;
+    } cases[] = {
+        {"name: \"abc\"\n", "name=\"xyz\"", "name: \"xyz\"\n"},
+        {"name: \"abc\"\n", "name=xyz", "name: xyz\n"},
+        {"name: 'abc'\n", "name='xyz'", "name: 'xyz'\n"},
+        {"name: 'abc' # it\n", "name=\"xyz\"", "name: \"xyz\" # it\n"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char   text[TEXT_BYTES];
+        Study *study = NULL;
+        study_change(study_external, "name: small\n", cases[i].written, text);
+        assert_ok(with_set(text, cases[i].set, &study));
+        assert_contains(study->text, cases[i].part);
+        assert_string_equal(study->name, "xyz");
+        study_destroy(study);
+        /* inside braces */
+        study_change(study_external, "command: [", "folder: \"/a b\", command: [", text);
+        assert_ok(with_set(text, "trainer.folder=\"/c d\"", &study));
+        assert_contains(study->text, "{folder: \"/c d\", command: [");
+        assert_string_equal(study->folder, "/c d");
+        study_destroy(study);
+    }
+}
+
 static void overrides_reach_the_study(void **state) {
     const StudyOverride sets[] = {{"budget.trials", "6"}, {"seed", "11"}, {"budget.trials", "7"}};
     Study              *study = NULL;
@@ -187,6 +217,7 @@ static void an_override_that_spoils_a_good_file_is_blamed(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(overrides_change_the_text_where_the_value_stands),
+        cmocka_unit_test(quoted_values_are_replaced_with_their_quotes),
         cmocka_unit_test(overrides_reach_the_study),
         cmocka_unit_test(comments_and_block_style_survive_overrides),
         cmocka_unit_test(overrides_cope_with_every_layout),

@@ -6,10 +6,10 @@
  * WHEN is unit, segment, probability (drawn from seed and unit, so a retry meets it again) or once
  * (a file that must not exist yet and is then made: a retry does not meet it). The hyperparameter
  * fault_KIND: N is KIND@unit=N, `sleep` is seconds per unit. KIND:
- *   crash exit kill segv hang garbage nan hog long_line unknown_op wrong_segment fail diverge
- * full family unwritten silent. The agent is two numbers with momentum that walk to an optimum;
- * learning_rate, x and y change how. Continuing in memory, from file and in another process gives
- * the same metrics bit for bit.
+ *   crash exit kill segv hang garbage nan hog long_line unknown_op wrong_segment wrong_step
+ * fail diverge full family unwritten silent. The agent is two numbers with momentum that walk to an
+ * optimum; learning_rate, x and y change how. Continuing in memory, from file and in another
+ * process gives the same metrics bit for bit.
  */
 #include "core/buffer.h"
 #include "core/clock.h"
@@ -178,6 +178,23 @@ static bool load(const char *path, Agent *out) {
     return *at == '\n';
 }
 
+static void say_metric(const Request *work, int64_t id, int64_t step, double value) {
+    Json  *values = json_new_object();
+    Status status = json_set(values, "episode_reward", json_new_number(value));
+    if (status == STATUS_OK) {
+        status = json_set(values, "train_flop", json_new_number(1000.0));
+    }
+    if (status != STATUS_OK) {
+        _exit(8);
+    }
+    say(&(Reply){.kind = REPLY_METRIC,
+                 .evaluate = work->kind == REQUEST_EVALUATE,
+                 .segment = id,
+                 .step = step,
+                 .values = values});
+    json_release(values);
+}
+
 /* ---- faults ---- */
 
 static bool is_due(const Fault *fault, const Request *work, int64_t unit) {
@@ -283,6 +300,9 @@ static bool spoken_faults(const Request *work, int64_t unit) {
     if (due("wrong_segment", work, unit)) {
         say(&(Reply){.kind = REPLY_DONE, .segment = work->segment + 1000});
     }
+    if (due("wrong_step", work, unit)) {
+        say_metric(work, work->segment, work->end + 1, 1.0);
+    }
     if (due("family", work, unit)) {
         family();
     }
@@ -303,23 +323,6 @@ static bool spoken_faults(const Request *work, int64_t unit) {
 }
 
 /* ---- work ---- */
-
-static void say_metric(const Request *work, int64_t id, int64_t step, double value) {
-    Json  *values = json_new_object();
-    Status status = json_set(values, "episode_reward", json_new_number(value));
-    if (status == STATUS_OK) {
-        status = json_set(values, "train_flop", json_new_number(1000.0));
-    }
-    if (status != STATUS_OK) {
-        _exit(8);
-    }
-    say(&(Reply){.kind = REPLY_METRIC,
-                 .evaluate = work->kind == REQUEST_EVALUATE,
-                 .segment = id,
-                 .step = step,
-                 .values = values});
-    json_release(values);
-}
 
 static void say_stamp(const Request *work, const char *name, double value) {
     Json *values = json_new_object();

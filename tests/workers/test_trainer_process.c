@@ -222,6 +222,7 @@ static void every_misdeed_has_its_outcome(void **state) {
         {"garbage", OUTCOME_PROTOCOL, "malformed line"},
         {"unknown_op", OUTCOME_PROTOCOL, "unknown op 'sing'"},
         {"wrong_segment", OUTCOME_PROTOCOL, "'done' for segment 1001, which it was not asked for"},
+        {"wrong_step", OUTCOME_PROTOCOL, "a metric of step 6, expected 1 to 5"},
         {"long_line", OUTCOME_PROTOCOL, "longer than 1048576 bytes"},
         {"fail", OUTCOME_CRASHED, "no such file"},
         {"diverge", OUTCOME_DIVERGED, "diverged: the weight is not finite"},
