@@ -47,7 +47,7 @@ static Status open_trial(Trial *trial) {
     if (trial->row == NULL) {
         FAIL(STATUS_ERR_NOMEM, "no memory for an evaluation");
     }
-    TRY(environment->create(&trial->simulator));
+    TRY(environment->create(environment, &trial->simulator));
     return pets->planner_ops->create(environment, pets__planner_options(pets->options),
                                      &trial->planner);
 }

@@ -156,7 +156,7 @@ Status pets__append(const EnvironmentOps *environment, Dataset *data,
         narrow[i] = (float)before;
         target[i] = (float)(absolute ? after : after - before);
     }
-    environment->features(narrow, 1, input, environment->feature_dim);
+    environment->features(environment, narrow, 1, input, environment->feature_dim);
     for (size_t i = 0; i < environment->action_dim; i++) {
         input[environment->feature_dim + i] = (float)transition->action[i];
     }

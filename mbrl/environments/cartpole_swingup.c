@@ -61,7 +61,8 @@ typedef struct Swingup {
     MujocoSim sim;
 } Swingup;
 
-static Status swingup_create(void **self) {
+static Status swingup_create(const EnvironmentOps *task, void **self) {
+    (void)task;
     *self = NULL;
     Swingup *swingup = calloc(1, sizeof *swingup);
     if (swingup == NULL) {
@@ -103,7 +104,9 @@ static Status swingup_reset(void *self, Rng *rng, double *state) {
     return STATUS_OK;
 }
 
-static double swingup_reward(const double *state, const double *action, const double *next) {
+static double swingup_reward(const EnvironmentOps *task, const double *state, const double *action,
+                             const double *next) {
+    (void)task;
     (void)state;
     const double tip_x = next[STATE_X] - pole_length * sin(next[STATE_ANGLE]);
     const double tip_z = -pole_length * cos(next[STATE_ANGLE]) - pole_length;
@@ -125,7 +128,7 @@ static Status swingup_step(void *self, const double *action, double *state, Envi
     observe(swingup, state);
     out->diverged = diverged;
     out->terminated = false;
-    out->reward = diverged ? 0.0 : swingup_reward(before, clipped, state);
+    out->reward = diverged ? 0.0 : swingup_reward(NULL, before, clipped, state);
     return STATUS_OK;
 }
 
@@ -142,7 +145,9 @@ static Status swingup_load(void *self, const double *snapshot, double *state) {
 }
 
 KERNEL_CLONES
-static void swingup_features(const float *state, size_t n, float *features, size_t stride) {
+static void swingup_features(const EnvironmentOps *task, const float *state, size_t n,
+                             float *features, size_t stride) {
+    (void)task;
     for (size_t i = 0; i < n; i++) {
         const float *s = state + i * STATE_DIM;
         float       *f = features + i * stride;
@@ -154,11 +159,12 @@ static void swingup_features(const float *state, size_t n, float *features, size
 }
 
 KERNEL_CLONES
-static void swingup_rewards(const float *state, const float *action, const float *next, size_t n,
-                            float *reward) {
+static void swingup_rewards(const EnvironmentOps *task, const float *state, const float *action,
+                            const float *next, size_t n, float *reward) {
     const float length = (float)pole_length;
     const float sharpness = (float)(-1.0 / (pole_length * pole_length));
     const float cost = (float)action_cost;
+    (void)task;
     (void)state;
     for (size_t i = 0; i < n; i++) {
         float sine;

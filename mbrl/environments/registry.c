@@ -64,3 +64,12 @@ Status environment_find(const char *name, const EnvironmentOps **out) {
     }
     FAIL(STATUS_ERR_UNKNOWN_NAME, "no environment '%s'; `mbtune list` shows them", name);
 }
+
+void environment_planner_rewards(const EnvironmentOps *task, const float *state,
+                                 const float *action, const float *next, size_t n, float *reward) {
+    if (task->planner_rewards != NULL) {
+        task->planner_rewards(task, state, action, next, n, reward);
+    } else {
+        task->rewards(task, state, action, next, n, reward);
+    }
+}

@@ -49,7 +49,7 @@ static const mjModel *compiled(void) {
     static void          *self = NULL;
     assert_ok(environment_find("cartpole_swingup", &ops));
     if (self == NULL) {
-        assert_ok(ops->create(&self));
+        assert_ok(ops->create(ops, &self));
     }
     const MujocoSim *sim = self; /* first member of the environment's state */
     return sim->model;
@@ -175,7 +175,7 @@ static void rollouts_agree_with_the_reference(void **state) {
     double                worst = 0.0;
 
     assert_ok(environment_find("cartpole_swingup", &ops));
-    assert_ok(ops->create(&self));
+    assert_ok(ops->create(ops, &self));
     while (fgets(line, sizeof line, file) != NULL) {
         double          v[NUMBERS];
         double          next[4];
@@ -216,10 +216,10 @@ static void upright_pays_one_and_hanging_little(void **state) {
     const double          hanging[4] = {0};
     const double          upright[4] = {0, M_PI, 0, 0};
     assert_ok(environment_find("cartpole_swingup", &ops));
-    assert_close(ops->reward(hanging, idle, upright), 1.0, 1e-15, 0);
-    assert_close(ops->reward(hanging, full, upright), 1.0 - 0.09, 1e-15, 0);
+    assert_close(ops->reward(ops, hanging, idle, upright), 1.0, 1e-15, 0);
+    assert_close(ops->reward(ops, hanging, full, upright), 1.0 - 0.09, 1e-15, 0);
     /* the tip hangs 1.2 m below the goal: exp(-4) */
-    assert_close(ops->reward(hanging, idle, hanging), exp(-4.0), 1e-15, 0);
+    assert_close(ops->reward(ops, hanging, idle, hanging), exp(-4.0), 1e-15, 0);
 }
 
 static void a_model_that_does_not_compile_is_an_error(void **state) {
@@ -249,7 +249,7 @@ static void a_blow_up_is_divergence(void **state) {
     const double          wild[7] = {0, 0, 1e12, 0, 0, 0, 0};
     assert_ok(environment_find("cartpole_swingup", &ops));
     assert_int_equal(ops->snapshot_size, 7);
-    assert_ok(ops->create(&self));
+    assert_ok(ops->create(ops, &self));
     assert_ok(ops->load(self, wild, next));
     assert_ok(ops->step(self, idle, next, &step));
     assert_true(step.diverged);
@@ -272,8 +272,8 @@ static void snapshots_at_the_end_of_the_rail_continue_bit_for_bit(void **state) 
     double                farthest = 0.0;
     Rng                   rng = rng_stream(1, 0, RNG_ENVIRONMENT);
     assert_ok(environment_find("cartpole_swingup", &ops));
-    assert_ok(ops->create(&one));
-    assert_ok(ops->create(&two));
+    assert_ok(ops->create(ops, &one));
+    assert_ok(ops->create(ops, &two));
     assert_ok(ops->reset(one, &rng, a));
     for (int t = 0; t < 100; t++) {
         ops->save(one, snapshot);
