@@ -29,8 +29,11 @@ typedef struct EnvironmentStep {
 typedef struct EnvironmentOps EnvironmentOps;
 struct EnvironmentOps {
     const char   *name;
-    const char   *source; /* reference implementation whose constants were used */
-    const char   *help;   /* one line */
+    const char   *source;      /* reference implementation whose constants were used */
+    const char   *help;        /* one line */
+    const char   *observation; /* names of the state's numbers with units, one line */
+    const char   *inputs;      /* what `features` makes of them; NULL = the state itself */
+    const char   *start;       /* the reset distribution, one line */
     size_t        state_dim;
     size_t        action_dim;
     size_t        feature_dim;

@@ -6,8 +6,18 @@
 
 static const EnvironmentOps *const builtin[] = {
     &environment_cartpole_ops,
+    &environment_pendulum_ops,
+    &environment_double_pendulum_swingup_ops,
+    &environment_mbbl_cartpole_ops,
+    &environment_mbbl_pendulum_ops,
+    &environment_mbbl_acrobot_ops,
+    &environment_mbbl_inverted_pendulum_ops,
 #ifdef MBTUNE_HAVE_MUJOCO
     &environment_cartpole_swingup_ops,
+    &environment_reacher7dof_ops,
+    &environment_pusher_ops,
+    &environment_half_cheetah_ops,
+    &environment_hopper_ops,
 #endif
 };
 
@@ -16,6 +26,10 @@ enum { BUILTIN_COUNT = sizeof builtin / sizeof builtin[0] };
 static const char *const unavailable[] = {
 #ifndef MBTUNE_HAVE_MUJOCO
     "cartpole_swingup: built without MuJoCo",
+    "reacher7dof: built without MuJoCo",
+    "pusher: built without MuJoCo",
+    "half_cheetah: built without MuJoCo",
+    "hopper: built without MuJoCo",
 #endif
     NULL,
 };

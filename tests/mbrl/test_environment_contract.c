@@ -384,6 +384,8 @@ static void worst_return_is_below_the_random_policy(void **state) {
             total += sum;
             lowest = fmin(lowest, sum);
         }
+        print_message("%s: random policy %.4g, lowest of 20 episodes %.4g, worst_return %g\n",
+                      bench.ops->name, total / 20.0, lowest, bench.ops->worst_return);
         assert_true(bench.ops->worst_return <= total / 20.0);
         assert_true(bench.ops->worst_return <= lowest);
         bench_close(&bench);
