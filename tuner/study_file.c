@@ -10,10 +10,11 @@
 #include <string.h>
 
 static const char *const top_keys[] = {
-    "name",      "agent",   "trainer",  "environment",  "objective",       "constraints",
-    "budget",    "repeats", "baseline", "scheduler",    "confirm",         "evaluate",
-    "resources", "limits",  "workers",  "search_space", "hyperparameters", "forbid",
-    "fixed",     "seed",    "metrics",  NULL,
+    "name",         "agent",           "trainer",   "environment", "objective",
+    "constraints",  "budget",          "repeats",   "baseline",    "scheduler",
+    "confirm",      "evaluate",        "resources", "limits",      "workers",
+    "search_space", "hyperparameters", "forbid",    "fixed",       "seed",
+    "metrics",      "allow_diverged",  NULL,
 };
 
 const char *study_reduce_name(StudyReduce reduce) {

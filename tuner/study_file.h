@@ -118,6 +118,7 @@ typedef struct Study {
     StudyBudget           budget;
     int64_t               repeats;
     bool                  baseline;
+    bool                  allow_diverged; /* `best` may be one with diverged episodes */
     const SchedulerOps   *scheduler;
     double               *scheduler_values; /* (option_count of its rows) */
     SchedulerOrder        order;

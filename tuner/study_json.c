@@ -346,6 +346,7 @@ static Status fill(const Study *study, Json *root) {
     TRY(add_budget(study, root));
     TRY(json_set(root, "repeats", json_new_integer(study->repeats)));
     TRY(json_set(root, "baseline", json_new_bool(study->baseline)));
+    TRY(json_set(root, "allow_diverged", json_new_bool(study->allow_diverged)));
     TRY(add_phases(study, root));
     return add_resources(study, root);
 }
@@ -382,12 +383,17 @@ static bool may_change(const char *key) {
     return false;
 }
 
-/* Anything but two objects, compared as text; a failure is left in `names`. */
+static bool is_false(const Json *json) {
+    return json_is_bool(json) && !json_bool(json);
+}
+
+/* Anything but two objects, compared as text; a failure is left in `names`. A switch that an older
+ * program did not know was off. */
 static bool same_leaf(const Json *a, const Json *b, Buffer *names) {
     Buffer texts[2];
 
     if (a == NULL || b == NULL) {
-        return a == b;
+        return a == b || (a == NULL && is_false(b));
     }
     if (json_is_number(a) && json_is_number(b)) {
         const double x = json_number(a);

@@ -213,6 +213,7 @@ static Status tick(Pets *pets, const MetricSink *sink, AgentResult *result) {
                                            .held_out = at->held_out != 0};
         TRY(pets__append(environment, pets->data, &transition, pets->row, &finite));
     }
+    pets->diverged = !finite;
     if (!finite) {
         at->reward = environment->worst_return;
     }
