@@ -83,7 +83,8 @@ Status mujoco_task_step(void *self, const double *action, double *state, Environ
     Simulated            *simulated = self;
     const EnvironmentOps *task = simulated->task;
     mjData               *data = simulated->sim.data;
-    const double          position = data->qpos[0];
+    const int             speed_of = facts(simulated)->speed_of;
+    const double          position = data->qpos[speed_of];
     double                before[ENV_MAX_STATE];
     double                clipped[ENV_MAX_ACTION];
     bool                  diverged = !all_finite(action, task->action_dim);
@@ -96,7 +97,7 @@ Status mujoco_task_step(void *self, const double *action, double *state, Environ
         memcpy(data->ctrl, clipped, task->action_dim * sizeof *clipped);
         mujoco_sim_step(&simulated->sim, facts(simulated)->frame_skip, &diverged);
     }
-    simulated->speed = (data->qpos[0] - position) / task->dt;
+    simulated->speed = (data->qpos[speed_of] - position) / task->dt;
     observe(simulated, state);
     out->diverged = diverged || !all_finite(state, task->state_dim);
     out->terminated = false;

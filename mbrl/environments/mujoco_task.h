@@ -13,13 +13,14 @@
 typedef struct MujocoTask {
     MujocoModel *model;
     int          frame_skip; /* simulator steps of a control step */
-    bool         speed;      /* the observation has the speed of qpos[0]: one more double in the
-                                snapshot */
+    bool         speed;      /* the observation has the speed of a coordinate over the control
+                                step: one more double in the snapshot */
+    int speed_of;            /* which of qpos */
     /* draws the start of an episode; qpos (nq) holds the model's own, qvel (nv) zeros */
     void (*start)(const EnvironmentOps *task, const mjModel *model, Rng *rng, double *qpos,
                   double *qvel);
-    /* state (s) out; `speed` = change of qpos[0] over the last control step, per second; 0 at the
-     * start */
+    /* state (s) out; `speed` = change of qpos[speed_of] over the last control step, per second; 0
+     * at the start */
     void (*observe)(const EnvironmentOps *task, const mjModel *model, mjData *data, double speed,
                     double *state);
     /* does this state (s) end the episode? NULL = never; the predicate of `terminated` in double */

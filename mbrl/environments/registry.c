@@ -1,6 +1,7 @@
 #include "mbrl/environments/builtin.h"
 
 #include "core/option.h"
+#include "mbrl/environments/mjcf.h"
 
 #include <string.h>
 
@@ -30,6 +31,7 @@ static const char *const unavailable[] = {
     "pusher: built without MuJoCo",
     "half_cheetah: built without MuJoCo",
     "hopper: built without MuJoCo",
+    "mjcf: built without MuJoCo",
 #endif
     NULL,
 };
@@ -67,6 +69,10 @@ Status environment_find(const char *name, const EnvironmentOps **out) {
             return STATUS_OK;
         }
         names[i] = builtin[i]->name;
+    }
+    if (strcmp(name, "mjcf") == 0 && environment_mjcf_help() != NULL) {
+        FAIL(STATUS_ERR_UNKNOWN_NAME, "environment 'mjcf' needs a model: "
+                                      "environment: {name: mjcf, file: robot.xml, ...}");
     }
     const char *reason = missing_reason(name);
     if (reason != NULL) {

@@ -158,7 +158,7 @@ static void acrobot_is_that_of_the_book(void **state) {
     bench_close(&bench);
 }
 
-static double determinant(const double a[3][3]) {
+static double determinant(double a[3][3]) {
     return a[0][0] * (a[1][1] * a[2][2] - a[1][2] * a[2][1]) -
            a[0][1] * (a[1][0] * a[2][2] - a[1][2] * a[2][0]) +
            a[0][2] * (a[1][0] * a[2][1] - a[1][1] * a[2][0]);
@@ -171,7 +171,7 @@ static void cart_with_two_links(const double *y, double force, double *out) {
     const double l = 0.6;
     const double g = 9.82;
     const double d = y[1] - y[2];
-    const double a[3][3] = {{6 * m, -3 * m * l * cos(y[1]), -m * l * cos(y[2])},
+    double       a[3][3] = {{6 * m, -3 * m * l * cos(y[1]), -m * l * cos(y[2])},
                             {-9 * m * cos(y[1]), 8 * m * l, 3 * m * l * cos(d)},
                             {-3 * cos(y[2]), 3 * l * cos(d), 2 * l}};
     const double b[3] = {2 * force - 2 * 0.1 * y[3] - 3 * m * l * y[4] * y[4] * sin(y[1]) -
