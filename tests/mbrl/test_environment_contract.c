@@ -57,6 +57,8 @@ static void facts_are_complete(void **state) {
         assert_non_null(ops->name);
         assert_non_null(ops->source);
         assert_non_null(ops->help);
+        assert_non_null(ops->observation);
+        assert_non_null(ops->start);
         assert_in_range(ops->state_dim, 1, ENV_MAX_STATE);
         assert_in_range(ops->action_dim, 1, ENV_MAX_ACTION);
         assert_true(ops->feature_dim >= 1 && ops->dt > 0 && ops->episode_length >= 1);
