@@ -41,7 +41,8 @@ Status report_summary(Results *results, Json **out) MUST_USE;
  * {"n","failed","defaults_n","defaults_failed","mean","interval",
  * "defaults_mean","defaults_interval","probability","area":{...}} or null; `note` is null, or says
  * that the choice is not confirmed or breaks a constraint. @return STATUS_ERR_STATE if nothing is
- * finished
+ * finished, or only segments with a diverged episode in their objective window, which are not
+ * ranked unless the study allows them
  */
 Status report_best(Results *results, Json **out) MUST_USE;
 /** Ids of the `count` best finished tuning segments from distinct lines (no one an ancestor of

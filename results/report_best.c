@@ -276,7 +276,12 @@ static Status best_make(Results *results, const Tree *tree, Json **out) {
     Status          status = (node == NULL) ? best_by_objective(tree, &node) : STATUS_OK;
     Json           *best = NULL;
     if (status == STATUS_OK && node == NULL) {
-        status = FAILURE(STATUS_ERR_STATE, "%s: no segment is finished yet", results->path);
+        status = (tree->diverged > 0)
+                     ? FAILURE(STATUS_ERR_STATE,
+                               "%s: a diverged episode counts in every finished segment; "
+                               "`allow_diverged: true` in the study file ranks them",
+                               results->path)
+                     : FAILURE(STATUS_ERR_STATE, "%s: no segment is finished yet", results->path);
     } else if (status == STATUS_OK) {
         best = json_new_object();
         status = best_fill(results, tree, node, &confirmation, best);

@@ -12,7 +12,7 @@ typedef struct TreeNode {
     int64_t trial;
     int64_t configuration; /* number of its trial */
     int64_t end;
-    bool    eligible; /* finished, and of a tuning trial */
+    bool    eligible; /* finished, of a tuning trial, no diverged episode in its window */
     bool    feasible; /* every constraint is known and holds */
     double  fitness;  /* first objective, turned so that larger is better; NaN if there is none */
 } TreeNode;
@@ -22,9 +22,13 @@ typedef struct Tree {
     size_t    count;
     double    sign;     /* fitness x sign = first objective */
     bool      repeated; /* some configuration has several chains */
+    size_t    diverged; /* finished tuning segments left out for a diverged episode */
 } Tree;
 
-Status          results__tree_load(Results *results, Tree *out) MUST_USE;
+Status results__tree_load(Results *results, Tree *out) MUST_USE;
+/** Segments in whose objective window an episode diverged are eligible no more, unless the study
+ * says `allow_diverged`. */
+Status          results__tree_drop_diverged(Results *results, Tree *tree) MUST_USE;
 void            results__tree_reset(Tree *tree);
 const TreeNode *results__tree_find(const Tree *tree, int64_t id);
 /** a stands on the walk from b to its root, b included. */

@@ -54,7 +54,10 @@ Status results__tree_load(Results *results, Tree *out) {
     if (tree.nodes == NULL) {
         FAIL(STATUS_ERR_NOMEM, "no memory for %lld segments", (long long)count);
     }
-    const Status status = tree_fill(results, (size_t)count, &tree);
+    Status status = tree_fill(results, (size_t)count, &tree);
+    if (status == STATUS_OK) {
+        status = results__tree_drop_diverged(results, &tree);
+    }
     if (status != STATUS_OK) {
         results__tree_reset(&tree);
         return status;

@@ -4,6 +4,7 @@
 
 #include "mbrl/agents/agent.h"
 #include "mbrl/environments/environment.h"
+#include "mbrl/environments/mjcf.h"
 #include "schedulers/scheduler.h"
 #include "search_spaces/space_read.h"
 #include "tuner/cli.h"
@@ -118,14 +119,54 @@ static Status list_schedulers(Json *array) {
     return STATUS_OK;
 }
 
+static Status add_numbers(Json *row, const char *key, const double *values, size_t n) {
+    Json *array = json_new_array();
+    TRY(json_set(row, key, array));
+    for (size_t i = 0; i < n; i++) {
+        TRY(json_push(array, json_new_number(values[i])));
+    }
+    return STATUS_OK;
+}
+
+/* What a model predicts: which numbers as they are, the others as a change. */
+static Status add_targets(const EnvironmentOps *ops, Json *row) {
+    Buffer text;
+    size_t absolute = 0;
+
+    buffer_init(&text, NAMES_MAX * ENV_MAX_STATE);
+    for (size_t i = 0; ops->target_absolute != NULL && i < ops->state_dim; i++) {
+        if (ops->target_absolute[i]) {
+            buffer_printf(&text, "%s%zu", absolute++ == 0 ? "the next value of number " : ", ", i);
+        }
+    }
+    buffer_puts(&text, absolute > 0 ? ", the change of all others" : "the change of all");
+    const Status status = json_set(row, "target", json_new_string(buffer_text(&text)));
+    buffer_reset(&text);
+    TRY(status);
+    return add_numbers(row, "target_scale", ops->target_scale, ops->state_dim);
+}
+
 static Status add_environment(const EnvironmentOps *ops, Json *array) {
     Json *row = json_new_object();
 
     TRY(json_push(array, row));
     TRY(json_set(row, "name", json_new_string(ops->name)));
     TRY(json_set(row, "available", json_new_bool(true)));
+    TRY(json_set(row, "observation", json_new_string(ops->observation)));
+    TRY(json_set(row, "model_inputs",
+                 json_new_string(ops->inputs != NULL ? ops->inputs : "the observation")));
+    TRY(add_targets(ops, row));
+    TRY(json_set(row, "reset", json_new_string(ops->start)));
+    TRY(json_set(
+        row, "planner_objective",
+        json_new_string(ops->planner_rewards != NULL ? ops->planner_objective : "the reward")));
+    TRY(json_set(row, "terminates", json_new_bool(ops->terminated != NULL)));
+    TRY(json_set(row, "worst_return", json_new_number(ops->worst_return)));
     TRY(json_set(row, "state_dim", json_new_integer((int64_t)ops->state_dim)));
+    TRY(json_set(row, "feature_dim", json_new_integer((int64_t)ops->feature_dim)));
     TRY(json_set(row, "action_dim", json_new_integer((int64_t)ops->action_dim)));
+    TRY(add_numbers(row, "action_low", ops->action_low, ops->action_dim));
+    TRY(add_numbers(row, "action_high", ops->action_high, ops->action_dim));
     TRY(json_set(row, "dt", json_new_number(ops->dt)));
     TRY(json_set(row, "episode_length", json_new_integer(ops->episode_length)));
     TRY(json_set(row, "help", json_new_string(ops->help)));
@@ -165,6 +206,13 @@ static Status list_environments(Json *array) {
 
     for (size_t i = 0; i < environment_count(); i++) {
         TRY(add_environment(environment_at(i), array));
+    }
+    if (environment_mjcf_help() != NULL) {
+        Json *row = json_new_object();
+        TRY(json_push(array, row));
+        TRY(json_set(row, "name", json_new_string("mjcf")));
+        TRY(json_set(row, "available", json_new_bool(true)));
+        TRY(json_set(row, "help", json_new_string(environment_mjcf_help())));
     }
     for (size_t i = 0; lacking != NULL && lacking[i] != NULL; i++) {
         TRY(add_unavailable(lacking[i], array));

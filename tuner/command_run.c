@@ -81,14 +81,19 @@ static int64_t default_workers(const Study *study, int64_t slots) {
     return (fit < 1) ? 1 : fit;
 }
 
-/* Relative words of an external trainer's command mean files beside the study file. The frozen copy
- * lies elsewhere, so it says where that was. */
+/* Relative words of an external trainer's command, and the file of a model, mean files beside the
+ * study file. The frozen copy lies elsewhere, so it says where that was. */
 static Status fix_trainer_folder(Job *job, StudyOverride *sets, size_t count) {
-    if (job->study->command == NULL || count >= CLI_MAX_REPEATED) {
+    const bool command = job->study->command != NULL;
+    const bool model = job->study->environment_definition != NULL;
+    if (!(command || model) || count >= CLI_MAX_REPEATED) {
         return STATUS_OK;
     }
-    (void)snprintf(job->trainer_folder, sizeof job->trainer_folder, "\"%s\"", job->study->folder);
-    sets[count] = (StudyOverride){.path = "trainer.folder", .value = job->trainer_folder};
+    const char *place = command ? job->study->folder
+                                : json_string(json_get(job->study->environment_definition, "file"));
+    (void)snprintf(job->trainer_folder, sizeof job->trainer_folder, "\"%s\"", place);
+    sets[count] = (StudyOverride){.path = command ? "trainer.folder" : "environment.file",
+                                  .value = job->trainer_folder};
     study_destroy(job->study);
     job->study = NULL;
     return study_read(job->arguments.positional[0], sets, count + 1, &job->study);

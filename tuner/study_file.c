@@ -1,6 +1,7 @@
 #include "tuner/study_file.h"
 
 #include "core/file.h"
+#include "mbrl/environments/mjcf.h"
 #include "tuner/study_file_parts.h"
 
 #include <errno.h>
@@ -10,10 +11,11 @@
 #include <string.h>
 
 static const char *const top_keys[] = {
-    "name",      "agent",   "trainer",  "environment",  "objective",       "constraints",
-    "budget",    "repeats", "baseline", "scheduler",    "confirm",         "evaluate",
-    "resources", "limits",  "workers",  "search_space", "hyperparameters", "forbid",
-    "fixed",     "seed",    "metrics",  NULL,
+    "name",         "agent",           "trainer",   "environment", "objective",
+    "constraints",  "budget",          "repeats",   "baseline",    "scheduler",
+    "confirm",      "evaluate",        "resources", "limits",      "workers",
+    "search_space", "hyperparameters", "forbid",    "fixed",       "seed",
+    "metrics",      "allow_diverged",  NULL,
 };
 
 const char *study_reduce_name(StudyReduce reduce) {
@@ -49,6 +51,10 @@ void study_destroy(Study *study) {
     free(study->path);
     free(study->text);
     free(study->environment_name);
+    if (study->environment_definition != NULL) {
+        environment_mjcf_destroy(study->environment);
+    }
+    json_release(study->environment_definition);
     free(study->folder);
     free(study->budget.unit);
     free(study->scheduler_values);

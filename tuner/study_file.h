@@ -105,32 +105,35 @@ typedef struct Study {
     const AgentOps       *agent;            /* NULL for an external trainer */
     const EnvironmentOps *environment;      /* NULL for an external trainer */
     char                 *environment_name; /* "" if the study has none */
-    char                **command; /* external: argv as written; ends at NULL; NULL if built in */
-    size_t                command_count;
-    char                 *folder; /* external: where relative words of `command` are looked up */
-    bool                  can_branch; /* the trainer writes checkpoints; true for built-in agents */
-    StudyObjective        objectives[SCHEDULER_MAX_OBJECTIVES];
-    size_t                objective_count;
-    StudyConstraint       constraints[SCHEDULER_MAX_CONSTRAINTS];
-    size_t                constraint_count;
-    char                **metrics; /* further metrics that the trainer is asked for, or NULL */
-    size_t                metric_count;
-    StudyBudget           budget;
-    int64_t               repeats;
-    bool                  baseline;
-    const SchedulerOps   *scheduler;
-    double               *scheduler_values; /* (option_count of its rows) */
-    SchedulerOrder        order;
-    StudyConfirm          confirm;
-    StudyEvaluate         evaluate;
-    StudyResources        resources;
-    StudyLimits           limits;
-    int64_t               workers; /* 0 = one per core of the affinity mask */
-    uint64_t              seed;    /* below 2^53 */
-    char                 *preset;  /* name, or NULL */
-    Space                *space;
-    Json                 *forbid; /* as written, or NULL */
-    Json   *fixed;          /* object: the preset's fixed values, then the file's; never NULL */
+    Json *environment_definition; /* of an environment that is built from one (mjcf), which the
+                                     study then owns; else NULL */
+    char              **command;  /* external: argv as written; ends at NULL; NULL if built in */
+    size_t              command_count;
+    char               *folder;     /* external: where relative words of `command` are looked up */
+    bool                can_branch; /* the trainer writes checkpoints; true for built-in agents */
+    StudyObjective      objectives[SCHEDULER_MAX_OBJECTIVES];
+    size_t              objective_count;
+    StudyConstraint     constraints[SCHEDULER_MAX_CONSTRAINTS];
+    size_t              constraint_count;
+    char              **metrics; /* further metrics that the trainer is asked for, or NULL */
+    size_t              metric_count;
+    StudyBudget         budget;
+    int64_t             repeats;
+    bool                baseline;
+    bool                allow_diverged; /* `best` may be one with diverged episodes */
+    const SchedulerOps *scheduler;
+    double             *scheduler_values; /* (option_count of its rows) */
+    SchedulerOrder      order;
+    StudyConfirm        confirm;
+    StudyEvaluate       evaluate;
+    StudyResources      resources;
+    StudyLimits         limits;
+    int64_t             workers; /* 0 = one per core of the affinity mask */
+    uint64_t            seed;    /* below 2^53 */
+    char               *preset;  /* name, or NULL */
+    Space              *space;
+    Json               *forbid; /* as written, or NULL */
+    Json               *fixed;  /* object: the preset's fixed values, then the file's; never NULL */
     double *agent_values;   /* built in: agent defaults <- fixed; NULL for an external trainer */
     char   *irreproducible; /* why results may differ from run to run; "" = reproducible */
 } Study;

@@ -34,6 +34,12 @@ Status study__words(const Node *node, const char *what, char ***out, size_t *cou
 
 /** agent or trainer, environment, fixed, search space. */
 Status study__read_trainer(const Node *root, Study *study) MUST_USE;
+/** A copy that shares nothing. */
+Status study__json_copy(const Json *json, Json **out) MUST_USE;
+/** `environment` of a built-in agent. */
+Status study__read_environment(const Node *root, Study *study) MUST_USE;
+/** Absolute folder of the study file. */
+Status study__file_folder(const Study *study, char **out) MUST_USE;
 Status study__read_space(const Node *root, Study *study) MUST_USE;
 /** objective, constraints. */
 Status study__read_objectives(const Node *root, Study *study) MUST_USE;

@@ -344,6 +344,9 @@ Status study__read_plan(const Node *root, Study *study) {
     if (baseline != NULL) {
         TRY(node_bool(baseline, "baseline", &study->baseline));
     }
+    if (node_get(root, "allow_diverged") != NULL) {
+        TRY(node_bool(node_get(root, "allow_diverged"), "allow_diverged", &study->allow_diverged));
+    }
     TRY(study__need(root, "scheduler", "{name: pbt, population: 8}", &scheduler));
     TRY(read_scheduler(scheduler, study));
     TRY(read_budget(root, study));

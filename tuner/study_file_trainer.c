@@ -2,6 +2,7 @@
 #include "tuner/study_file_parts.h"
 
 #include "core/file.h"
+#include "mbrl/environments/mjcf.h"
 #include "search_spaces/space_read.h"
 #include "workers/protocol.h"
 
@@ -25,38 +26,6 @@ static Status read_agent(const Node *node, Study *study) {
     return STATUS_OK;
 }
 
-/* An environment that only this build lacks is told apart from one that does not exist. */
-static Status check_unavailable(const Node *node) {
-    const char        *name = node_text(node);
-    const char *const *lacking = environment_unavailable();
-
-    for (size_t i = 0; name != NULL && lacking != NULL && lacking[i] != NULL; i++) {
-        const size_t length = strcspn(lacking[i], ":");
-        if (strlen(name) == length && strncmp(lacking[i], name, length) == 0) {
-            return node_fail(node, "environment '%s' is not in this build%s", name,
-                             lacking[i] + length);
-        }
-    }
-    return STATUS_OK;
-}
-
-static Status read_environment(const Node *root, Study *study) {
-    const Node *node = NULL;
-    const char *names[STUDY_NAMES_MAX];
-    size_t      n = 0;
-    size_t      index = 0;
-
-    TRY(study__need(root, "environment", "one of those that mbtune list environments shows",
-                    &node));
-    TRY(check_unavailable(node));
-    for (; n < environment_count() && n < STUDY_NAMES_MAX; n++) {
-        names[n] = environment_at(n)->name;
-    }
-    TRY(study__pick(node, "environment", names, n, &index));
-    study->environment = environment_at(index);
-    return study__copy(study->environment->name, &study->environment_name);
-}
-
 /* Folder of the study file, or the one that a frozen file names. */
 static Status read_folder(const Node *node, Study *study) {
     const char *folder = NULL;
@@ -65,12 +34,7 @@ static Status read_folder(const Node *node, Study *study) {
         TRY(node_string(node, "trainer.folder", &folder));
         return file_absolute(folder, &study->folder);
     }
-    TRY(study__copy(study->path, &study->folder));
-    char *slash = strrchr(study->folder, '/');
-    if (slash != NULL) {
-        slash[slash == study->folder ? 1 : 0] = '\0';
-    }
-    return STATUS_OK;
+    return study__file_folder(study, &study->folder);
 }
 
 static Status read_command(const Node *root, const Node *node, Study *study) {
@@ -126,7 +90,7 @@ Status study__read_trainer(const Node *root, Study *study) {
     } else {
         TRY(study__need(root, "agent", "agent: pets, or trainer: {command: [...]}", &agent));
         TRY(read_agent(agent, study));
-        TRY(read_environment(root, study));
+        TRY(study__read_environment(root, study));
     }
     return read_metrics(node_get(root, "metrics"), study);
 }
@@ -301,24 +265,40 @@ static Status metrics_to_json(const Study *study, Json **out) {
     return STATUS_OK;
 }
 
+/* The definition of the environment with what was measured, so that trainers need not. */
+static Status complete_definition(const Study *study, Json **out) {
+    *out = NULL;
+    if (study->environment_definition == NULL) {
+        return STATUS_OK;
+    }
+    TRY(study__json_copy(study->environment_definition, out));
+    return environment_mjcf_complete(study->environment, *out);
+}
+
 Status study_trainer_hello(const Study *study, Buffer *out) {
     Json *metrics = NULL;
+    Json *definition = NULL;
 
     TRY(metrics_to_json(study, &metrics));
+    Status        status = complete_definition(study, &definition);
     const Request request = {
         .kind = REQUEST_HELLO,
         .protocol = PROTOCOL_VERSION,
         .study = study->name,
         .agent = study->agent == NULL ? NULL : study->agent->name,
         .environment = study->environment_name[0] == '\0' ? NULL : study->environment_name,
+        .environment_definition = definition,
         .unit = study->budget.unit,
         .fixed = study->fixed,
         .metrics_wanted = metrics,
         .cores = study->resources.cores,
     };
     const size_t start = out->length;
-    Status       status = request_write(&request, out);
+    if (status == STATUS_OK) {
+        status = request_write(&request, out);
+    }
     json_release(metrics);
+    json_release(definition);
     if (status == STATUS_OK) {
         status = buffer_status(out);
     }

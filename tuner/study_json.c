@@ -178,8 +178,8 @@ static Status add_hyperparameters(const Study *study, Json *root) {
 
 /* ---- the other keys ---- */
 
-/* A copy through text: jansson's values must not be shared between two owners that write. */
-static Status json_copy(const Json *json, Json **out) {
+/* Through text: jansson's values must not be shared between two owners that write. */
+Status study__json_copy(const Json *json, Json **out) {
     Buffer text;
 
     *out = NULL;
@@ -196,7 +196,7 @@ static Status json_copy(const Json *json, Json **out) {
 static Status add_copy(Json *root, const char *key, const Json *json) {
     Json *copy = NULL;
 
-    TRY(json_copy(json, &copy));
+    TRY(study__json_copy(json, &copy));
     return json_set(root, key, copy);
 }
 
@@ -238,10 +238,17 @@ static Status add_options(Json *object, const OptionSpec *specs, const double *v
     return STATUS_OK;
 }
 
+static Status add_environment(const Study *study, Json *root) {
+    if (study->environment_definition != NULL) {
+        return add_copy(root, "environment", study->environment_definition);
+    }
+    return json_set(root, "environment", json_new_string(study->environment_name));
+}
+
 static Status add_trainer(const Study *study, Json *root) {
     if (study->agent != NULL) {
         TRY(json_set(root, "agent", json_new_string(study->agent->name)));
-        TRY(json_set(root, "environment", json_new_string(study->environment_name)));
+        TRY(add_environment(study, root));
         Json *options = json_new_object();
         TRY(json_set(root, "agent_options", options));
         return add_options(options, study->agent->options(), study->agent_values);
@@ -346,6 +353,7 @@ static Status fill(const Study *study, Json *root) {
     TRY(add_budget(study, root));
     TRY(json_set(root, "repeats", json_new_integer(study->repeats)));
     TRY(json_set(root, "baseline", json_new_bool(study->baseline)));
+    TRY(json_set(root, "allow_diverged", json_new_bool(study->allow_diverged)));
     TRY(add_phases(study, root));
     return add_resources(study, root);
 }
@@ -371,8 +379,8 @@ Status study_to_json(const Study *study, Json **out) {
 /* Keys that may change between two runs of one study; a name ends where the key's does. */
 static bool may_change(const char *key) {
     static const char *const free_keys[] = {
-        "resources",         "limits",         "workers", "budget.total", "budget.trials",
-        "budget.wall_clock", "trainer.folder", NULL,
+        "resources",         "limits",         "workers",          "budget.total", "budget.trials",
+        "budget.wall_clock", "trainer.folder", "environment.file", NULL,
     };
     for (size_t i = 0; free_keys[i] != NULL; i++) {
         if (strcmp(key, free_keys[i]) == 0) {
@@ -382,12 +390,17 @@ static bool may_change(const char *key) {
     return false;
 }
 
-/* Anything but two objects, compared as text; a failure is left in `names`. */
+static bool is_false(const Json *json) {
+    return json_is_bool(json) && !json_bool(json);
+}
+
+/* Anything but two objects, compared as text; a failure is left in `names`. A switch that an older
+ * program did not know was off. */
 static bool same_leaf(const Json *a, const Json *b, Buffer *names) {
     Buffer texts[2];
 
     if (a == NULL || b == NULL) {
-        return a == b;
+        return a == b || (a == NULL && is_false(b));
     }
     if (json_is_number(a) && json_is_number(b)) {
         const double x = json_number(a);

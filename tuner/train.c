@@ -3,6 +3,7 @@
 #include "core/linalg.h"
 #include "core/option.h"
 #include "mbrl/agents/agent.h"
+#include "mbrl/environments/mjcf.h"
 #include "tuner/cli.h"
 #include "tuner/train_channel.h"
 
@@ -24,6 +25,7 @@ typedef struct Trainer {
     TrainChannel          channel;
     const AgentOps       *agent; /* NULL before the hello */
     const EnvironmentOps *environment;
+    const EnvironmentOps *own; /* the same, where it was built here from a definition; else NULL */
     AgentUnit             unit;
     double                fixed[MOST_OPTIONS]; /* defaults, and what the hello fixed */
 
@@ -142,6 +144,17 @@ static Status read_unit(const char *text, AgentUnit *unit) {
     FAIL(STATUS_ERR_PROTOCOL, "hello: unit '%s' is unknown; expected episode or env_step", text);
 }
 
+static Status find_environment(Trainer *trainer, const Request *request) {
+    environment_mjcf_destroy(trainer->own);
+    trainer->own = NULL;
+    if (request->environment_definition == NULL) {
+        return environment_find(request->environment, &trainer->environment);
+    }
+    TRY(environment_mjcf_create(request->environment_definition, NULL, &trainer->own));
+    trainer->environment = trainer->own;
+    return STATUS_OK;
+}
+
 static Status greet(Trainer *trainer, const Request *request) {
     const AgentOps *agent = NULL;
 
@@ -153,13 +166,13 @@ static Status greet(Trainer *trainer, const Request *request) {
         FAIL(STATUS_ERR_PROTOCOL, "hello: 'agent' and 'environment' are needed");
     }
     TRY(agent_find(request->agent, &agent));
-    TRY(environment_find(request->environment, &trainer->environment));
+    forget_agent(trainer);
+    TRY(find_environment(trainer, request));
     TRY(read_unit(request->unit, &trainer->unit));
     if (option_count(agent->options()) > MOST_OPTIONS) {
         FAIL(STATUS_ERR_RANGE, "agent '%s' has more than %d options", agent->name, MOST_OPTIONS);
     }
     TRY(linalg_start(request->cores > 0 ? (int)request->cores : 1));
-    forget_agent(trainer);
     trainer->agent = agent;
     option_defaults(agent->options(), trainer->fixed);
     TRY(apply_options(trainer, request->fixed, "fixed", trainer->fixed));
@@ -369,6 +382,7 @@ int train_main(int argc, char **argv) {
         channel_close(&trainer->channel);
     }
     forget_agent(trainer);
+    environment_mjcf_destroy(trainer->own);
     json_release(trainer->row);
     free(trainer);
     (void)close(output);

@@ -89,6 +89,7 @@ Status request_write(const Request *request, Buffer *out) {
         put_string(out, "study", request->study);
         put_string(out, "agent", request->agent);
         put_string(out, "environment", request->environment);
+        put_json(out, "environment_definition", request->environment_definition);
         put_string(out, "unit", request->unit);
         put_json(out, "fixed", request->fixed);
         put_json(out, "metrics_wanted", request->metrics_wanted);
@@ -297,6 +298,7 @@ static Status read_hello_request(const Json *json, Request *out) {
     TRY(want_string(json, "hello", "study", &out->study));
     TRY(want_string(json, "hello", "agent", &out->agent));
     TRY(want_string(json, "hello", "environment", &out->environment));
+    TRY(want_object(json, "hello", "environment_definition", &out->environment_definition));
     TRY(want_string(json, "hello", "unit", &out->unit));
     TRY(want_object(json, "hello", "fixed", &out->fixed));
     out->metrics_wanted = json_get(json, "metrics_wanted");

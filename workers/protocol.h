@@ -35,9 +35,10 @@ typedef struct Request {
     /* hello */
     int64_t     protocol;
     const char *study;
-    const char *agent;       /* NULL for an external trainer */
-    const char *environment; /* may be NULL */
-    const char *unit;        /* "episode", "env_step" or the trainer's own */
+    const char *agent;                  /* NULL for an external trainer */
+    const char *environment;            /* may be NULL */
+    const Json *environment_definition; /* of an environment that has one (mjcf); may be NULL */
+    const char *unit;                   /* "episode", "env_step" or the trainer's own */
     const Json *fixed;
     const Json *metrics_wanted; /* array of names; may be NULL */
     int64_t     cores;

@@ -55,7 +55,7 @@ static Status build(Pets *pets, const double *options, uint64_t seed) {
         FAIL(STATUS_ERR_NOMEM, "no memory for an agent");
     }
     memcpy(pets->options, options, option_rows * sizeof *options);
-    TRY(environment->create(&pets->simulator));
+    TRY(environment->create(environment, &pets->simulator));
     TRY(pets->model_ops->create(&setup, pets__model_options(options), &pets->model));
     TRY(pets->planner_ops->create(environment, pets__planner_options(options), &pets->planner));
     return dataset_create(input_dim, environment->state_dim, pets->model_ops->members(pets->model),

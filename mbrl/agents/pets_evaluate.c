@@ -24,6 +24,7 @@ typedef struct Trial {
 typedef struct TrialEpisode {
     double  reward;
     int64_t length;
+    bool    diverged;
     double  plan_flop;
     double  plan_seconds;
 } TrialEpisode;
@@ -47,7 +48,7 @@ static Status open_trial(Trial *trial) {
     if (trial->row == NULL) {
         FAIL(STATUS_ERR_NOMEM, "no memory for an evaluation");
     }
-    TRY(environment->create(&trial->simulator));
+    TRY(environment->create(environment, &trial->simulator));
     return pets->planner_ops->create(environment, pets__planner_options(pets->options),
                                      &trial->planner);
 }
@@ -87,6 +88,7 @@ static Status trial_step(Trial *trial, double *state, TrialEpisode *episode, boo
         const PetsTransition transition = {.state = before, .action = action, .next = state};
         TRY(pets__append(environment, trial->data, &transition, trial->row, &finite));
     }
+    episode->diverged = !finite;
     if (!finite) {
         episode->reward = environment->worst_return;
     }
@@ -108,6 +110,7 @@ static Status report_trial(Trial *trial, int64_t number, const TrialEpisode *epi
     } metrics[] = {
         {"episode_reward", episode->reward},
         {"episode_length", (double)episode->length},
+        {"episode_diverged", episode->diverged ? 1.0 : 0.0},
         {"plan_flop", episode->plan_flop / (double)episode->length},
         {"plan_seconds", episode->plan_seconds},
         {"model_nll_on_policy", score.nll},

@@ -73,6 +73,7 @@ typedef struct Pets {
     Dataset                *data;
     PetsState               at;
     double                  observed[ENV_MAX_STATE];
+    bool                    diverged;      /* the episode that ends now; never in a checkpoint */
     double                  plan_seconds;  /* of the episode under way, in this process */
     double                  train_seconds; /* likewise */
     uint32_t               *rows;          /* scratch: row numbers to score */

@@ -156,7 +156,7 @@ Status pets__append(const EnvironmentOps *environment, Dataset *data,
         narrow[i] = (float)before;
         target[i] = (float)(absolute ? after : after - before);
     }
-    environment->features(narrow, 1, input, environment->feature_dim);
+    environment->features(environment, narrow, 1, input, environment->feature_dim);
     for (size_t i = 0; i < environment->action_dim; i++) {
         input[environment->feature_dim + i] = (float)transition->action[i];
     }
@@ -213,6 +213,7 @@ static Status tick(Pets *pets, const MetricSink *sink, AgentResult *result) {
                                            .held_out = at->held_out != 0};
         TRY(pets__append(environment, pets->data, &transition, pets->row, &finite));
     }
+    pets->diverged = !finite;
     if (!finite) {
         at->reward = environment->worst_return;
     }

@@ -12,6 +12,8 @@
 const AgentMetric pets__metrics[] = {
     {"episode_reward", "sum of the rewards of the episode", false},
     {"episode_length", "control steps of the episode", false},
+    {"episode_diverged", "1 where the simulation broke down: the episode counts as worst_return",
+     false},
     {"env_steps", "environment steps from the root, random ones included", false},
     {"plan_flop", "planning, floating-point operations per control step, mean of the episode",
      false},
@@ -110,6 +112,7 @@ Status pets__report(Pets *pets, const MetricSink *sink) {
     const double values[] = {
         at->reward,
         (double)at->steps,
+        pets->diverged ? 1.0 : 0.0,
         (double)at->env_steps,
         at->plan_flop / (double)at->steps,
         at->train_flop,

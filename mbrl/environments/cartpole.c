@@ -39,7 +39,8 @@ typedef struct Cartpole {
     double state[STATE_DIM];
 } Cartpole;
 
-static Status cartpole_create(void **self) {
+static Status cartpole_create(const EnvironmentOps *task, void **self) {
+    (void)task;
     *self = calloc(1, sizeof(Cartpole));
     if (*self == NULL) {
         FAIL(STATUS_ERR_NOMEM, "no memory for the cartpole environment");
@@ -66,7 +67,9 @@ static bool fell(const double *state) {
     return !(x > -x_limit && x < x_limit && angle > -angle_limit && angle < angle_limit);
 }
 
-static double cartpole_reward(const double *state, const double *action, const double *next) {
+static double cartpole_reward(const EnvironmentOps *task, const double *state, const double *action,
+                              const double *next) {
+    (void)task;
     (void)state;
     (void)action;
     return fell(next) ? 0.0 : 1.0;
@@ -107,7 +110,7 @@ static Status cartpole_step(void *self, const double *action, double *state, Env
     memcpy(state, s, sizeof cartpole->state);
     out->diverged = !all_finite(s) || !isfinite(action[0]);
     out->terminated = !out->diverged && fell(s);
-    out->reward = out->diverged ? 0.0 : cartpole_reward(before, action, s);
+    out->reward = out->diverged ? 0.0 : cartpole_reward(NULL, before, action, s);
     return STATUS_OK;
 }
 
@@ -123,16 +126,20 @@ static Status cartpole_load(void *self, const double *snapshot, double *state) {
     return STATUS_OK;
 }
 
-static void cartpole_features(const float *state, size_t n, float *features, size_t stride) {
+static void cartpole_features(const EnvironmentOps *task, const float *state, size_t n,
+                              float *features, size_t stride) {
+    (void)task;
     for (size_t i = 0; i < n; i++) {
         memcpy(features + i * stride, state + i * STATE_DIM, STATE_DIM * sizeof *state);
     }
 }
 
 KERNEL_CLONES
-static void cartpole_terminated(const float *next, size_t n, unsigned char *terminated) {
+static void cartpole_terminated(const EnvironmentOps *task, const float *next, size_t n,
+                                unsigned char *terminated) {
     const float x_bound = (float)x_limit;
     const float angle_bound = (float)angle_limit;
+    (void)task;
     for (size_t i = 0; i < n; i++) {
         const float x = next[i * STATE_DIM + STATE_X];
         const float angle = next[i * STATE_DIM + STATE_ANGLE];
@@ -143,10 +150,11 @@ static void cartpole_terminated(const float *next, size_t n, unsigned char *term
 }
 
 KERNEL_CLONES
-static void cartpole_rewards(const float *state, const float *action, const float *next, size_t n,
-                             float *reward) {
+static void cartpole_rewards(const EnvironmentOps *task, const float *state, const float *action,
+                             const float *next, size_t n, float *reward) {
     const float x_bound = (float)x_limit;
     const float angle_bound = (float)angle_limit;
+    (void)task;
     (void)state;
     (void)action;
     for (size_t i = 0; i < n; i++) {
@@ -162,6 +170,8 @@ const EnvironmentOps environment_cartpole_ops = {
     .name = "cartpole",
     .source = "mbrl-lib, mbrl/env/cartpole_continuous.py and reward_fns.py",
     .help = "balance a pole on a cart; reward 1 per step inside +-12 degrees and +-2.4 m",
+    .observation = "x (m), its speed, pole angle (rad, 0 up), its speed",
+    .start = "all four uniform in +-0.05",
     .state_dim = STATE_DIM,
     .action_dim = 1,
     .feature_dim = STATE_DIM,

@@ -7,13 +7,12 @@
  * tables.
  */
 #include "mbrl/environments/builtin.h"
-#include "mbrl/environments/mujoco_sim.h"
+#include "mbrl/environments/mujoco_task.h"
 
 #include "core/kernel.h"
 #include "core/vector_math.h"
 
 #include <math.h>
-#include <stdlib.h>
 
 enum { STATE_X, STATE_ANGLE, STATE_X_DOT, STATE_ANGLE_DOT, STATE_DIM };
 enum { FEATURE_DIM = 5, FRAME_SKIP = 2, NQ = 2, NV = 2 };
@@ -57,53 +56,32 @@ static const double action_high[1] = {3.0};
  * random policy, seed 1) */
 static const double target_scale[STATE_DIM] = {0.074892174, 0.13382736, 0.6259104, 1.3774246};
 
-typedef struct Swingup {
-    MujocoSim sim;
-} Swingup;
-
-static Status swingup_create(void **self) {
-    *self = NULL;
-    Swingup *swingup = calloc(1, sizeof *swingup);
-    if (swingup == NULL) {
-        FAIL(STATUS_ERR_NOMEM, "no memory for the cartpole_swingup environment");
+static void swingup_start(const EnvironmentOps *task, const mjModel *model, Rng *rng, double *qpos,
+                          double *qvel) {
+    (void)task;
+    (void)model;
+    for (size_t i = 0; i < NQ; i++) {
+        qpos[i] = start_deviation * rng_normal(rng);
     }
-    const Status status = mujoco_sim_init(&swingup->sim, &shared_model);
-    if (status != STATUS_OK) {
-        free(swingup);
-        return status;
-    }
-    *self = swingup;
-    return STATUS_OK;
-}
-
-static void swingup_destroy(void *self) {
-    Swingup *swingup = self;
-    if (swingup != NULL) {
-        mujoco_sim_reset(&swingup->sim);
-        free(swingup);
+    for (size_t i = 0; i < NV; i++) {
+        qvel[i] = start_deviation * rng_normal(rng);
     }
 }
 
-static void observe(const Swingup *swingup, double *state) {
-    const mjData *data = swingup->sim.data;
+static void swingup_observe(const EnvironmentOps *task, const mjModel *model, mjData *data,
+                            double speed, double *state) {
+    (void)task;
+    (void)model;
+    (void)speed;
     state[STATE_X] = data->qpos[0];
     state[STATE_ANGLE] = data->qpos[1];
     state[STATE_X_DOT] = data->qvel[0];
     state[STATE_ANGLE_DOT] = data->qvel[1];
 }
 
-static Status swingup_reset(void *self, Rng *rng, double *state) {
-    Swingup *swingup = self;
-    double   start[NQ + NV];
-    for (size_t i = 0; i < NQ + NV; i++) {
-        start[i] = start_deviation * rng_normal(rng);
-    }
-    TRY(mujoco_sim_start(&swingup->sim, start, start + NQ));
-    observe(swingup, state);
-    return STATUS_OK;
-}
-
-static double swingup_reward(const double *state, const double *action, const double *next) {
+static double swingup_reward(const EnvironmentOps *task, const double *state, const double *action,
+                             const double *next) {
+    (void)task;
     (void)state;
     const double tip_x = next[STATE_X] - pole_length * sin(next[STATE_ANGLE]);
     const double tip_z = -pole_length * cos(next[STATE_ANGLE]) - pole_length;
@@ -111,38 +89,10 @@ static double swingup_reward(const double *state, const double *action, const do
     return exp(-distance2 / (pole_length * pole_length)) - action_cost * action[0] * action[0];
 }
 
-static Status swingup_step(void *self, const double *action, double *state, EnvironmentStep *out) {
-    Swingup     *swingup = self;
-    double       before[STATE_DIM];
-    const double clipped[1] = {fmin(fmax(action[0], action_low[0]), action_high[0])};
-    bool         diverged = !isfinite(action[0]);
-
-    observe(swingup, before);
-    if (!diverged) {
-        swingup->sim.data->ctrl[0] = clipped[0];
-        mujoco_sim_step(&swingup->sim, FRAME_SKIP, &diverged);
-    }
-    observe(swingup, state);
-    out->diverged = diverged;
-    out->terminated = false;
-    out->reward = diverged ? 0.0 : swingup_reward(before, clipped, state);
-    return STATUS_OK;
-}
-
-static void swingup_save(const void *self, double *snapshot) {
-    const Swingup *swingup = self;
-    mujoco_sim_save(&swingup->sim, snapshot);
-}
-
-static Status swingup_load(void *self, const double *snapshot, double *state) {
-    Swingup *swingup = self;
-    mujoco_sim_load(&swingup->sim, snapshot);
-    observe(swingup, state);
-    return STATUS_OK;
-}
-
 KERNEL_CLONES
-static void swingup_features(const float *state, size_t n, float *features, size_t stride) {
+static void swingup_features(const EnvironmentOps *task, const float *state, size_t n,
+                             float *features, size_t stride) {
+    (void)task;
     for (size_t i = 0; i < n; i++) {
         const float *s = state + i * STATE_DIM;
         float       *f = features + i * stride;
@@ -154,11 +104,12 @@ static void swingup_features(const float *state, size_t n, float *features, size
 }
 
 KERNEL_CLONES
-static void swingup_rewards(const float *state, const float *action, const float *next, size_t n,
-                            float *reward) {
+static void swingup_rewards(const EnvironmentOps *task, const float *state, const float *action,
+                            const float *next, size_t n, float *reward) {
     const float length = (float)pole_length;
     const float sharpness = (float)(-1.0 / (pole_length * pole_length));
     const float cost = (float)action_cost;
+    (void)task;
     (void)state;
     for (size_t i = 0; i < n; i++) {
         float sine;
@@ -171,10 +122,20 @@ static void swingup_rewards(const float *state, const float *action, const float
     }
 }
 
+static const MujocoTask swingup_task = {
+    .model = &shared_model,
+    .frame_skip = FRAME_SKIP,
+    .start = swingup_start,
+    .observe = swingup_observe,
+};
+
 const EnvironmentOps environment_cartpole_swingup_ops = {
     .name = "cartpole_swingup",
     .source = "handful-of-trials (Chua et al. 2018), dmbrl/env/cartpole.py",
     .help = "swing a pole up on a cart and hold it (MuJoCo); reward at most 1 per step",
+    .observation = "x (m), pole angle (rad, 0 down), their speeds",
+    .inputs = "sin angle, cos angle, x, speed of x, speed of the angle",
+    .start = "all four N(0, 0.1^2)",
     .state_dim = STATE_DIM,
     .action_dim = 1,
     .feature_dim = FEATURE_DIM,
@@ -186,12 +147,13 @@ const EnvironmentOps environment_cartpole_swingup_ops = {
     .target_absolute = NULL,
     .worst_return = -18.0, /* 200 steps far from the goal at full action */
     .snapshot_size = MUJOCO_SNAPSHOT(NQ, NV),
-    .create = swingup_create,
-    .destroy = swingup_destroy,
-    .reset = swingup_reset,
-    .step = swingup_step,
-    .save = swingup_save,
-    .load = swingup_load,
+    .data = &swingup_task,
+    .create = mujoco_task_create,
+    .destroy = mujoco_task_destroy,
+    .reset = mujoco_task_reset,
+    .step = mujoco_task_step,
+    .save = mujoco_task_save,
+    .load = mujoco_task_load,
     .reward = swingup_reward,
     .features = swingup_features,
     .rewards = swingup_rewards,

@@ -26,10 +26,14 @@ typedef struct EnvironmentStep {
  * s = state_dim (what the agent observes), a = action_dim, f = feature_dim (what the dynamics model
  * is given besides the action), n = rows of a batch. Batches are row-major float32.
  */
-typedef struct EnvironmentOps {
+typedef struct EnvironmentOps EnvironmentOps;
+struct EnvironmentOps {
     const char   *name;
-    const char   *source; /* reference implementation whose constants were used */
-    const char   *help;   /* one line */
+    const char   *source;      /* reference implementation whose constants were used */
+    const char   *help;        /* one line */
+    const char   *observation; /* names of the state's numbers with units, one line */
+    const char   *inputs;      /* what `features` makes of them; NULL = the state itself */
+    const char   *start;       /* the reset distribution, one line */
     size_t        state_dim;
     size_t        action_dim;
     size_t        feature_dim;
@@ -41,11 +45,12 @@ typedef struct EnvironmentOps {
                                      policy; 0 = constant dimension, left out of likelihoods */
     const bool *target_absolute;  /* (s) target is the next value itself, else the change; NULL =
                                      all changes */
-    double worst_return;          /* of a diverged episode */
-    size_t snapshot_size;         /* doubles of a complete simulator state */
+    double      worst_return;     /* of a diverged episode */
+    size_t      snapshot_size;    /* doubles of a complete simulator state */
+    const void *data;             /* what a task that was built at run time works with; else NULL */
 
-    /* required */
-    Status (*create)(void **self);
+    /* required; `task` is the environment itself, so that it finds its `data` */
+    Status (*create)(const EnvironmentOps *task, void **self);
     void (*destroy)(void *self);
     /* starts an episode; state (s) out */
     Status (*reset)(void *self, Rng *rng, double *state);
@@ -55,15 +60,27 @@ typedef struct EnvironmentOps {
     void (*save)(const void *self, double *snapshot);
     Status (*load)(void *self, const double *snapshot, double *state);
     /* reward of one transition: state (s), action (a), next (s) */
-    double (*reward)(const double *state, const double *action, const double *next);
+    double (*reward)(const EnvironmentOps *task, const double *state, const double *action,
+                     const double *next);
     /* state (n, s) -> features (n, f) with row stride `stride` floats */
-    void (*features)(const float *state, size_t n, float *features, size_t stride);
-    /* planner's reward: (n, s), (n, a), (n, s) -> (n) */
-    void (*rewards)(const float *state, const float *action, const float *next, size_t n,
-                    float *reward);
+    void (*features)(const EnvironmentOps *task, const float *state, size_t n, float *features,
+                     size_t stride);
+    /* `reward` of a batch: (n, s), (n, a), (n, s) -> (n) */
+    void (*rewards)(const EnvironmentOps *task, const float *state, const float *action,
+                    const float *next, size_t n, float *reward);
     /* optional: predicted termination, next (n, s) -> (n) 0 or 1; NULL = never */
-    void (*terminated)(const float *next, size_t n, unsigned char *terminated);
-} EnvironmentOps;
+    void (*terminated)(const EnvironmentOps *task, const float *next, size_t n,
+                       unsigned char *terminated);
+    /* optional: what a planner maximizes where the literature plans with something else than the
+     * reward; NULL = rewards */
+    void (*planner_rewards)(const EnvironmentOps *task, const float *state, const float *action,
+                            const float *next, size_t n, float *reward);
+    const char *planner_objective; /* its name in one line; NULL with planner_rewards == NULL */
+};
+
+/** What a planner maximizes: planner_rewards where the task has it, else rewards. */
+void environment_planner_rewards(const EnvironmentOps *task, const float *state,
+                                 const float *action, const float *next, size_t n, float *reward);
 
 Status                environment_find(const char *name, const EnvironmentOps **out) MUST_USE;
 size_t                environment_count(void);

@@ -45,6 +45,7 @@ static bool guarded(void (*body)(void *context), void *context) {
 
 typedef struct Compilation {
     const char *mjcf;
+    const char *file;
     mjVFS      *files;
     mjModel    *model;
     char        error[ERROR_TEXT_SIZE];
@@ -63,22 +64,44 @@ static void compile_body(void *context) {
     mj_deleteVFS(c->files);
 }
 
-/* Compiles from memory. The virtual file system is a fifth of a megabyte: not for the stack. */
+static void load_body(void *context) {
+    Compilation *c = context;
+    c->model = mj_loadXML(c->file, NULL, c->error, (int)sizeof c->error);
+}
+
+/* Compiles from memory or a file. The virtual file system is a fifth of a megabyte: not for the
+ * stack. */
 static Status compile(MujocoModel *model) {
     mjVFS *files = calloc(1, sizeof *files);
 
     if (files == NULL) {
         FAIL(STATUS_ERR_NOMEM, "no memory to compile the model of '%s'", model->name);
     }
-    Compilation c = {.mjcf = model->mjcf, .files = files};
-    const bool  finished = guarded(compile_body, &c);
+    Compilation c = {.mjcf = model->mjcf, .file = model->file, .files = files};
+    const bool  finished = guarded(model->file != NULL ? load_body : compile_body, &c);
     free(files);
     if (c.model == NULL) {
-        FAIL(STATUS_ERR_PARSE, "MuJoCo cannot compile the model of '%s': %s", model->name,
-             finished ? c.error : error_text);
+        char *const text = finished ? c.error : error_text;
+        for (size_t i = 0; text[i] != '\0'; i++) {
+            text[i] = (text[i] == '\n') ? ' ' : text[i]; /* one sentence, one line */
+        }
+        FAIL(STATUS_ERR_PARSE, "MuJoCo cannot compile the model of '%s': %s", model->name, text);
     }
     model->model = c.model;
     return STATUS_OK;
+}
+
+void mujoco_model_init(MujocoModel *model, const char *name) {
+    *model = (MujocoModel){.name = name};
+    (void)pthread_mutex_init(&model->lock, NULL);
+}
+
+void mujoco_model_reset(MujocoModel *model) {
+    if (model->model != NULL) {
+        mj_deleteModel(model->model);
+    }
+    (void)pthread_mutex_destroy(&model->lock);
+    model->model = NULL;
 }
 
 Status mujoco_model_get(MujocoModel *model, const mjModel **out) {

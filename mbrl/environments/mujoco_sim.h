@@ -17,7 +17,8 @@
 /** An MJCF text and the model it compiles to; a static object per environment. */
 typedef struct MujocoModel {
     const char     *name;
-    const char     *mjcf;
+    const char     *mjcf;  /* NULL where `file` is given */
+    const char     *file;  /* read from there, with what it includes; NULL = mjcf */
     mjModel        *model; /* NULL until the first use; `lock` guards the change */
     pthread_mutex_t lock;
 } MujocoModel;
@@ -34,6 +35,10 @@ typedef struct MujocoSim {
 /** Doubles of a snapshot: qpos, qvel, time, qacc_warmstart. */
 #define MUJOCO_SNAPSHOT(nq, nv) ((nq) + 2 * (nv) + 1)
 
+/** For a model that is made at run time; `name` is borrowed. reset() is harmless on one that was
+ * never compiled; no simulation may be left. */
+void mujoco_model_init(MujocoModel *model, const char *name);
+void mujoco_model_reset(MujocoModel *model);
 /** Compiles the model unless that was done before. @return STATUS_OK; STATUS_ERR_PARSE with the
  * compiler's text; STATUS_ERR_NOMEM */
 Status mujoco_model_get(MujocoModel *model, const mjModel **out) MUST_USE;

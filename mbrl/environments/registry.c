@@ -1,13 +1,24 @@
 #include "mbrl/environments/builtin.h"
 
 #include "core/option.h"
+#include "mbrl/environments/mjcf.h"
 
 #include <string.h>
 
 static const EnvironmentOps *const builtin[] = {
     &environment_cartpole_ops,
+    &environment_pendulum_ops,
+    &environment_double_pendulum_swingup_ops,
+    &environment_mbbl_cartpole_ops,
+    &environment_mbbl_pendulum_ops,
+    &environment_mbbl_acrobot_ops,
+    &environment_mbbl_inverted_pendulum_ops,
 #ifdef MBTUNE_HAVE_MUJOCO
     &environment_cartpole_swingup_ops,
+    &environment_reacher7dof_ops,
+    &environment_pusher_ops,
+    &environment_half_cheetah_ops,
+    &environment_hopper_ops,
 #endif
 };
 
@@ -16,6 +27,11 @@ enum { BUILTIN_COUNT = sizeof builtin / sizeof builtin[0] };
 static const char *const unavailable[] = {
 #ifndef MBTUNE_HAVE_MUJOCO
     "cartpole_swingup: built without MuJoCo",
+    "reacher7dof: built without MuJoCo",
+    "pusher: built without MuJoCo",
+    "half_cheetah: built without MuJoCo",
+    "hopper: built without MuJoCo",
+    "mjcf: built without MuJoCo",
 #endif
     NULL,
 };
@@ -54,6 +70,10 @@ Status environment_find(const char *name, const EnvironmentOps **out) {
         }
         names[i] = builtin[i]->name;
     }
+    if (strcmp(name, "mjcf") == 0 && environment_mjcf_help() != NULL) {
+        FAIL(STATUS_ERR_UNKNOWN_NAME, "environment 'mjcf' needs a model: "
+                                      "environment: {name: mjcf, file: robot.xml, ...}");
+    }
     const char *reason = missing_reason(name);
     if (reason != NULL) {
         FAIL(STATUS_ERR_UNAVAILABLE, "environment %s", reason);
@@ -63,4 +83,13 @@ Status environment_find(const char *name, const EnvironmentOps **out) {
         FAIL(STATUS_ERR_UNKNOWN_NAME, "no environment '%s'; did you mean '%s'?", name, nearest);
     }
     FAIL(STATUS_ERR_UNKNOWN_NAME, "no environment '%s'; `mbtune list` shows them", name);
+}
+
+void environment_planner_rewards(const EnvironmentOps *task, const float *state,
+                                 const float *action, const float *next, size_t n, float *reward) {
+    if (task->planner_rewards != NULL) {
+        task->planner_rewards(task, state, action, next, n, reward);
+    } else {
+        task->rewards(task, state, action, next, n, reward);
+    }
 }

@@ -230,7 +230,7 @@ static void gather_tile(Rollout *r, const float *actions, const uint32_t *rows, 
         copy_floats(r->tile.action + j * a, actions + rows[j] % r->shape.candidates * a, a);
         copy_floats(r->tile.input + j * inputs + env->feature_dim, r->tile.action + j * a, a);
     }
-    env->features(r->tile.state, n, r->tile.input, inputs);
+    env->features(env, r->tile.state, n, r->tile.input, inputs);
 }
 
 /* next = state or 0, + mean + sd noise */
@@ -252,9 +252,10 @@ static void sample_tile(Rollout *r, const uint32_t *rows, size_t n) {
 static void settle_tile(Rollout *r, const uint32_t *rows, size_t n) {
     const EnvironmentOps *env = r->environment;
     const size_t          s = env->state_dim;
-    env->rewards(r->tile.state, r->tile.action, r->tile.next, n, r->tile.reward);
+    environment_planner_rewards(env, r->tile.state, r->tile.action, r->tile.next, n,
+                                r->tile.reward);
     if (env->terminated != NULL) {
-        env->terminated(r->tile.next, n, r->tile.ended);
+        env->terminated(env, r->tile.next, n, r->tile.ended);
     } else {
         memset(r->tile.ended, 0, n);
     }

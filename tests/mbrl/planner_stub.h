@@ -65,7 +65,9 @@ static const DynamicsModelOps stub_model_ops = {
     .predict_flop = stub_predict_flop,
 };
 
-static void stub_features(const float *state, size_t n, float *features, size_t stride) {
+static void stub_features(const EnvironmentOps *task, const float *state, size_t n, float *features,
+                          size_t stride) {
+    (void)task;
     for (size_t j = 0; j < n; j++) {
         features[j * stride] = state[STUB_STATE * j];
         features[j * stride + 1] = state[STUB_STATE * j + 1];
@@ -75,15 +77,18 @@ static void stub_features(const float *state, size_t n, float *features, size_t 
 /* reward of one row; k = step number of `next`, 1 at the first */
 static float (*stub_reward)(float x, float action, float next, float k);
 
-static void stub_rewards(const float *state, const float *action, const float *next, size_t n,
-                         float *reward) {
+static void stub_rewards(const EnvironmentOps *task, const float *state, const float *action,
+                         const float *next, size_t n, float *reward) {
+    (void)task;
     for (size_t j = 0; j < n; j++) {
         reward[j] = stub_reward(state[STUB_STATE * j], action[j], next[STUB_STATE * j],
                                 next[STUB_STATE * j + 1]);
     }
 }
 
-static void stub_terminated(const float *next, size_t n, unsigned char *terminated) {
+static void stub_terminated(const EnvironmentOps *task, const float *next, size_t n,
+                            unsigned char *terminated) {
+    (void)task;
     for (size_t j = 0; j < n; j++) {
         terminated[j] = next[STUB_STATE * j] > 1.0f;
     }

@@ -23,7 +23,7 @@ static void one_push_from_rest_by_hand(void **state) {
     EnvironmentStep       step;
     const double          rest[4] = {0};
     const double          full[1] = {1.0};
-    assert_ok(ops->create(&self));
+    assert_ok(ops->create(ops, &self));
     assert_ok(ops->load(self, rest, next));
     assert_ok(ops->step(self, full, next, &step));
     const double push = 10.0 / 1.1;
@@ -42,7 +42,7 @@ static void starts_lie_in_a_small_box(void **state) {
     void                 *self = NULL;
     double                start[4];
     double                widest = 0.0;
-    assert_ok(ops->create(&self));
+    assert_ok(ops->create(ops, &self));
     for (uint64_t episode = 0; episode < 500; episode++) {
         Rng rng = rng_stream(3, episode, RNG_ENVIRONMENT);
         assert_ok(ops->reset(self, &rng, start));
@@ -72,7 +72,7 @@ static void limits_end_the_episode_without_reward(void **state) {
         {{0, 0, 0.01 - angle_limit, -1.0}, true},
     };
     void *self = NULL;
-    assert_ok(ops->create(&self));
+    assert_ok(ops->create(ops, &self));
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         double          next[4];
         EnvironmentStep step;

@@ -22,7 +22,7 @@ typedef struct Bench {
 static void bench_open(Bench *bench, size_t index) {
     bench->ops = environment_at(index);
     assert_non_null(bench->ops);
-    assert_ok(bench->ops->create(&bench->self));
+    assert_ok(bench->ops->create(bench->ops, &bench->self));
 }
 
 static void bench_close(Bench *bench) {
@@ -57,6 +57,8 @@ static void facts_are_complete(void **state) {
         assert_non_null(ops->name);
         assert_non_null(ops->source);
         assert_non_null(ops->help);
+        assert_non_null(ops->observation);
+        assert_non_null(ops->start);
         assert_in_range(ops->state_dim, 1, ENV_MAX_STATE);
         assert_in_range(ops->action_dim, 1, ENV_MAX_ACTION);
         assert_true(ops->feature_dim >= 1 && ops->dt > 0 && ops->episode_length >= 1);
@@ -269,11 +271,11 @@ static void planner_rewards_agree_with_the_simulators(void **state) {
         const EnvironmentOps *ops = environment_at(e);
         Triples               t;
         triples_make(&t, ops);
-        ops->rewards(t.state_f, t.action_f, t.next_f, TRIPLES, reward);
+        ops->rewards(ops, t.state_f, t.action_f, t.next_f, TRIPLES, reward);
         double spread = 0.0;
         for (size_t i = 0; i < TRIPLES; i++) {
             const double exact =
-                ops->reward(t.state + i * ops->state_dim, t.action + i * ops->action_dim,
+                ops->reward(ops, t.state + i * ops->state_dim, t.action + i * ops->action_dim,
                             t.next + i * ops->state_dim);
             assert_close((double)reward[i], exact, 1e-5, 1e-5);
             spread = fmax(spread, fabs(exact - (double)reward[0]));
@@ -295,19 +297,19 @@ static void batches_equal_single_rows(void **state) {
         triples_make(&t, ops);
         float *features = calloc(TRIPLES * stride, sizeof *features);
         assert_non_null(features);
-        ops->rewards(t.state_f, t.action_f, t.next_f, TRIPLES, reward);
-        ops->features(t.state_f, TRIPLES, features, stride);
+        ops->rewards(ops, t.state_f, t.action_f, t.next_f, TRIPLES, reward);
+        ops->features(ops, t.state_f, TRIPLES, features, stride);
         if (ops->terminated != NULL) {
-            ops->terminated(t.next_f, TRIPLES, terminated);
+            ops->terminated(ops, t.next_f, TRIPLES, terminated);
         }
         for (size_t i = 0; i < TRIPLES; i++) {
             float         one_reward;
             unsigned char one_terminated;
             float         one_features[2 * ENV_MAX_STATE];
-            ops->rewards(t.state_f + i * ops->state_dim, t.action_f + i * ops->action_dim,
+            ops->rewards(ops, t.state_f + i * ops->state_dim, t.action_f + i * ops->action_dim,
                          t.next_f + i * ops->state_dim, 1, &one_reward);
             assert_memory_equal(&one_reward, &reward[i], sizeof one_reward);
-            ops->features(t.state_f + i * ops->state_dim, 1, one_features, ops->feature_dim);
+            ops->features(ops, t.state_f + i * ops->state_dim, 1, one_features, ops->feature_dim);
             assert_memory_equal(one_features, features + i * stride,
                                 ops->feature_dim * sizeof(float));
             for (size_t k = 0; k < ops->feature_dim; k++) {
@@ -318,7 +320,7 @@ static void batches_equal_single_rows(void **state) {
                 assert_true(features[i * stride + k] == 0.0f);
             }
             if (ops->terminated != NULL) {
-                ops->terminated(t.next_f + i * ops->state_dim, 1, &one_terminated);
+                ops->terminated(ops, t.next_f + i * ops->state_dim, 1, &one_terminated);
                 assert_int_equal(one_terminated, terminated[i]);
             }
         }
@@ -347,7 +349,7 @@ static void predicted_termination_agrees_with_the_simulator(void **state) {
                     next[i] = (float)bench.state[i];
                 }
                 if (bench.ops->terminated != NULL) {
-                    bench.ops->terminated(next, 1, &predicted);
+                    bench.ops->terminated(bench.ops, next, 1, &predicted);
                 }
                 assert_int_equal(predicted, step.terminated);
             }
@@ -376,13 +378,16 @@ static void worst_return_is_below_the_random_policy(void **state) {
                 double before[ENV_MAX_STATE];
                 memcpy(before, bench.state, sizeof before);
                 step = bench_random_step(&bench, &rng);
-                assert_close(step.reward, bench.ops->reward(before, bench.action, bench.state),
-                             1e-12, 0);
+                assert_close(step.reward,
+                             bench.ops->reward(bench.ops, before, bench.action, bench.state), 1e-12,
+                             0);
                 sum += step.reward;
             }
             total += sum;
             lowest = fmin(lowest, sum);
         }
+        print_message("%s: random policy %.4g, lowest of 20 episodes %.4g, worst_return %g\n",
+                      bench.ops->name, total / 20.0, lowest, bench.ops->worst_return);
         assert_true(bench.ops->worst_return <= total / 20.0);
         assert_true(bench.ops->worst_return <= lowest);
         bench_close(&bench);

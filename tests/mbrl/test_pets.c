@@ -392,6 +392,7 @@ static void a_broken_simulation_costs_the_worst_return(void **state) {
     for (size_t e = 0; e < 3; e++) {
         const double length = record_value(&record, "episode_length", e);
         assert_true(length <= 10.0);
+        assert_int_equal(record_value(&record, "episode_diverged", e) == 1.0, length == 10.0);
         if (length == 10.0) {
             assert_true(record_value(&record, "episode_reward", e) == -77.0);
         }

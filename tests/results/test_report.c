@@ -261,6 +261,79 @@ static void top_takes_each_line_once(void **state) {
     assert_int_equal(found, 2);
 }
 
+/* ---- diverged episodes ---------------------------------------------------------------------- */
+
+static void diverged_at(Fixture *f, int64_t segment, int64_t step, double value) {
+    assert_ok(
+        results_metric_insert(f->results, false, segment, step, 0, "episode_diverged", value));
+}
+
+/* The tree with one diverged episode: episode 8 of segment 4, which would be the best. The window
+ * is 3 episodes, so it counts in segment 4 (its episodes 8, 9, 10). */
+static void a_segment_with_a_diverged_episode_in_its_window_is_never_first(void **state) {
+    Fixture *f = *state;
+    Json    *best = NULL;
+    int64_t  ids[8] = {0};
+    size_t   found = 0;
+    build_tree(f);
+    for (int64_t step = 6; step <= 10; step++) {
+        diverged_at(f, 3, step, 0.0);
+        diverged_at(f, 4, step, step == 8 ? 1.0 : 0.0);
+    }
+    assert_ok(report_best(f->results, &best));
+    assert_json(json_get(best, "segment"), "6");
+    json_release(best);
+    assert_ok(report_top(f->results, 8, ids, &found));
+    assert_int_equal(found, 3);
+    assert_int_equal(ids[0], 6);
+    assert_int_equal(ids[1], 3);
+    assert_int_equal(ids[2], 2);
+}
+
+/* Segment 5 continues 3: episode 9 of segment 3 counts in 3 (8, 9, 10), no more in 5 (13 to 15),
+ * and where 5 has two episodes of its own (14, 15) the window reaches back to 10, not to 9. */
+static void the_window_reaches_back_as_far_as_the_objectives(void **state) {
+    Fixture *f = *state;
+    int64_t  ids[8] = {0};
+    size_t   found = 0;
+    build_tree(f);
+    for (int64_t step = 6; step <= 10; step++) {
+        diverged_at(f, 3, step, step == 9 ? 1.0 : 0.0);
+    }
+    diverged_at(f, 5, 14, 0.0);
+    diverged_at(f, 5, 15, 0.0);
+    assert_ok(report_top(f->results, 8, ids, &found));
+    assert_int_equal(found, 4);
+    assert_int_equal(ids[0], 4);
+    assert_int_equal(ids[1], 6);
+    assert_int_equal(ids[2], 5);
+    assert_int_equal(ids[3], 2);
+    /* with episode 10 in place of 9 it is in the window of 5, too */
+    diverged_at(f, 3, 10, 1.0);
+    assert_ok(report_top(f->results, 8, ids, &found));
+    assert_int_equal(found, 3);
+}
+
+static void a_study_may_allow_diverged_episodes(void **state) {
+    Fixture *f = *state;
+    Json    *best = NULL;
+    Json    *summary = NULL;
+    fixture_done(f, 1, 0, 0, 5, 10.0);
+    diverged_at(f, 1, 5, 1.0);
+    assert_fails(report_best(f->results, &best), STATUS_ERR_STATE, "allow_diverged: true");
+    assert_ok(report_summary(f->results, &summary));
+    assert_true(json_is_null(json_get(summary, "best")));
+    json_release(summary);
+    assert_ok(results__run(f->results, "UPDATE study SET definition = ?", "t",
+                           "{\"allow_diverged\":false}"));
+    assert_fails(report_best(f->results, &best), STATUS_ERR_STATE, "allow_diverged: true");
+    assert_ok(results__run(f->results, "UPDATE study SET definition = ?", "t",
+                           "{\"allow_diverged\":true}"));
+    assert_ok(report_best(f->results, &best));
+    assert_json(json_get(best, "segment"), "1");
+    json_release(best);
+}
+
 /* ---- repeats -------------------------------------------------------------------------------- */
 
 /* a chain that finishes a segment of 5 at each value */
@@ -489,6 +562,9 @@ int main(void) {
         WITH_TRIALS(ties_go_to_the_earliest_and_constraints_come_first),
         WITH_TRIALS(evaluations_of_the_best_are_pooled_by_episodes),
         WITH_TRIALS(top_takes_each_line_once),
+        WITH_TRIALS(a_segment_with_a_diverged_episode_in_its_window_is_never_first),
+        WITH_TRIALS(the_window_reaches_back_as_far_as_the_objectives),
+        WITH_TRIALS(a_study_may_allow_diverged_episodes),
         WITH_TRIALS(of_repeated_configurations_the_best_mean_wins_not_the_luckiest_chain),
         WITH_TRIALS(the_lowest_mean_wins_where_less_is_better),
         WITH_TRIALS(a_chain_that_ended_early_pulls_its_configuration_to_where_all_were),

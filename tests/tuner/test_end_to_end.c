@@ -345,8 +345,46 @@ static void pets_learns_to_balance(void **state) {
     scene_remove(&scene);
 }
 
+/* Segment 3 reports the highest reward by far, in a diverged episode. */
+static void make_exploding(Scene *scene, const char *allow) {
+    char text[4096];
+    (void)snprintf(text, sizeof text,
+                   "name: scene\n"
+                   "trainer: {command: [%s, --fault, explode@segment=3]}\n"
+                   "objective: {metric: episode_reward, direction: maximize}\n"
+                   "budget: {unit: episode, per_trial: 2, trials: 4}\n"
+                   "scheduler: {name: random}\n"
+                   "hyperparameters: {x: {type: float, lower: 0.0, upper: 1.0}}\n"
+                   "allow_diverged: %s\n",
+                   SCENE_FAKE_TRAINER, allow);
+    scene_write(scene, text);
+}
+
+static void assert_best_is_third(const Scene *scene, bool expected) {
+    static Run        best;
+    const char *const arguments[] = {"best", scene->study, "-f", "json", NULL};
+    assert_int_equal(run_mbtune(&best, arguments), 0);
+    assert_int_equal(strstr(best.text, "\"segment\": 3,") != NULL, expected);
+    /* the line that the coordinator itself keeps */
+    assert_int_equal(strstr(scene->run.text, "best 1e+06") != NULL, expected);
+}
+
+static void a_diverged_episode_is_never_the_best_unless_the_study_allows_it(void **state) {
+    (void)state;
+    static Scene scene;
+    make_exploding(&scene, "false");
+    assert_int_equal(scene_run(&scene, "1"), 0);
+    assert_best_is_third(&scene, false);
+    scene_remove(&scene);
+    make_exploding(&scene, "true");
+    assert_int_equal(scene_run(&scene, "1"), 0);
+    assert_best_is_third(&scene, true);
+    scene_remove(&scene);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_diverged_episode_is_never_the_best_unless_the_study_allows_it),
         cmocka_unit_test(synchronous_rows_do_not_depend_on_the_number_of_workers),
         cmocka_unit_test(killed_trainers_change_nothing),
         cmocka_unit_test(killed_workers_change_nothing),

@@ -425,6 +425,28 @@ static void everything_that_studies_may_name_is_listed(void **state) {
     assert_fails(run(f, command_list, "scheduler", WORDS(NULL)), STATUS_ERR_USAGE, "'schedulers'");
 }
 
+static void an_environment_shows_its_facts(void **state) {
+    Fixture *f = *state;
+
+    for (size_t e = 0; e < environment_count(); e++) {
+        const EnvironmentOps *ops = environment_at(e);
+        assert_ok(run(f, command_list, "environments", WORDS(ops->name, NULL)));
+        assert_contains(buffer_text(&f->out), ops->observation);
+        assert_contains(buffer_text(&f->out), ops->start);
+        assert_contains(buffer_text(&f->out), ops->source);
+        assert_contains(buffer_text(&f->out), "worst_return");
+        assert_contains(buffer_text(&f->out), ops->planner_rewards != NULL
+                                                  ? "without the bonus for being alive"
+                                                  : "planner_objective: the reward");
+    }
+    for (size_t i = 0; environment_unavailable()[i] != NULL; i++) {
+        assert_ok(run(f, command_list, "environments", WORDS(NULL)));
+        assert_contains(buffer_text(&f->out), "not in this build: built without MuJoCo");
+    }
+    assert_ok(run(f, command_list, "environments", WORDS("mjcf", NULL)));
+    assert_contains(buffer_text(&f->out), "MuJoCo");
+}
+
 static void every_example_is_good(void **state) {
     Fixture       *f = *state;
     DIR           *folder = opendir(TEST_SOURCE_FOLDER "/examples");
@@ -555,6 +577,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(a_study_without_results_has_no_best, setup, teardown),
         cmocka_unit_test_setup_teardown(everything_that_studies_may_name_is_listed, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(an_environment_shows_its_facts, setup, teardown),
         cmocka_unit_test_setup_teardown(every_example_is_good, setup, teardown),
         cmocka_unit_test_setup_teardown(validation_counts_and_prices_a_study, setup, teardown),
         cmocka_unit_test_setup_teardown(segments_too_short_for_a_first_episode_are_warned_of, setup,

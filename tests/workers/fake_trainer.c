@@ -7,9 +7,10 @@
  * (a file that must not exist yet and is then made: a retry does not meet it). The hyperparameter
  * fault_KIND: N is KIND@unit=N, `sleep` is seconds per unit. KIND:
  *   crash exit kill segv hang garbage nan hog long_line unknown_op wrong_segment wrong_step
- * fail diverge full family unwritten silent. The agent is two numbers with momentum that walk to an
- * optimum; learning_rate, x and y change how. Continuing in memory, from file and in another
- * process gives the same metrics bit for bit.
+ * fail diverge full family unwritten silent explode (a huge reward, and the metric
+ * episode_diverged). The agent is two numbers with momentum that walk to an optimum; learning_rate,
+ * x and y change how. Continuing in memory, from file and in another process gives the same metrics
+ * bit for bit.
  */
 #include "core/buffer.h"
 #include "core/clock.h"
@@ -178,23 +179,6 @@ static bool load(const char *path, Agent *out) {
     return *at == '\n';
 }
 
-static void say_metric(const Request *work, int64_t id, int64_t step, double value) {
-    Json  *values = json_new_object();
-    Status status = json_set(values, "episode_reward", json_new_number(value));
-    if (status == STATUS_OK) {
-        status = json_set(values, "train_flop", json_new_number(1000.0));
-    }
-    if (status != STATUS_OK) {
-        _exit(8);
-    }
-    say(&(Reply){.kind = REPLY_METRIC,
-                 .evaluate = work->kind == REQUEST_EVALUATE,
-                 .segment = id,
-                 .step = step,
-                 .values = values});
-    json_release(values);
-}
-
 /* ---- faults ---- */
 
 static bool is_due(const Fault *fault, const Request *work, int64_t unit) {
@@ -285,6 +269,27 @@ static void deadly_faults(const Request *work, int64_t unit) {
     if (due("long_line", work, unit)) {
         long_line();
     }
+}
+
+static void say_metric(const Request *work, int64_t id, int64_t step, double value) {
+    Json      *values = json_new_object();
+    const bool exploded = work->kind == REQUEST_TRAIN && due("explode", work, step);
+    Status     status = json_set(values, "episode_reward", json_new_number(exploded ? 1e6 : value));
+    if (status == STATUS_OK && exploded) {
+        status = json_set(values, "episode_diverged", json_new_number(1.0));
+    }
+    if (status == STATUS_OK) {
+        status = json_set(values, "train_flop", json_new_number(1000.0));
+    }
+    if (status != STATUS_OK) {
+        _exit(8);
+    }
+    say(&(Reply){.kind = REPLY_METRIC,
+                 .evaluate = work->kind == REQUEST_EVALUATE,
+                 .segment = id,
+                 .step = step,
+                 .values = values});
+    json_release(values);
 }
 
 /* faults of speech; true if the order is over */

@@ -62,12 +62,14 @@ static void every_other_request_comes_back(void **state) {
     Request back;
     Json   *fixed = object("{\"ensemble_size\":5}");
     Json   *wanted = object("[\"model_nll_expert\"]");
+    Json   *definition = object("{\"file\":\"/robot.xml\"}");
     buffer_init(&line, PROTOCOL_LINE_BYTES);
 
     Request hello = {.kind = REQUEST_HELLO,
                      .protocol = 1,
                      .study = "s",
                      .agent = "pets",
+                     .environment_definition = definition,
                      .unit = "episode",
                      .fixed = fixed,
                      .metrics_wanted = wanted,
@@ -79,6 +81,7 @@ static void every_other_request_comes_back(void **state) {
     assert_string_equal(back.agent, "pets");
     assert_string_equal(back.unit, "episode");
     assert_null(back.environment);
+    assert_string_equal(json_string(json_get(back.environment_definition, "file")), "/robot.xml");
     assert_int_equal(back.cores, 2);
     assert_int_equal(json_integer(json_get(back.fixed, "ensemble_size")), 5);
     assert_int_equal(json_count(back.metrics_wanted), 1);
@@ -106,6 +109,7 @@ static void every_other_request_comes_back(void **state) {
     }
     json_release(fixed);
     json_release(wanted);
+    json_release(definition);
     buffer_reset(&line);
 }
 

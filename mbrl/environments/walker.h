@@ -1,0 +1,45 @@
+/** @file walker.h  What `half_cheetah` and `hopper` share: a body that walks along x in a plane.
+ *
+ * qpos starts with x, height and pitch of the torso. The state is (dx/dt over the control step,
+ * qpos from the height on, qvel); a model is given the pitch as sine and cosine, and not the speed,
+ * which it predicts.
+ *
+ * Source: handful-of-trials (Chua et al. 2018), dmbrl/env/half_cheetah.py and
+ * dmbrl/config/halfcheetah.py.
+ */
+#ifndef MBRL_ENVIRONMENTS_WALKER_H
+#define MBRL_ENVIRONMENTS_WALKER_H
+
+#include "core/vector_math.h"
+
+#include <stddef.h>
+
+enum { WALKER_SPEED, WALKER_HEIGHT, WALKER_PITCH, WALKER_REST };
+
+/** (height, sin pitch, cos pitch, rest): as many features as the state has numbers. */
+static inline void walker_features(const float *state, size_t dim, float *features) {
+    features[0] = state[WALKER_HEIGHT];
+    vector_sin_cos_one(state[WALKER_PITCH], &features[1], &features[2]);
+    for (size_t i = WALKER_REST; i < dim; i++) {
+        features[i] = state[i];
+    }
+}
+
+/** Sum of squares of an action. */
+static inline float walker_effort_float(const float *action, size_t dim) {
+    float sum = 0.0f;
+    for (size_t i = 0; i < dim; i++) {
+        sum += action[i] * action[i];
+    }
+    return sum;
+}
+
+static inline double walker_effort_double(const double *action, size_t dim) {
+    double sum = 0.0;
+    for (size_t i = 0; i < dim; i++) {
+        sum += action[i] * action[i];
+    }
+    return sum;
+}
+
+#endif

@@ -1,0 +1,134 @@
+/* A half-cheetah whose motors are 400 times too strong: full torque blows the simulation up.
+ * Nobody may gain from that, whatever was earned on the way. */
+#include "tests/mbrl/agent_bench.h"
+
+#include "mbrl/agents/pets_internal.h"
+#include "mbrl/environments/mujoco_task.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { CANDIDATES = 41, STEPS = 30 };
+
+#define STRENGTH 400.0
+
+/* the half-cheetah, its compiled model changed for this process */
+static const EnvironmentOps *explosive(void) {
+    static EnvironmentOps ops;
+    const EnvironmentOps *found = NULL;
+    void                 *self = NULL;
+    if (ops.name != NULL) {
+        return &ops;
+    }
+    assert_ok(environment_find("half_cheetah", &found));
+    ops = *found;
+    ops.episode_length = STEPS;
+    assert_ok(ops.create(&ops, &self));
+    mjModel *model = (mjModel *)(uintptr_t)mujoco_task_sim(self)->model;
+    for (int i = 0; i < model->nu; i++) {
+        model->actuator_gear[6 * i] *= STRENGTH;
+    }
+    ops.destroy(self);
+    return &ops;
+}
+
+typedef struct Outcome {
+    double earned; /* before the first bad step */
+    double pays;   /* what the episode counts */
+    bool   diverged;
+} Outcome;
+
+/* an episode of one held action, counted as agents count */
+static Outcome episode(void *self, const double *action) {
+    const EnvironmentOps *ops = explosive();
+    double                state[ENV_MAX_STATE];
+    EnvironmentStep       step = {0};
+    Outcome               outcome = {0};
+    Rng                   rng = rng_stream(1, 0, RNG_ENVIRONMENT);
+    assert_ok(ops->reset(self, &rng, state));
+    for (int t = 0; t < STEPS && !step.diverged; t++) {
+        assert_ok(ops->step(self, action, state, &step));
+        outcome.earned += step.reward;
+    }
+    outcome.diverged = step.diverged;
+    outcome.pays = step.diverged ? ops->worst_return : outcome.earned;
+    return outcome;
+}
+
+/* Candidates from idle to full torque in random directions. The blow-ups earn by far the most on
+ * their way, so a planner that saw the sum of rewards would choose one. */
+static void a_planner_gains_nothing_from_exploding_physics(void **state) {
+    (void)state;
+    const EnvironmentOps *ops = explosive();
+    void                 *self = NULL;
+    Rng                   rng = rng_stream(2, 0, RNG_TEST);
+    Outcome               best = {.pays = -(double)INFINITY};
+    Outcome               greediest = {.earned = -(double)INFINITY};
+    double                idle_pays = 0.0;
+    int                   blown = 0;
+    assert_ok(ops->create(ops, &self));
+    for (int c = 0; c < CANDIDATES; c++) {
+        double action[6];
+        for (int i = 0; i < 6; i++) {
+            const double sign = rng_uniform(&rng) < 0.5 ? -1.0 : 1.0;
+            action[i] = sign * (c == 0 ? 0.0 : c <= 10 ? 0.5 / STRENGTH : 1.0);
+        }
+        const Outcome outcome = episode(self, action);
+        blown += outcome.diverged;
+        idle_pays = c == 0 ? outcome.pays : idle_pays;
+        best = outcome.pays > best.pays ? outcome : best;
+        greediest = outcome.earned > greediest.earned ? outcome : greediest;
+    }
+    ops->destroy(self);
+    print_message("%d of %d candidates blew up; the greediest had earned %.4g, the best pays %.4g, "
+                  "idle %.4g\n",
+                  blown, CANDIDATES, greediest.earned, best.pays, idle_pays);
+    assert_true(blown >= 10);
+    assert_true(greediest.diverged && greediest.earned > 10.0 * fabs(best.pays));
+    assert_true(greediest.pays == ops->worst_return);
+    assert_false(best.diverged);
+    assert_true(best.pays >= idle_pays);
+}
+
+/* The agent on the same: such an episode is said to be one, counts the worst return, and what it
+ * learns from ends before the first bad step; so does an evaluation. */
+static void an_agent_is_paid_the_worst_return_and_learns_nothing_bad(void **state) {
+    (void)state;
+    const EnvironmentOps *ops = explosive();
+    double                options[BENCH_MOST_OPTIONS];
+    Record                record = {0};
+    const MetricSink      sink = record_sink(&record);
+    AgentResult           result;
+    void                 *self = NULL;
+    size_t                blown = 0;
+    bench_options(options);
+    assert_ok(bench_pets()->create(ops, AGENT_UNIT_EPISODE, options, 5, &self));
+    assert_ok(bench_pets()->train(self, 4, &sink, NULL, &result));
+    const size_t trained = record_count(&record, "episode_diverged");
+    assert_int_equal(trained, 4);
+    assert_ok(bench_pets()->evaluate(self, 2, 3, &sink, &result));
+    for (size_t e = 0; e < record_count(&record, "episode_diverged"); e++) {
+        const bool diverged = record_value(&record, "episode_diverged", e) == 1.0;
+        assert_int_equal(diverged, record_value(&record, "episode_length", e) < STEPS);
+        if (diverged) {
+            blown++;
+            assert_true(record_value(&record, "episode_reward", e) == ops->worst_return);
+        }
+    }
+    assert_true(blown > 0);
+    const Pets *pets = self;
+    assert_true(pets->data->n < (size_t)pets->at.env_steps);
+    for (size_t i = 0; i < pets->data->n * pets->data->input_dim; i++) {
+        assert_true(isfinite(pets->data->inputs[i]));
+    }
+    bench_pets()->destroy(self);
+    record_free(&record);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_planner_gains_nothing_from_exploding_physics),
+        cmocka_unit_test(an_agent_is_paid_the_worst_return_and_learns_nothing_bad),
+    };
+    return cmocka_run_group_tests_name("mbrl/diverged", tests, NULL, NULL);
+}
