@@ -60,6 +60,10 @@ static void bytes_text(double value, char text[NUMBER_BYTES]) {
     (void)snprintf(text, NUMBER_BYTES, "%.3g %s", value, units[i]);
 }
 
+static void steps_text(double value, char text[NUMBER_BYTES]) {
+    (void)snprintf(text, NUMBER_BYTES, "%.6g steps", value);
+}
+
 static void hours_text(double hours, char text[NUMBER_BYTES]) {
     (void)snprintf(text, NUMBER_BYTES, "%.2g h", hours);
 }
@@ -87,6 +91,9 @@ static Status fill_json(const Study *study, const StudyCost *cost, double rate, 
     if (!reproducible) {
         TRY(json_set(root, "irreproducible", json_new_string(study->irreproducible)));
     }
+    if (study->notes != NULL && study->notes[0] != '\0') {
+        TRY(json_set(root, "notes", json_new_string(study->notes)));
+    }
     TRY(json_set(root, "chains", json_new_integer(cost->chains)));
     TRY(json_set(root, "segments", json_new_integer(cost->segments)));
     TRY(json_set(root, "units", json_new_integer(cost->units)));
@@ -97,6 +104,7 @@ static Status fill_json(const Study *study, const StudyCost *cost, double rate, 
         return STATUS_OK;
     }
     TRY(add_range(root, "plan_flop", &cost->plan_flop, 1.0));
+    TRY(add_range(root, "plan_env_steps", &cost->plan_steps, 1.0));
     TRY(add_range(root, "study_flop", &cost->study_flop, 1.0));
     TRY(add_range(root, "disk_bytes", &cost->disk_bytes, 1.0));
     TRY(json_set(root, "flop_per_second", json_new_number(rate)));
@@ -115,6 +123,18 @@ static Status put_json(const Study *study, const StudyCost *cost, double rate, B
 }
 
 /* ---- as text ---- */
+
+/* what is accepted but not what it seems */
+static void put_notes(const Study *study, Buffer *out) {
+    const char *line = study->notes == NULL ? "" : study->notes;
+
+    while (*line != '\0') {
+        const int length = (int)strcspn(line, "\n");
+        buffer_printf(out, "  note          %.*s\n", length, line);
+        line += length;
+        line += *line == '\n' ? 1 : 0;
+    }
+}
 
 static void put_counts(const Study *study, const StudyCost *cost, Buffer *out) {
     const bool population = study->scheduler->population;
@@ -144,6 +164,7 @@ static void put_counts(const Study *study, const StudyCost *cost, Buffer *out) {
         buffer_printf(out, "  confirmation  %" PRId64 " chains, %" PRId64 " %ss\n",
                       cost->confirm_chains, cost->confirm_units, study->budget.unit);
     }
+    put_notes(study, out);
     buffer_printf(out, "  reproducible  %s%s\n",
                   study->irreproducible[0] == '\0' ? "yes" : "no: ", study->irreproducible);
 }
@@ -172,6 +193,9 @@ static Status put_cost(const StudyCost *cost, double rate, Buffer *out) {
     table_column(&table, "cheapest", TABLE_RIGHT);
     table_column(&table, "dearest", TABLE_RIGHT);
     range_row(&table, "  planning, per control step", &cost->plan_flop, 1.0, flop_text);
+    if (cost->plan_steps.highest > 0.0) {
+        range_row(&table, "  simulated, per control step", &cost->plan_steps, 1.0, steps_text);
+    }
     range_row(&table, "  whole study", &cost->study_flop, 1.0, flop_text);
     range_row(&table, "  core-hours", &cost->study_flop, 1.0 / rate / 3600.0, hours_text);
     range_row(&table, "  disk, at most", &cost->disk_bytes, 1.0, bytes_text);

@@ -25,6 +25,7 @@ typedef struct StudyCost {
     bool      known;      /* a built-in agent: the rest is filled in */
     double    unit_steps; /* control steps of one budget unit at most */
     CostRange plan_flop;  /* per control step */
+    CostRange plan_steps; /* simulated per control step, where the planner has the simulator */
     CostRange study_flop; /* planning and training of all units, confirmation included */
     CostRange disk_bytes; /* checkpoints (at most the quota) and metrics */
 } StudyCost;

@@ -130,9 +130,11 @@ typedef struct Study {
     char                 *preset;  /* name, or NULL */
     Space                *space;
     Json                 *forbid; /* as written, or NULL */
-    Json   *fixed;          /* object: the preset's fixed values, then the file's; never NULL */
-    double *agent_values;   /* built in: agent defaults <- fixed; NULL for an external trainer */
-    char   *irreproducible; /* why results may differ from run to run; "" = reproducible */
+    Json   *fixed;        /* object: the preset's fixed values, then the file's; never NULL */
+    double *agent_values; /* built in: agent defaults <- fixed; NULL for an external trainer */
+    char *
+        notes; /* built in: values that are accepted but not what they seem, a line each; or NULL */
+    char *irreproducible; /* why results may differ from run to run; "" = reproducible */
 } Study;
 
 /** One `--set key.path=value`; `value` is YAML. */
