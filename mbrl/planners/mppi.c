@@ -143,7 +143,7 @@ static void sample_actions(const Mppi *mppi, size_t iteration, const MppiWork *w
 
 /* Returns become weights that add up to 1; @return false if none is finite. */
 static bool weigh(Mppi *mppi, const MppiWork *work) {
-    double best = -INFINITY;
+    double best = -(double)INFINITY;
     double sum = 0.0;
     double expected = 0.0;
     for (size_t c = 0; c < candidates_of(mppi); c++) {

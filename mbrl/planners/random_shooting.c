@@ -116,7 +116,7 @@ static void take_best(Shooting *shooting, size_t candidates, const ShootingWork 
 
 static Status shoot(Shooting *shooting, const ShootingWork *work) {
     const size_t count = (size_t)shooting->values[SHOOTING_CANDIDATES];
-    double       best = -INFINITY;
+    double       best = -(double)INFINITY;
     for (size_t first = 0; first < count && !search_is_over(&shooting->search); first += BATCH) {
         const size_t n = smaller(BATCH, count - first);
         bool         done = false;

@@ -33,12 +33,12 @@ static double most[DIM];
 static void world_reset(void) {
     goal[0] = 0.6;
     goal[1] = -0.3;
-    forbidden = INFINITY;
+    forbidden = (double)INFINITY;
     poison = (double)NAN;
     fails_after = -1;
     for (size_t d = 0; d < DIM; d++) {
-        least[d] = INFINITY;
-        most[d] = -INFINITY;
+        least[d] = (double)INFINITY;
+        most[d] = -(double)INFINITY;
     }
 }
 

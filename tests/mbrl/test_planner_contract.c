@@ -309,7 +309,7 @@ static void a_changed_horizon_is_the_same_in_memory_and_from_a_file(void **state
 
 /* the way to the goal leads through returns that are NaN or infinite */
 static void check_poison(Case *c) {
-    const double poisons[] = {(double)NAN, INFINITY, -INFINITY};
+    const double poisons[] = {(double)NAN, (double)INFINITY, -(double)INFINITY};
     double       action[DIM];
     for (size_t i = 0; i < 3; i++) {
         void *self = make(c);
@@ -322,7 +322,7 @@ static void check_poison(Case *c) {
         assert_true(action[0] <= 0.3 && isfinite(report.expected_return));
         /* nothing finite anywhere: the plan it has, and it says so */
         c->ops->reset(self);
-        forbidden = -INFINITY;
+        forbidden = -(double)INFINITY;
         report = plan(c, self, origin, 3, action);
         assert_memory_equal(action, middle, sizeof action);
         assert_true(isnan(report.expected_return));

@@ -423,9 +423,11 @@ static void a_learned_reward_is_the_model_s_last_output(void **state) {
                                     .propagation = (Propagation)mode,
                                     .learned_reward = true,
                                     .tile = 3};
-        StubModel          model = {
-                     .members = 2, .drift = {1.0, 3.0}, .sd = 0.1, .reward = true, .fails_after = -1};
-        double returns[2];
+        StubModel          model = two_members(0.0, 0.1);
+        double             returns[2];
+        model.drift[0] = 1.0;
+        model.drift[1] = 3.0;
+        model.reward = true;
         stub_reward = no_reward;
         evaluate(&stub_environment, &shape, &model, &actions[0][0], returns);
         assert_close(returns[0], 10.0 * 0.75 + 2.0 * 2.0, 1e-6, 0.0);
