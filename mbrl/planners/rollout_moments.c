@@ -39,6 +39,19 @@ static void accumulate(Rollout *r, const uint32_t *rows, size_t n, size_t member
     }
 }
 
+/* one member's part in the moments of the first `count` rows of the order */
+static Status predict_member(Rollout *r, const RolloutTask *task, const float *actions,
+                             size_t count, size_t member) {
+    for (size_t first = 0; first < count && !rollout__expired(r, task); first += r->shape.tile) {
+        const size_t    n = smaller(count - first, r->shape.tile);
+        const uint32_t *rows = r->order + first;
+        rollout__gather(r, actions, rows, n);
+        TRY(rollout__predict(r, task->plan, member, n));
+        accumulate(r, rows, n, member);
+    }
+    return STATUS_OK;
+}
+
 /* moments of the first `count` rows of the order */
 static Status predict_rows(Rollout *r, const RolloutTask *task, const float *actions,
                            size_t count) {
@@ -46,14 +59,7 @@ static Status predict_rows(Rollout *r, const RolloutTask *task, const float *act
     memset(r->mean, 0, floats * sizeof *r->mean);
     memset(r->spread, 0, floats * sizeof *r->spread);
     for (size_t m = 0; m < r->members; m++) {
-        for (size_t first = 0; first < count && !rollout__expired(r, task);
-             first += r->shape.tile) {
-            const size_t    n = smaller(count - first, r->shape.tile);
-            const uint32_t *rows = r->order + first;
-            rollout__gather(r, actions, rows, n);
-            TRY(rollout__predict(r, task->plan, m, n));
-            accumulate(r, rows, n, m);
-        }
+        TRY(predict_member(r, task, actions, count, m));
     }
     return STATUS_OK;
 }
