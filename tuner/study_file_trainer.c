@@ -247,31 +247,38 @@ static Status check_point(const Node *node, const Study *study, const AgentCheck
     return node_fail(node, "%s: %s", what, why.text);
 }
 
+/* One choice of a categorical hyperparameter in the default point, where it is active and not
+ * forbidden. */
+static Status check_choice(const Node *node, Study *study, const AgentCheck *check, size_t index,
+                           size_t choice) {
+    const SpaceParameter *parameter = space_at(study->space, index);
+    char                  what[CHECK_TEXT_BYTES];
+
+    space_defaults(study->space, check->point);
+    if (isnan(check->point[index])) {
+        return STATUS_OK;
+    }
+    check->point[index] = (double)choice;
+    space_activate(study->space, check->point);
+    if (space_check(study->space, check->point) != STATUS_OK) {
+        status_clear(); /* forbidden */
+        return STATUS_OK;
+    }
+    (void)snprintf(what, sizeof what, "'%s: %s' with the other defaults and fixed values",
+                   parameter->name, parameter->choices[choice]);
+    return check_point(node, study, check, what, NULL);
+}
+
 /* The default point, and each choice of a categorical hyperparameter in it. What else the space
  * reaches is refused when an agent is made of it. */
 static Status check_points(const Node *node, Study *study, const AgentCheck *check, Buffer *notes) {
-    char what[CHECK_TEXT_BYTES];
-
     space_defaults(study->space, check->point);
     TRY(check_point(node, study, check, "the defaults and fixed values", notes));
     for (size_t i = 0; i < space_count(study->space); i++) {
-        const SpaceParameter *parameter = space_at(study->space, i);
-        for (size_t k = 0; k < parameter->choice_count; k++) {
-            space_defaults(study->space, check->point);
-            if (isnan(check->point[i])) {
-                continue;
-            }
-            check->point[i] = (double)k;
-            space_activate(study->space, check->point);
-            if (space_check(study->space, check->point) != STATUS_OK) {
-                continue; /* forbidden */
-            }
-            (void)snprintf(what, sizeof what, "'%s: %s' with the other defaults and fixed values",
-                           parameter->name, parameter->choices[k]);
-            TRY(check_point(node, study, check, what, NULL));
+        for (size_t k = 0; k < space_at(study->space, i)->choice_count; k++) {
+            TRY(check_choice(node, study, check, i, k));
         }
     }
-    status_clear();
     return STATUS_OK;
 }
 

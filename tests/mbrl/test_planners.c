@@ -450,7 +450,7 @@ static void mppi_weighs_by_the_exponential_of_the_return(void **state) {
         assert_close(action[d], mean[0][d], 1e-6, 0.0);
         assert_close(rows[d], mean[1][d], 1e-6, 0.0);
         assert_close(rows[DIM + d], mean[2][d], 1e-6, 0.0);
-        assert_close(rows[2 * DIM + d], middle[d], 0.0, 0.0);
+        assert_close(rows[(size_t)2 * DIM + d], middle[d], 0.0, 0.0);
     }
     assert_close(report.expected_return,
                  2.0 * (1.0 * weight[0] + 2.0 * weight[1] + 3.0 * weight[2]) / total, 1e-12, 0.0);
