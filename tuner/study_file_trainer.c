@@ -273,13 +273,14 @@ static Status check_choice(const Node *node, Study *study, const AgentCheck *che
  * reaches is refused when an agent is made of it. */
 static Status check_points(const Node *node, Study *study, const AgentCheck *check, Buffer *notes) {
     space_defaults(study->space, check->point);
-    TRY(check_point(node, study, check, "the defaults and fixed values", notes));
+    Status status = check_point(node, study, check, "the defaults and fixed values", notes);
     for (size_t i = 0; i < space_count(study->space); i++) {
-        for (size_t k = 0; k < space_at(study->space, i)->choice_count; k++) {
-            TRY(check_choice(node, study, check, i, k));
+        const size_t choices = space_at(study->space, i)->choice_count;
+        for (size_t k = 0; k < choices && status == STATUS_OK; k++) {
+            status = check_choice(node, study, check, i, k);
         }
     }
-    return STATUS_OK;
+    return status;
 }
 
 static Status check_agent(const Node *root, Study *study) {
