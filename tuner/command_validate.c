@@ -60,8 +60,17 @@ static void bytes_text(double value, char text[NUMBER_BYTES]) {
     (void)snprintf(text, NUMBER_BYTES, "%.3g %s", value, units[i]);
 }
 
+static void steps_text(double value, char text[NUMBER_BYTES]) {
+    (void)snprintf(text, NUMBER_BYTES, "%.6g steps", value);
+}
+
 static void hours_text(double hours, char text[NUMBER_BYTES]) {
     (void)snprintf(text, NUMBER_BYTES, "%.2g h", hours);
+}
+
+/* what is accepted but not what it seems; every line ends */
+static const char *notes_of(const Study *study) {
+    return study->notes == NULL ? "" : study->notes;
 }
 
 /* ---- as JSON ---- */
@@ -101,6 +110,7 @@ static Status fill_json(const Study *study, const StudyCost *cost, double rate,
     if (!reproducible) {
         TRY(json_set(root, "irreproducible", json_new_string(study->irreproducible)));
     }
+    TRY(add_lines(root, "notes", notes_of(study)));
     TRY(add_lines(root, "warnings", warnings));
     TRY(json_set(root, "chains", json_new_integer(cost->chains)));
     TRY(json_set(root, "segments", json_new_integer(cost->segments)));
@@ -112,6 +122,7 @@ static Status fill_json(const Study *study, const StudyCost *cost, double rate,
         return STATUS_OK;
     }
     TRY(add_range(root, "plan_flop", &cost->plan_flop, 1.0));
+    TRY(add_range(root, "plan_env_steps", &cost->plan_steps, 1.0));
     TRY(add_range(root, "study_flop", &cost->study_flop, 1.0));
     TRY(add_range(root, "disk_bytes", &cost->disk_bytes, 1.0));
     TRY(json_set(root, "flop_per_second", json_new_number(rate)));
@@ -131,6 +142,12 @@ static Status put_json(const Study *study, const StudyCost *cost, double rate, c
 }
 
 /* ---- as text ---- */
+
+static void put_lines(const char *title, const char *lines, Buffer *out) {
+    for (; lines[0] != '\0'; lines = strchr(lines, '\n') + 1) {
+        buffer_printf(out, "  %-13s %.*s\n", title, (int)strcspn(lines, "\n"), lines);
+    }
+}
 
 static void put_counts(const Study *study, const StudyCost *cost, Buffer *out) {
     const bool population = study->scheduler->population;
@@ -160,6 +177,7 @@ static void put_counts(const Study *study, const StudyCost *cost, Buffer *out) {
         buffer_printf(out, "  confirmation  %" PRId64 " chains, %" PRId64 " %ss\n",
                       cost->confirm_chains, cost->confirm_units, study->budget.unit);
     }
+    put_lines("note", notes_of(study), out);
     buffer_printf(out, "  reproducible  %s%s\n",
                   study->irreproducible[0] == '\0' ? "yes" : "no: ", study->irreproducible);
 }
@@ -188,6 +206,9 @@ static Status put_cost(const StudyCost *cost, double rate, Buffer *out) {
     table_column(&table, "cheapest", TABLE_RIGHT);
     table_column(&table, "dearest", TABLE_RIGHT);
     range_row(&table, "  planning, per control step", &cost->plan_flop, 1.0, flop_text);
+    if (cost->plan_steps.highest > 0.0) {
+        range_row(&table, "  simulated, per control step", &cost->plan_steps, 1.0, steps_text);
+    }
     range_row(&table, "  whole study", &cost->study_flop, 1.0, flop_text);
     range_row(&table, "  core-hours", &cost->study_flop, 1.0 / rate / 3600.0, hours_text);
     range_row(&table, "  disk, at most", &cost->disk_bytes, 1.0, bytes_text);
@@ -214,9 +235,7 @@ static Status put_definition(const Study *study, Buffer *out) {
 static Status put_text(const Study *study, const StudyCost *cost, double rate, const char *warnings,
                        Buffer *out) {
     put_counts(study, cost, out);
-    for (const char *line = warnings; line[0] != '\0'; line = strchr(line, '\n') + 1) {
-        buffer_printf(out, "  warning       %.*s\n", (int)strcspn(line, "\n"), line);
-    }
+    put_lines("warning", warnings, out);
     return cost->known ? put_cost(cost, rate, out) : buffer_status(out);
 }
 

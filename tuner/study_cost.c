@@ -39,6 +39,11 @@ static double plan_flop(const Study *study, const AgentCost *cost) {
     return cost->plan_flop;
 }
 
+static double plan_steps(const Study *study, const AgentCost *cost) {
+    (void)study;
+    return cost->plan_env_steps;
+}
+
 static double unit_flop(const Study *study, const AgentCost *cost) {
     const double steps = unit_steps(study, cost);
     return steps * (cost->plan_flop + cost->train_flop / cost->env_steps);
@@ -167,6 +172,7 @@ static Status fill(Search *search, StudyCost *out) {
     /* data grow evenly: half of a trial's is the mean */
     search->rows = 0.5 * (double)study->budget.per_trial * out->unit_steps;
     TRY(range_of(search, plan_flop, &out->plan_flop));
+    TRY(range_of(search, plan_steps, &out->plan_steps));
     TRY(range_of(search, unit_flop, &out->study_flop));
     TRY(range_of(search, checkpoint_bytes, &bytes));
     const double units = (double)(out->units + out->confirm_units);

@@ -26,6 +26,7 @@ typedef struct StudyCost {
     double    unit_steps; /* control steps of one budget unit at most */
     double    first_row;  /* budget units until the first row of metrics at most, at the defaults */
     CostRange plan_flop;  /* per control step */
+    CostRange plan_steps; /* simulated per control step, where the planner has the simulator */
     CostRange study_flop; /* planning and training of all units, confirmation included */
     CostRange disk_bytes; /* checkpoints (at most the quota) and metrics */
 } StudyCost;

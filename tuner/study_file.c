@@ -61,6 +61,7 @@ void study_destroy(Study *study) {
     free(study->preset);
     free(study->agent_values);
     free(study->irreproducible);
+    free(study->notes);
     space_destroy(study->space);
     json_release(study->forbid);
     json_release(study->fixed);

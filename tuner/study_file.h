@@ -134,8 +134,10 @@ typedef struct Study {
     Space              *space;
     Json               *forbid; /* as written, or NULL */
     Json               *fixed;  /* object: the preset's fixed values, then the file's; never NULL */
-    double *agent_values;   /* built in: agent defaults <- fixed; NULL for an external trainer */
-    char   *irreproducible; /* why results may differ from run to run; "" = reproducible */
+    double *agent_values; /* built in: agent defaults <- fixed; NULL for an external trainer */
+    char *
+        notes; /* built in: values that are accepted but not what they seem, a line each; or NULL */
+    char *irreproducible; /* why results may differ from run to run; "" = reproducible */
 } Study;
 
 /** One `--set key.path=value`; `value` is YAML. */

@@ -7,8 +7,11 @@
 #include "workers/protocol.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+enum { NOTES_BYTES = 4096, CHECK_TEXT_BYTES = 160 };
 
 /* ---- trainer ---- */
 
@@ -186,6 +189,87 @@ static Status read_preset(const Node *node, Study *study) {
     return study__copy(names[index], &study->preset);
 }
 
+/* ---- values that go together ---- */
+
+/* working memory of check_agent() */
+typedef struct AgentCheck {
+    double *values; /* (option_count) */
+    double *point;  /* (space_count) */
+} AgentCheck;
+
+/* Refuses a point whose values do not go together; `what` says which point it is. */
+static Status check_point(const Node *node, const Study *study, const AgentCheck *check,
+                          const char *what, Buffer *notes) {
+    TRY(study_agent_options(study, check->point, check->values));
+    if (study->agent->check(study->environment, check->values, notes) == STATUS_OK) {
+        return STATUS_OK;
+    }
+    const ErrorInfo why = *status_last();
+    if (why.code == STATUS_ERR_NOMEM) {
+        return why.code;
+    }
+    return node_fail(node, "%s: %s", what, why.text);
+}
+
+/* One choice of a categorical hyperparameter in the default point, where it is active and not
+ * forbidden. */
+static Status check_choice(const Node *node, Study *study, const AgentCheck *check, size_t index,
+                           size_t choice) {
+    const SpaceParameter *parameter = space_at(study->space, index);
+    char                  what[CHECK_TEXT_BYTES];
+
+    space_defaults(study->space, check->point);
+    if (isnan(check->point[index])) {
+        return STATUS_OK;
+    }
+    check->point[index] = (double)choice;
+    space_activate(study->space, check->point);
+    if (space_check(study->space, check->point) != STATUS_OK) {
+        status_clear(); /* forbidden */
+        return STATUS_OK;
+    }
+    (void)snprintf(what, sizeof what, "'%s: %s' with the other defaults and fixed values",
+                   parameter->name, parameter->choices[choice]);
+    return check_point(node, study, check, what, NULL);
+}
+
+/* The default point, and each choice of a categorical hyperparameter in it. What else the space
+ * reaches is refused when an agent is made of it. */
+static Status check_points(const Node *node, Study *study, const AgentCheck *check, Buffer *notes) {
+    space_defaults(study->space, check->point);
+    Status status = check_point(node, study, check, "the defaults and fixed values", notes);
+    for (size_t i = 0; i < space_count(study->space); i++) {
+        const size_t choices = space_at(study->space, i)->choice_count;
+        for (size_t k = 0; k < choices && status == STATUS_OK; k++) {
+            status = check_choice(node, study, check, i, k);
+        }
+    }
+    return status;
+}
+
+static Status check_agent(const Node *root, Study *study) {
+    const Node      *fixed = node_get(root, "fixed");
+    const AgentCheck check = {
+        .values = calloc(option_count(study->agent->options()) + 1, sizeof *check.values),
+        .point = calloc(space_count(study->space) + 1, sizeof *check.point)};
+    Buffer notes;
+    Status status = STATUS_OK;
+
+    buffer_init(&notes, NOTES_BYTES);
+    if (check.values == NULL || check.point == NULL) {
+        status = FAILURE(STATUS_ERR_NOMEM, "no memory to check the agent's values");
+    } else {
+        status = check_points(fixed != NULL ? fixed : root, study, &check, &notes);
+    }
+    if (status == STATUS_OK) {
+        status = study__copy(buffer_text(&notes), &study->notes);
+    }
+    buffer_reset(&notes);
+    free(check.values);
+    free(check.point);
+    return status;
+}
+
 Status study__read_space(const Node *root, Study *study) {
     const Node *hyperparameters = node_get(root, "hyperparameters");
     const Node *forbid = node_get(root, "forbid");
@@ -216,7 +300,8 @@ Status study__read_space(const Node *root, Study *study) {
     if (forbid != NULL) {
         TRY(node_to_json(forbid, &study->forbid));
     }
-    return read_fixed(node_get(root, "fixed"), study);
+    TRY(read_fixed(node_get(root, "fixed"), study));
+    return study->agent == NULL ? STATUS_OK : check_agent(root, study);
 }
 
 /* ---- what trainers are given ---- */

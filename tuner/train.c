@@ -14,7 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { MOST_OPTIONS = 128 };
+enum { MOST_OPTIONS = 128, NOTES_BYTES = 4096 };
 
 #ifndef MBTUNE_VERSION
 #define MBTUNE_VERSION "unknown"
@@ -31,6 +31,7 @@ typedef struct Trainer {
 
     void   *held;                 /* agent in memory, NULL = none */
     int64_t held_segment;         /* that it ended with */
+    bool    noted;                /* what is not what it seems was said */
     double  values[MOST_OPTIONS]; /* that it was last trained with */
 
     /* the metrics of one step and index, until the row is complete */
@@ -174,6 +175,7 @@ static Status greet(Trainer *trainer, const Request *request) {
     }
     TRY(linalg_start(request->cores > 0 ? (int)request->cores : 1));
     trainer->agent = agent;
+    trainer->noted = false;
     option_defaults(agent->options(), trainer->fixed);
     TRY(apply_options(trainer, request->fixed, "fixed", trainer->fixed));
     channel_reply(&trainer->channel, &(Reply){.kind = REPLY_HELLO,
@@ -215,6 +217,28 @@ static Status prepare(Trainer *trainer, const Request *request, const double *va
     return agent->set(trainer->held, values, request->seed);
 }
 
+/* Says once what is accepted but not what it seems, a warning a line. */
+static void say_notes(Trainer *trainer, const double *values) {
+    Buffer notes;
+
+    buffer_init(&notes, NOTES_BYTES);
+    if (!trainer->noted &&
+        trainer->agent->check(trainer->environment, values, &notes) == STATUS_OK) {
+        char *line = notes.data;
+        while (line != NULL && *line != '\0') {
+            char *end = strchr(line, '\n');
+            if (end != NULL) {
+                *end = '\0';
+            }
+            channel_reply(&trainer->channel,
+                          &(Reply){.kind = REPLY_LOG, .level = "warning", .text = line});
+            trainer->noted = true;
+            line = end == NULL ? NULL : end + 1;
+        }
+    }
+    buffer_reset(&notes);
+}
+
 static Status train(Trainer *trainer, const Request *request, AgentResult *result) {
     const MetricSink sink = {.context = trainer, .metric = take_metric, .alive = flush_row};
     double           values[MOST_OPTIONS];
@@ -223,6 +247,7 @@ static Status train(Trainer *trainer, const Request *request, AgentResult *resul
     TRY(apply_options(trainer, request->hyperparameters, "hyperparameters", values));
     TRY(prepare(trainer, request, values));
     memcpy(trainer->values, values, sizeof values);
+    say_notes(trainer, values);
     TRY(trainer->agent->train(trainer->held, request->end, &sink, &trainer->channel.yield, result));
     flush_row(trainer);
     if (result->outcome != AGENT_DIVERGED && request->checkpoint_to != NULL) {

@@ -2,6 +2,7 @@
 #ifndef MBRL_AGENTS_AGENT_H
 #define MBRL_AGENTS_AGENT_H
 
+#include "core/buffer.h"
 #include "core/option.h"
 #include "core/status.h"
 #include "mbrl/environments/environment.h"
@@ -44,6 +45,7 @@ typedef struct AgentMetric {
 /** Cost at given option values, before anything runs (for `mbtune validate`). */
 typedef struct AgentCost {
     double plan_flop;        /* per control step */
+    double plan_env_steps;   /* simulated per control step, where the planner has the simulator */
     double train_flop;       /* of one episode's training calls, at `rows` transitions */
     double checkpoint_bytes; /* own bytes of one checkpoint at `rows` transitions */
     double env_steps;        /* control steps of one episode at most */
@@ -58,6 +60,13 @@ typedef struct AgentOps {
 
     /* option rows: hyperparameters with ranges, defaults, which are dynamic */
     const OptionSpec *(*options)(void);
+    /**
+     * Do the values go together? create(), set() and load() refuse what this refuses.
+     * @param notes  in/out  NULL, or gets a line (with its newline) for each thing that is accepted
+     * but not what it seems
+     * @return STATUS_OK; STATUS_ERR_RANGE (an option), STATUS_ERR_ARG with a sentence
+     */
+    Status (*check)(const EnvironmentOps *environment, const double *option_values, Buffer *notes);
     Status (*create)(const EnvironmentOps *environment, AgentUnit unit, const double *option_values,
                      uint64_t seed, void **self);
     void (*destroy)(void *self);

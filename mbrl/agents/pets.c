@@ -1,6 +1,7 @@
 /* PETS: probabilistic ensembles with trajectory sampling (Chua et al. 2018), arranged as mbrl-lib
  * does: a first part of random steps, then at every control step train if it is time to, plan with
- * the cross-entropy method in the learned model, act, store.
+ * a sampling planner in the learned model, act, store. With planning_model true_dynamics it plans
+ * in the simulator from the first step on; the model is there and stays untrained.
  */
 #include "mbrl/agents/builtin.h"
 #include "mbrl/agents/pets_internal.h"
@@ -31,8 +32,17 @@ void pets__destroy(void *self) {
     free(pets->options);
     free(pets->rows);
     free(pets->row);
+    free(pets->snapshot);
     free(pets->blocks);
     free(pets);
+}
+
+Status pets__make_planner(const Pets *pets, const double *options, void **planner) {
+    const PlannerSetup setup = {.environment = pets->environment,
+                                .backend = pets__backend(options),
+                                .rollout_values = pets__rollout_options(options),
+                                .values = pets__planner_options(options)};
+    return pets->planner_ops->create(&setup, planner);
 }
 
 /* The parts that can fail; what exists is given back by pets__destroy(). */
@@ -51,13 +61,15 @@ static Status build(Pets *pets, const double *options, uint64_t seed) {
     pets->options = calloc(option_rows, sizeof *pets->options);
     pets->rows = calloc(score_rows, sizeof *pets->rows);
     pets->row = calloc(input_dim + environment->state_dim, sizeof *pets->row);
-    if (pets->options == NULL || pets->rows == NULL || pets->row == NULL) {
+    pets->snapshot = calloc(environment->snapshot_size, sizeof *pets->snapshot);
+    if (pets->options == NULL || pets->rows == NULL || pets->row == NULL ||
+        pets->snapshot == NULL) {
         FAIL(STATUS_ERR_NOMEM, "no memory for an agent");
     }
     memcpy(pets->options, options, option_rows * sizeof *options);
     TRY(environment->create(environment, &pets->simulator));
     TRY(pets->model_ops->create(&setup, pets__model_options(options), &pets->model));
-    TRY(pets->planner_ops->create(environment, pets__planner_options(options), &pets->planner));
+    TRY(pets__make_planner(pets, options, &pets->planner));
     return dataset_create(input_dim, environment->state_dim, pets->model_ops->members(pets->model),
                           &pets->data);
 }
@@ -65,14 +77,14 @@ static Status build(Pets *pets, const double *options, uint64_t seed) {
 Status pets__create(const EnvironmentOps *environment, AgentUnit unit, const double *options,
                     uint64_t seed, Pets **out) {
     *out = NULL;
-    TRY(pets__options_check(options));
+    TRY(pets__check(environment, options, NULL));
     Pets *pets = calloc(1, sizeof *pets);
     if (pets == NULL) {
         FAIL(STATUS_ERR_NOMEM, "no memory for an agent");
     }
     pets->environment = environment;
     pets->model_ops = &model_ensemble_ops;
-    pets->planner_ops = &planner_cem_ops;
+    pets->planner_ops = pets__planner_ops(options);
     pets->unit = unit;
     pets->home = -1;
     const Status status = build(pets, options, seed);
@@ -99,7 +111,7 @@ static Status pets_set(void *self, const double *option_values, uint64_t seed) {
     Pets             *pets = self;
     const OptionSpec *specs = pets__options();
 
-    TRY(pets__options_check(option_values));
+    TRY(pets__check(pets->environment, option_values, NULL));
     for (size_t i = 0; specs[i].name != NULL; i++) {
         if (!specs[i].dynamic && option_values[i] != pets->options[i]) {
             FAIL(STATUS_ERR_STATE, "'%s' is static: an agent with %g cannot continue with %g",
@@ -107,7 +119,8 @@ static Status pets_set(void *self, const double *option_values, uint64_t seed) {
         }
     }
     TRY(pets->model_ops->set(pets->model, pets__model_options(option_values)));
-    TRY(pets->planner_ops->set(pets->planner, pets__planner_options(option_values)));
+    TRY(pets->planner_ops->set(pets->planner, pets__rollout_options(option_values),
+                               pets__planner_options(option_values)));
     memcpy(pets->options, option_values, option_count(specs) * sizeof *option_values);
     pets->at.seed = seed;
     return STATUS_OK;
@@ -127,10 +140,18 @@ static void pets_cost(const EnvironmentOps *environment, const double *option_va
     const size_t members_option = option_find(pets__options(), "ensemble_size");
     const double row_bytes = 4.0 * (double)(input_dim + output_dim) + 5.0;
 
-    out->plan_flop = planner_cem_rows(pets__planner_options(option_values)) *
-                     model_ensemble_predict_flop(input_dim, output_dim, model);
-    out->train_flop =
-        calls * model_ensemble_fit_flop(input_dim, output_dim, (size_t)trained_rows, model);
+    const double sequences =
+        pets__planner_ops(option_values)->candidates(pets__planner_options(option_values));
+    const double predicted = sequences * pets__rollout_options(option_values)[ROLLOUT_HORIZON];
+    const bool   simulated = pets__has_true_dynamics(option_values);
+
+    out->plan_env_steps = simulated ? predicted : 0.0;
+    out->plan_flop = simulated ? 0.0
+                               : predicted * pets__predictions(option_values) *
+                                     model_ensemble_predict_flop(input_dim, output_dim, model);
+    out->train_flop = simulated ? 0.0
+                                : calls * model_ensemble_fit_flop(input_dim, output_dim,
+                                                                  (size_t)trained_rows, model);
     out->checkpoint_bytes = model_ensemble_bytes(input_dim, output_dim, model) +
                             4.0 * trained_rows * option_values[members_option] + steps * row_bytes;
     out->env_steps = steps;
@@ -140,9 +161,10 @@ static void pets_cost(const EnvironmentOps *environment, const double *option_va
 const AgentOps agent_pets_ops = {
     .name = "pets",
     .source = "Chua et al. (2018), arXiv 1805.12114; loop as in mbrl-lib",
-    .help = "probabilistic ensemble, cross-entropy planning over sampled trajectories",
+    .help = "probabilistic ensemble, planning over sampled trajectories",
     .metrics = pets__metrics,
     .options = pets__options,
+    .check = pets__check,
     .create = pets_create,
     .destroy = pets__destroy,
     .set = pets_set,

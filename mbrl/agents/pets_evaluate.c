@@ -17,6 +17,7 @@ typedef struct Trial {
     void    *planner;
     Dataset *data; /* of one episode */
     float   *row;
+    double  *snapshot; /* of the simulator */
     uint64_t seed;
     uint64_t steps; /* of all episodes so far */
 } Trial;
@@ -26,7 +27,9 @@ typedef struct TrialEpisode {
     int64_t length;
     bool    diverged;
     double  plan_flop;
+    double  plan_env_steps;
     double  plan_seconds;
+    int64_t plan_timeouts;
 } TrialEpisode;
 
 static void close_trial(Trial *trial) {
@@ -38,6 +41,7 @@ static void close_trial(Trial *trial) {
     }
     dataset_destroy(trial->data);
     free(trial->row);
+    free(trial->snapshot);
 }
 
 static Status open_trial(Trial *trial) {
@@ -45,12 +49,12 @@ static Status open_trial(Trial *trial) {
     const EnvironmentOps *environment = pets->environment;
 
     trial->row = calloc(pets->data->input_dim + pets->data->output_dim, sizeof *trial->row);
-    if (trial->row == NULL) {
+    trial->snapshot = calloc(environment->snapshot_size, sizeof *trial->snapshot);
+    if (trial->row == NULL || trial->snapshot == NULL) {
         FAIL(STATUS_ERR_NOMEM, "no memory for an evaluation");
     }
     TRY(environment->create(environment, &trial->simulator));
-    return pets->planner_ops->create(environment, pets__planner_options(pets->options),
-                                     &trial->planner);
+    return pets__make_planner(pets, pets->options, &trial->planner);
 }
 
 /* One planned step; *over at the end of the episode. */
@@ -65,10 +69,14 @@ static Status trial_step(Trial *trial, double *state, TrialEpisode *episode, boo
     bool                  finite = false;
 
     const double begin = clock_monotonic();
-    TRY(pets->planner_ops->plan(trial->planner, pets->model_ops, pets->model, state, trial->seed,
-                                trial->steps, action, &report));
+    PlanTask     task = pets__plan_task(pets, trial->simulator, trial->snapshot, state);
+    task.seed = trial->seed;
+    task.step = trial->steps;
+    TRY(pets->planner_ops->plan(trial->planner, &task, action, &report));
     episode->plan_seconds += clock_monotonic() - begin;
     episode->plan_flop += report.flop;
+    episode->plan_env_steps += report.env_steps;
+    episode->plan_timeouts += report.timed_out ? 1 : 0;
     for (size_t i = 0; i < environment->action_dim; i++) {
         if (!isfinite(action[i])) {
             result->outcome = AGENT_DIVERGED;
@@ -86,7 +94,8 @@ static Status trial_step(Trial *trial, double *state, TrialEpisode *episode, boo
     episode->reward += step.reward;
     if (!step.diverged) {
         const PetsTransition transition = {.state = before, .action = action, .next = state};
-        TRY(pets__append(environment, trial->data, &transition, trial->row, &finite));
+        Dataset             *data = pets__has_true_dynamics(pets->options) ? NULL : trial->data;
+        TRY(pets__append(environment, data, &transition, trial->row, &finite));
     }
     episode->diverged = !finite;
     if (!finite) {
@@ -116,6 +125,8 @@ static Status report_trial(Trial *trial, int64_t number, const TrialEpisode *epi
         {"model_nll_on_policy", score.nll},
         {"model_nll_member_on_policy", score.nll_member},
         {"model_mse_on_policy", score.mse},
+        {"plan_env_steps", episode->plan_env_steps / (double)episode->length},
+        {"plan_timeouts", (double)episode->plan_timeouts},
     };
     for (size_t i = 0; i < sizeof metrics / sizeof metrics[0]; i++) {
         sink->metric(sink->context, number, 0, metrics[i].name, metrics[i].value);
@@ -154,7 +165,7 @@ Status pets__evaluate(void *self, int64_t episodes, uint64_t seed, const MetricS
     Trial trial = {.pets = self, .seed = seed};
 
     *result = (AgentResult){.outcome = AGENT_DONE};
-    if (!trial.pets->at.trained) {
+    if (!trial.pets->at.trained && !pets__has_true_dynamics(trial.pets->options)) {
         FAIL(STATUS_ERR_STATE, "nothing to evaluate: the agent has only acted at random so far");
     }
     Status status = open_trial(&trial);

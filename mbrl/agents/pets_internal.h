@@ -13,14 +13,16 @@
 #include "mbrl/agents/agent.h"
 #include "mbrl/models/dataset.h"
 #include "mbrl/models/dynamics_model.h"
-#include "mbrl/planners/planner.h"
+#include "mbrl/planners/builtin.h"
 
-/* own option rows, which follow the model's and the planner's */
+/* own option rows, which follow the model's and the planners' */
 typedef enum PetsOption {
     PETS_TRAIN_EVERY,
     PETS_VALIDATION_RATIO,
     PETS_INITIAL_STEPS,
     PETS_EXPLORATION_NOISE,
+    PETS_PLANNER,
+    PETS_PLANNING_MODEL,
     PETS_OPTION_COUNT,
 } PetsOption;
 
@@ -51,6 +53,8 @@ typedef struct PetsState {
     double  nll;
     double  nll_member;
     double  mse;
+    double  plan_env_steps; /* sum */
+    int64_t plan_timeouts;  /* control steps that max_plan_seconds cut short */
 } PetsState;
 
 /** A file of experience that a checkpoint has written already. */
@@ -73,11 +77,12 @@ typedef struct Pets {
     Dataset                *data;
     PetsState               at;
     double                  observed[ENV_MAX_STATE];
-    bool                    diverged;      /* the episode that ends now; never in a checkpoint */
-    double                  plan_seconds;  /* of the episode under way, in this process */
-    double                  train_seconds; /* likewise */
-    uint32_t               *rows;          /* scratch: row numbers to score */
-    float                  *row;           /* scratch: one input and one target */
+    bool                    diverged; /* the episode that ends now; never in a checkpoint */
+    double   *snapshot;      /* scratch: of the simulator, for planning_model true_dynamics */
+    double    plan_seconds;  /* of the episode under way, in this process */
+    double    train_seconds; /* likewise */
+    uint32_t *rows;          /* scratch: row numbers to score */
+    float    *row;           /* scratch: one input and one target */
     /* checkpoints */
     int home;          /* descriptor of the folder last written or read, -1 = none: it stays valid
                           when the folder is renamed */
@@ -88,10 +93,21 @@ typedef struct Pets {
 /* pets_options.c */
 const OptionSpec *pets__options(void);
 const double     *pets__model_options(const double *options);
-const double     *pets__planner_options(const double *options);
-double            pets__option(const double *options, PetsOption option);
+const double     *pets__rollout_options(const double *options);
+/* of the planner that is chosen */
+const double         *pets__planner_options(const double *options);
+const PlannerOps     *pets__planner_ops(const double *options);
+const PlannerBackend *pets__backend(const double *options);
+/* plans in the simulator: no random part, no training, no experience */
+bool   pets__has_true_dynamics(const double *options);
+double pets__option(const double *options, PetsOption option);
 /* checks every value; STATUS_ERR_RANGE names the option */
 Status pets__options_check(const double *options) MUST_USE;
+/* agent_pets_ops.check */
+Status pets__check(const EnvironmentOps *environment, const double *options,
+                   Buffer *notes) MUST_USE;
+/* predictions per candidate and time step, before a model exists */
+double pets__predictions(const double *options);
 size_t pets__input_dim(const EnvironmentOps *environment);
 
 /* pets.c */
@@ -103,6 +119,11 @@ void   pets__destroy(void *self);
 Status  pets__train(void *self, int64_t end, const MetricSink *sink, const atomic_bool *yield,
                     AgentResult *result) MUST_USE;
 int64_t pets__position(const void *self);
+/* Makes a planner for the agent's values. */
+Status pets__make_planner(const Pets *pets, const double *options, void **planner) MUST_USE;
+/* What the planner is given at a control step; fills `snapshot` where it plans in `simulator`. */
+PlanTask pets__plan_task(const Pets *pets, const void *simulator, double *snapshot,
+                         const double *state);
 typedef struct PetsTransition {
     const double *state;
     const double *action;
@@ -110,8 +131,8 @@ typedef struct PetsTransition {
     int64_t       episode;
     bool          held_out;
 } PetsTransition;
-/* Appends a transition to `data`; *finite is false, and nothing is appended, where a number does
- * not fit float32. `row` has room for one input and one target. */
+/* Appends a transition to `data` (NULL = to nothing); *finite is false, and nothing is appended,
+ * where a number does not fit float32. `row` has room for one input and one target. */
 Status pets__append(const EnvironmentOps *environment, Dataset *data,
                     const PetsTransition *transition, float *row, bool *finite) MUST_USE;
 

@@ -16,7 +16,8 @@ int64_t pets__position(const void *self) {
 }
 
 static bool in_random_part(const Pets *pets) {
-    return (double)pets->at.env_steps < pets__option(pets->options, PETS_INITIAL_STEPS);
+    return !pets__has_true_dynamics(pets->options) &&
+           (double)pets->at.env_steps < pets__option(pets->options, PETS_INITIAL_STEPS);
 }
 
 static void diverged(AgentResult *result, const char *reason) {
@@ -56,6 +57,8 @@ static Status begin_episode(Pets *pets) {
     at->steps = 0;
     at->reward = 0.0;
     at->plan_flop = 0.0;
+    at->plan_env_steps = 0.0;
+    at->plan_timeouts = 0;
     at->train_flop = 0.0;
     at->scored_rows = (int64_t)pets->data->n;
     at->scored = 0;
@@ -114,22 +117,39 @@ static void perturb_action(Pets *pets, double *action) {
     }
 }
 
+PlanTask pets__plan_task(const Pets *pets, const void *simulator, double *snapshot,
+                         const double *state) {
+    const bool simulated = pets__has_true_dynamics(pets->options);
+    if (simulated) {
+        pets->environment->save(simulator, snapshot);
+    }
+    return (PlanTask){.model = simulated ? NULL : pets->model_ops,
+                      .model_self = simulated ? NULL : pets->model,
+                      .state = state,
+                      .snapshot = simulated ? snapshot : NULL};
+}
+
 static Status planned_action(Pets *pets, double *action, AgentResult *result) {
     PetsState   *at = &pets->at;
     PlanReport   report = {0};
     const double every = pets__option(pets->options, PETS_TRAIN_EVERY);
 
-    if (!at->trained || fmod((double)at->control_steps, every) == 0.0) {
+    const bool learns = !pets__has_true_dynamics(pets->options);
+    if (learns && (!at->trained || fmod((double)at->control_steps, every) == 0.0)) {
         TRY(train_model(pets, result));
         if (result->outcome == AGENT_DIVERGED) {
             return STATUS_OK;
         }
     }
     const double begin = clock_monotonic();
-    TRY(pets->planner_ops->plan(pets->planner, pets->model_ops, pets->model, pets->observed,
-                                at->seed, (uint64_t)at->env_steps, action, &report));
+    PlanTask     task = pets__plan_task(pets, pets->simulator, pets->snapshot, pets->observed);
+    task.seed = at->seed;
+    task.step = (uint64_t)at->env_steps;
+    TRY(pets->planner_ops->plan(pets->planner, &task, action, &report));
     pets->plan_seconds += clock_monotonic() - begin;
     at->plan_flop += report.flop;
+    at->plan_env_steps += report.env_steps;
+    at->plan_timeouts += report.timed_out ? 1 : 0;
     at->control_steps++;
     for (size_t i = 0; i < pets->environment->action_dim; i++) {
         if (!isfinite(action[i])) {
@@ -146,7 +166,8 @@ Status pets__append(const EnvironmentOps *environment, Dataset *data,
     const size_t s = environment->state_dim;
     float        narrow[ENV_MAX_STATE];
     float       *input = row;
-    float       *target = row + data->input_dim;
+    const size_t input_dim = pets__input_dim(environment);
+    float       *target = row + input_dim;
 
     for (size_t i = 0; i < s; i++) {
         const bool absolute =
@@ -161,12 +182,13 @@ Status pets__append(const EnvironmentOps *environment, Dataset *data,
         input[environment->feature_dim + i] = (float)transition->action[i];
     }
     *finite = true;
-    for (size_t i = 0; i < data->input_dim + s; i++) {
+    for (size_t i = 0; i < input_dim + s; i++) {
         *finite = *finite && isfinite(row[i]);
     }
-    return *finite ? dataset_append(data, input, target, (int32_t)transition->episode,
-                                    transition->held_out)
-                   : STATUS_OK;
+    return *finite && data != NULL
+               ? dataset_append(data, input, target, (int32_t)transition->episode,
+                                transition->held_out)
+               : STATUS_OK;
 }
 
 static Status end_episode(Pets *pets, bool random, const MetricSink *sink) {
@@ -211,7 +233,8 @@ static Status tick(Pets *pets, const MetricSink *sink, AgentResult *result) {
                                            .next = pets->observed,
                                            .episode = at->started - 1,
                                            .held_out = at->held_out != 0};
-        TRY(pets__append(environment, pets->data, &transition, pets->row, &finite));
+        Dataset             *data = pets__has_true_dynamics(pets->options) ? NULL : pets->data;
+        TRY(pets__append(environment, data, &transition, pets->row, &finite));
     }
     pets->diverged = !finite;
     if (!finite) {

@@ -1,10 +1,12 @@
+/* The rows of an agent: the model's, those that all planners share, those of each planner, its own.
+ */
 #include "mbrl/agents/pets_internal.h"
 
 #include <assert.h>
 #include <pthread.h>
 #include <string.h>
 
-enum { MOST_OPTIONS = 64 };
+enum { MOST_OPTIONS = 128, MOST_CHOICES = 16 };
 
 static const OptionSpec own_options[PETS_OPTION_COUNT + 1] = {
     [PETS_TRAIN_EVERY] = {.name = "model_train_every",
@@ -27,7 +29,8 @@ static const OptionSpec own_options[PETS_OPTION_COUNT + 1] = {
                             .lower = 1,
                             .upper = 100000,
                             .default_value = 200,
-                            .help = "environment steps with uniform random actions at the start",
+                            .help = "environment steps with uniform random actions at the start; "
+                                    "none with planning_model true_dynamics",
                             .source = "mbrl-lib, algorithm/pets.yaml: one trial length"},
     [PETS_EXPLORATION_NOISE] = {.name = "exploration_noise",
                                 .type = OPTION_FLOAT,
@@ -38,19 +41,57 @@ static const OptionSpec own_options[PETS_OPTION_COUNT + 1] = {
                                 .help =
                                     "standard deviation of noise added to planned actions, as a "
                                     "share of the action range"},
+    /* choices and upper bounds of these two come from the registry of planners */
+    [PETS_PLANNER] = {.name = "planner",
+                      .type = OPTION_CHOICE,
+                      .default_value = 0,
+                      .help = "how action sequences are searched; each has options of its own",
+                      .source = "Chua et al. (2018), PETS, arXiv 1805.12114"},
+    [PETS_PLANNING_MODEL] = {.name = "planning_model",
+                             .type = OPTION_CHOICE,
+                             .default_value = 0,
+                             .help = "what the planner predicts with: the learned model, or the "
+                                     "simulator itself (an upper bound; nothing is trained)"},
 };
 
-static OptionSpec all_options[MOST_OPTIONS + 1];
-static size_t     model_count;
-static size_t     planner_count;
+static OptionSpec  all_options[MOST_OPTIONS + 1];
+static const char *planners[MOST_CHOICES + 1];
+static const char *planning_models[MOST_CHOICES + 1];
+static size_t      rollout_first;
+static size_t      planner_first[MOST_CHOICES];
+static size_t      own_first;
+
+/* appends rows behind `count`; @return the new count */
+static size_t append(size_t count, const OptionSpec *rows) {
+    const size_t more = option_count(rows);
+    assert(count + more <= MOST_OPTIONS);
+    memcpy(all_options + count, rows, more * sizeof *all_options);
+    return count + more;
+}
+
+/* the choices of an option of ours are what a registry has, in its order */
+static void offer(PetsOption option, const char *const *names, size_t count) {
+    OptionSpec *row = &all_options[own_first + option];
+    row->choices = names;
+    row->upper = (double)count - 1.0;
+}
 
 static void join_options(void) {
-    model_count = option_count(model_ensemble_ops.options);
-    planner_count = option_count(planner_cem_ops.options);
-    assert(model_count + planner_count + PETS_OPTION_COUNT <= MOST_OPTIONS);
-    memcpy(all_options, model_ensemble_ops.options, model_count * sizeof *all_options);
-    memcpy(all_options + model_count, planner_cem_ops.options, planner_count * sizeof *all_options);
-    memcpy(all_options + model_count + planner_count, own_options, sizeof own_options);
+    assert(planner_count() <= MOST_CHOICES && planner_backend_count() <= MOST_CHOICES);
+    rollout_first = append(0, model_ensemble_ops.options);
+    size_t count = append(rollout_first, rollout_options);
+    for (size_t i = 0; i < planner_count(); i++) {
+        planners[i] = planner_at(i)->name;
+        planner_first[i] = count;
+        count = append(count, planner_at(i)->options);
+    }
+    for (size_t i = 0; i < planner_backend_count(); i++) {
+        planning_models[i] = planner_backend_at(i)->name;
+    }
+    own_first = count;
+    (void)append(count, own_options);
+    offer(PETS_PLANNER, planners, planner_count());
+    offer(PETS_PLANNING_MODEL, planning_models, planner_backend_count());
 }
 
 const OptionSpec *pets__options(void) {
@@ -63,14 +104,31 @@ const double *pets__model_options(const double *options) {
     return options;
 }
 
+const double *pets__rollout_options(const double *options) {
+    (void)pets__options();
+    return options + rollout_first;
+}
+
 const double *pets__planner_options(const double *options) {
     (void)pets__options();
-    return options + model_count;
+    return options + planner_first[(size_t)pets__option(options, PETS_PLANNER)];
+}
+
+const PlannerOps *pets__planner_ops(const double *options) {
+    return planner_at((size_t)pets__option(options, PETS_PLANNER));
+}
+
+const PlannerBackend *pets__backend(const double *options) {
+    return planner_backend_at((size_t)pets__option(options, PETS_PLANNING_MODEL));
+}
+
+bool pets__has_true_dynamics(const double *options) {
+    return pets__backend(options) == &planner_backend_simulation_ops;
 }
 
 double pets__option(const double *options, PetsOption option) {
     (void)pets__options();
-    return options[model_count + planner_count + option];
+    return options[own_first + option];
 }
 
 Status pets__options_check(const double *options) {
@@ -79,6 +137,35 @@ Status pets__options_check(const double *options) {
         TRY(option_check(&specs[i], options[i]));
     }
     return STATUS_OK;
+}
+
+/* members that a model of these values has in use; is it probabilistic? */
+static size_t members_of(const double *options, bool *stochastic) {
+    *stochastic = true;
+    return (size_t)options[option_find(pets__options(), "ensemble_size")];
+}
+
+Status pets__check(const EnvironmentOps *environment, const double *options, Buffer *notes) {
+    const double *rollout = NULL;
+    bool          stochastic = true;
+
+    (void)environment;
+    TRY(pets__options_check(options));
+    if (pets__has_true_dynamics(options)) {
+        return STATUS_OK; /* nothing is learned, so nothing has to go with it */
+    }
+    rollout = pets__rollout_options(options);
+    const size_t members = members_of(options, &stochastic);
+    return rollout_check((Propagation)rollout[ROLLOUT_PROPAGATION],
+                         (size_t)rollout[ROLLOUT_PARTICLES], members, stochastic, notes);
+}
+
+double pets__predictions(const double *options) {
+    const double *rollout = pets__rollout_options(options);
+    bool          stochastic = true;
+    const size_t  members = members_of(options, &stochastic);
+    return rollout_predictions((Propagation)rollout[ROLLOUT_PROPAGATION],
+                               (size_t)rollout[ROLLOUT_PARTICLES], members);
 }
 
 size_t pets__input_dim(const EnvironmentOps *environment) {

@@ -31,6 +31,11 @@ const AgentMetric pets__metrics[] = {
      false},
     {"model_mse_validation", "the same of rows of held-out episodes", false},
     {"model_mse_on_policy", "the same of this episode under the models that acted in it", false},
+    {"plan_env_steps",
+     "planning in the simulator (true_dynamics), simulated steps per control step, mean of the "
+     "episode",
+     false},
+    {"plan_timeouts", "control steps of the episode whose search max_plan_seconds cut short", true},
     {0},
 };
 
@@ -128,6 +133,8 @@ Status pets__report(Pets *pets, const MetricSink *sink) {
         train.mse,
         validation.mse,
         at->mse / scored,
+        at->plan_env_steps / (double)at->steps,
+        (double)at->plan_timeouts,
     };
     for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {
         sink->metric(sink->context, step, 0, pets__metrics[i].name, values[i]);

@@ -7,7 +7,7 @@
 #define PETS_AGENT_MAGIC      "mbtagent"
 #define PETS_EXPERIENCE_MAGIC "mbtexper"
 
-enum { PETS_VERSION = 1, PETS_FILE_CAP = 1 << 30, PETS_NAME_SIZE = 40, PETS_TAG_LENGTH = 8 };
+enum { PETS_VERSION = 2, PETS_FILE_CAP = 1 << 30, PETS_NAME_SIZE = 40, PETS_TAG_LENGTH = 8 };
 
 /* sections of `agent`, in this order, each exactly once */
 #define PETS_TAG_IDENTITY  "identity" /* text: what must be the same to continue */

@@ -53,6 +53,8 @@ typedef struct DynamicsModelOps {
     Status (*score)(void *self, const Dataset *data, const uint32_t *rows, size_t count,
                     ScoreReport *report);
     size_t (*members)(const void *self);
+    /* does predict() give a standard deviation? false: sd is 0 everywhere */
+    bool (*stochastic)(const void *self);
     /* raw (unscaled) inputs x (n, i) with row stride `stride` floats -> mean (n, o), and standard
      * deviation (n, o) of the member's Gaussian (sd NULL to skip) in target units */
     Status (*predict)(const void *self, size_t member, const float *x, size_t stride, size_t n,

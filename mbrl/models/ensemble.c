@@ -178,6 +178,11 @@ static size_t ensemble_members(const void *self) {
     return e->members;
 }
 
+static bool ensemble_stochastic(const void *self) {
+    (void)self;
+    return true;
+}
+
 /* block (o, lanes) -> rows (n, o) */
 static void store_rows(const float *block, size_t outputs, size_t lanes, size_t n, float *rows) {
     for (size_t j = 0; j < n; j++) {
@@ -337,6 +342,7 @@ const DynamicsModelOps model_ensemble_ops = {
     .fit = ensemble__fit,
     .score = ensemble__score,
     .members = ensemble_members,
+    .stochastic = ensemble_stochastic,
     .predict = ensemble_predict,
     .predict_scratch = ensemble_predict_scratch,
     .predict_flop = ensemble_predict_flop,

@@ -10,317 +10,295 @@
  * Per row and step besides the network: s normals (about 1 ns each), one gather and one scatter of
  * s floats, reward and termination: 20 to 30 ns against 1 us.
  *
+ * At time 0 all particles of a candidate stand in the same state before the same action, so each
+ * member predicts a candidate once, for all of its particles. Cost is counted as of the plain
+ * algorithm, which predicts every row.
+ *
  * Rows whose particle is terminated are left out. Everything drawn is indexed by row, and a row's
  * prediction does not depend on the other rows of a call, so neither tiles nor termination change
  * the result of any other row.
  */
-#include "mbrl/planners/rollout.h"
+#include "mbrl/planners/builtin.h"
+#include "mbrl/planners/rollout_internal.h"
 
-#include "core/arena.h"
+#include "core/clock.h"
 #include "core/rng.h"
 
-#include <limits.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { MAX_LANES = 1 << 16 };
 
-/* one tile of rows; n = rows of the tile */
-typedef struct Tile {
-    float         *state;  /* (n, s) */
-    float         *action; /* (n, a) */
-    float         *input;  /* (n, f + a) */
-    float         *mean;   /* (n, s) */
-    float         *sd;     /* (n, s) */
-    float         *next;   /* (n, s) */
-    float         *reward; /* (n) */
-    unsigned char *ended;  /* (n) */
-} Tile;
-
-struct Rollout {
-    const EnvironmentOps *environment;
-    RolloutShape          shape;
-    size_t                members;
-    Arena                 arena;
-    float                *state;  /* (rows, s) */
-    float                *noise;  /* (rows, s) standard normal */
-    double               *total;  /* (rows) return so far */
-    unsigned char        *ended;  /* (rows) terminated before */
-    unsigned char        *member; /* (rows) who predicts the row */
-    uint32_t             *order;  /* (rows) live rows, grouped by member */
-    size_t               *start;  /* (members + 1) of each group in `order` */
-    uint32_t             *cards;  /* (particles) permutation of one candidate */
-    Tile                  tile;
-};
-
-Status rollout_create(const EnvironmentOps *environment, Rollout **out) {
-    *out = calloc(1, sizeof **out);
-    if (*out == NULL) {
+static Status rollout_create(const EnvironmentOps *environment, void **self) {
+    Rollout *rollout = calloc(1, sizeof *rollout);
+    *self = rollout;
+    if (rollout == NULL) {
         FAIL(STATUS_ERR_NOMEM, "rollout: no memory");
     }
-    (*out)->environment = environment;
+    rollout->environment = environment;
     return STATUS_OK;
 }
 
-void rollout_destroy(Rollout *rollout) {
-    if (rollout == NULL) {
-        return;
+static void rollout_destroy(void *self) {
+    Rollout *rollout = self;
+    if (rollout != NULL) {
+        arena_reset(&rollout->arena);
+        free(rollout);
     }
-    arena_reset(&rollout->arena);
-    free(rollout);
 }
 
-static size_t rows_of(const RolloutShape *shape) {
-    return shape->candidates * shape->particles;
+/* ---- memory ---- */
+
+/* what the arena is divided into */
+typedef struct Sizes {
+    size_t rows;
+    size_t s;
+    size_t a;
+    size_t f;
+    size_t o;
+    size_t tile;
+    size_t members;
+    size_t particles;
+    size_t moments; /* rows of `mean` and `spread` */
+    size_t matched; /* rows of `moved` */
+} Sizes;
+
+static Sizes sizes_of(const EnvironmentOps *environment, const RolloutShape *shape,
+                      size_t members) {
+    const size_t particles = rollout_particles(shape->propagation, shape->particles);
+    const size_t rows = shape->candidates * particles;
+    const bool   one = shape->propagation == PROPAGATION_TS1 || /* one member at a time */
+                     shape->propagation == PROPAGATION_TSINF;
+    return (Sizes){.rows = rows,
+                   .s = environment->state_dim,
+                   .a = environment->action_dim,
+                   .f = environment->feature_dim,
+                   .o = environment->state_dim + (shape->learned_reward ? 1 : 0),
+                   .tile = shape->tile,
+                   .members = members,
+                   .particles = particles,
+                   .moments = one ? 0 : rows,
+                   .matched = shape->propagation == PROPAGATION_MM ? rows : 0};
 }
 
-/* bytes of the arena, in the order of take_all() */
-static size_t need(const Rollout *r, const RolloutShape *shape, size_t members) {
-    const size_t rows = rows_of(shape);
-    const size_t s = r->environment->state_dim;
-    const size_t a = r->environment->action_dim;
-    const size_t f = r->environment->feature_dim;
-    const size_t tile = shape->tile;
-    return 2 * arena_need(rows * s, sizeof(float)) + arena_need(rows, sizeof(double)) +
-           2 * arena_need(rows, 1) + arena_need(rows, sizeof(uint32_t)) +
-           arena_need(members + 1, sizeof(size_t)) +
-           arena_need(shape->particles, sizeof(uint32_t)) +
-           4 * arena_need(tile * s, sizeof(float)) + arena_need(tile * a, sizeof(float)) +
-           arena_need(tile * (f + a), sizeof(float)) + arena_need(tile, sizeof(float)) +
-           arena_need(tile, 1);
+/* bytes of the arena, in the order of take_rows() and take_tile() */
+static size_t need(const Sizes *z) {
+    const size_t rows =
+        2 * arena_need(z->rows * z->s, sizeof(float)) + arena_need(z->rows, sizeof(double)) +
+        2 * arena_need(z->rows, 1) + arena_need(z->rows, sizeof(uint32_t)) +
+        arena_need(z->members + 1, sizeof(size_t)) + arena_need(z->particles, sizeof(uint32_t)) +
+        2 * arena_need(z->moments * z->o, sizeof(float)) +
+        arena_need(z->matched * z->s, sizeof(float));
+    const size_t tile =
+        2 * arena_need(z->tile * z->s, sizeof(float)) +
+        2 * arena_need(z->tile * z->o, sizeof(float)) + arena_need(z->tile * z->a, sizeof(float)) +
+        arena_need(z->tile * (z->f + z->a), sizeof(float)) + arena_need(z->tile, sizeof(float)) +
+        arena_need(z->tile, 1) + 2 * arena_need(z->tile, sizeof(uint32_t));
+    return rows + tile;
 }
 
-static Status take_all(Rollout *r) {
-    const size_t rows = rows_of(&r->shape);
-    const size_t s = r->environment->state_dim;
-    const size_t a = r->environment->action_dim;
-    const size_t f = r->environment->feature_dim;
-    const size_t tile = r->shape.tile;
+static Status take_rows(Rollout *r, const Sizes *z) {
+    Arena *arena = &r->arena;
+    TRY(ARENA_TAKE(arena, float, z->rows * z->s, &r->state));
+    TRY(ARENA_TAKE(arena, float, z->rows * z->s, &r->noise));
+    TRY(ARENA_TAKE(arena, double, z->rows, &r->total));
+    TRY(ARENA_TAKE(arena, unsigned char, z->rows, &r->ended));
+    TRY(ARENA_TAKE(arena, unsigned char, z->rows, &r->member));
+    TRY(ARENA_TAKE(arena, uint32_t, z->rows, &r->order));
+    TRY(ARENA_TAKE(arena, size_t, z->members + 1, &r->start));
+    TRY(ARENA_TAKE(arena, uint32_t, z->particles, &r->cards));
+    TRY(ARENA_TAKE(arena, float, z->moments * z->o, &r->mean));
+    TRY(ARENA_TAKE(arena, float, z->moments * z->o, &r->spread));
+    return ARENA_TAKE(arena, float, z->matched * z->s, &r->moved);
+}
+
+static Status take_tile(Rollout *r, const Sizes *z) {
     Arena       *arena = &r->arena;
-    TRY(ARENA_TAKE(arena, float, rows *s, &r->state));
-    TRY(ARENA_TAKE(arena, float, rows *s, &r->noise));
-    TRY(ARENA_TAKE(arena, double, rows, &r->total));
-    TRY(ARENA_TAKE(arena, unsigned char, rows, &r->ended));
-    TRY(ARENA_TAKE(arena, unsigned char, rows, &r->member));
-    TRY(ARENA_TAKE(arena, uint32_t, rows, &r->order));
-    TRY(ARENA_TAKE(arena, size_t, r->members + 1, &r->start));
-    TRY(ARENA_TAKE(arena, uint32_t, r->shape.particles, &r->cards));
-    TRY(ARENA_TAKE(arena, float, tile *s, &r->tile.state));
-    TRY(ARENA_TAKE(arena, float, tile *s, &r->tile.mean));
-    TRY(ARENA_TAKE(arena, float, tile *s, &r->tile.sd));
-    TRY(ARENA_TAKE(arena, float, tile *s, &r->tile.next));
-    TRY(ARENA_TAKE(arena, float, tile *a, &r->tile.action));
-    TRY(ARENA_TAKE(arena, float, tile *(f + a), &r->tile.input));
-    TRY(ARENA_TAKE(arena, float, tile, &r->tile.reward));
-    return ARENA_TAKE(arena, unsigned char, tile, &r->tile.ended);
+    RolloutTile *tile = &r->tile;
+    TRY(ARENA_TAKE(arena, float, z->tile * z->s, &tile->state));
+    TRY(ARENA_TAKE(arena, float, z->tile * z->s, &tile->next));
+    TRY(ARENA_TAKE(arena, float, z->tile * z->o, &tile->mean));
+    TRY(ARENA_TAKE(arena, float, z->tile * z->o, &tile->sd));
+    TRY(ARENA_TAKE(arena, float, z->tile * z->a, &tile->action));
+    TRY(ARENA_TAKE(arena, float, z->tile *(z->f + z->a), &tile->input));
+    TRY(ARENA_TAKE(arena, float, z->tile, &tile->reward));
+    TRY(ARENA_TAKE(arena, unsigned char, z->tile, &tile->ended));
+    TRY(ARENA_TAKE(arena, uint32_t, z->tile, &tile->leader));
+    return ARENA_TAKE(arena, uint32_t, z->tile, &tile->from);
 }
 
-Status rollout_reserve(Rollout *rollout, const RolloutShape *shape, const DynamicsModelOps *model,
-                       const void *model_self) {
-    const size_t members = model->members(model_self);
+static Status rollout_reserve(void *self, const RolloutShape *shape, const PlanTask *task) {
+    Rollout *r = self;
+    if (task->model == NULL) {
+        FAIL(STATUS_ERR_ARG, "rollout: there is no learned model to plan with");
+    }
+    const size_t members = task->model->members(task->model_self);
+    TRY(rollout_check(shape->propagation, shape->particles, members,
+                      task->model->stochastic(task->model_self), NULL));
     if (shape->candidates > UINT32_MAX / shape->particles) {
         FAIL(STATUS_ERR_RANGE, "rollout: %zu candidates x %zu particles are too many rows",
              shape->candidates, shape->particles);
     }
-    const size_t bytes =
-        need(rollout, shape, members) + model->predict_scratch(model_self, shape->tile);
-    if (bytes > rollout->arena.capacity) {
+    const Sizes  sizes = sizes_of(r->environment, shape, members);
+    const size_t bytes = need(&sizes) + task->model->predict_scratch(task->model_self, shape->tile);
+    if (bytes > r->arena.capacity) {
         Arena larger;
         TRY(arena_init(&larger, bytes));
-        arena_reset(&rollout->arena);
-        rollout->arena = larger;
+        arena_reset(&r->arena);
+        r->arena = larger;
     }
-    arena_release(&rollout->arena, 0);
-    rollout->shape = *shape;
-    rollout->members = members;
-    return take_all(rollout);
+    arena_release(&r->arena, 0);
+    r->shape = *shape;
+    r->members = members;
+    r->outputs = sizes.o;
+    r->particles = sizes.particles;
+    TRY(take_rows(r, &sizes));
+    return take_tile(r, &sizes);
 }
 
-/* each candidate's particles are dealt to the members anew, the same number to each */
-static void deal_per_candidate(Rollout *r, Rng *rng) {
-    const size_t particles = r->shape.particles;
-    const size_t candidates = r->shape.candidates;
-    for (size_t c = 0; c < candidates; c++) {
-        for (size_t p = 0; p < particles; p++) {
-            r->cards[p] = (uint32_t)(p * r->members / particles);
-        }
-        for (size_t p = particles; p > 0; p--) {
-            /* 32 random bits times p <= 1000: the bias is below 1e-6 */
-            const size_t   j = (size_t)(((uint64_t)rng_u32(rng) * p) >> 32);
-            const uint32_t drawn = r->cards[j];
-            r->cards[j] = r->cards[p - 1];
-            r->member[(p - 1) * candidates + c] = (unsigned char)drawn;
-        }
-    }
-}
+/* ---- steps ---- */
 
-static void deal_over_all(Rollout *r, Rng *rng) {
-    const size_t rows = rows_of(&r->shape);
-    for (size_t i = 0; i < rows; i++) {
-        r->member[i] = (unsigned char)(i % r->members);
-    }
-    for (size_t i = rows; i > 1; i--) {
-        const size_t        j = (size_t)rng_below(rng, i);
-        const unsigned char swapped = r->member[i - 1];
-        r->member[i - 1] = r->member[j];
-        r->member[j] = swapped;
-    }
-}
-
-/* who predicts which row at `time` */
-static void assign_members(Rollout *r, const RolloutTask *task, size_t time) {
-    const bool balanced = r->shape.particles % r->members == 0;
-    const bool fixed = r->shape.propagation == PROPAGATION_TSINF;
-    if (fixed && time > 0) {
-        return;
-    }
-    if (fixed && balanced) {
-        for (size_t i = 0; i < rows_of(&r->shape); i++) {
-            const size_t p = i / r->shape.candidates;
-            r->member[i] = (unsigned char)(p * r->members / r->shape.particles);
-        }
-        return;
-    }
-    const size_t lane = 2 * (task->iteration * r->shape.horizon + time) + 1;
-    Rng          rng = rng_stream_lane(task->seed, task->step, RNG_PLAN_PARTICLES, (uint32_t)lane);
-    if (balanced) {
-        deal_per_candidate(r, &rng);
-    } else {
-        deal_over_all(r, &rng);
-    }
-}
-
-/* counting sort of the live rows by member */
-static void group_rows(Rollout *r) {
-    const size_t rows = rows_of(&r->shape);
-    size_t       next[UCHAR_MAX + 1] = {0};
-    for (size_t i = 0; i < rows; i++) {
-        next[r->member[i]] += !r->ended[i];
-    }
-    size_t first = 0;
-    for (size_t m = 0; m < r->members; m++) {
-        const size_t count = next[m];
-        r->start[m] = first;
-        next[m] = first;
-        first += count;
-    }
-    r->start[r->members] = first;
-    for (size_t i = 0; i < rows; i++) {
-        if (!r->ended[i]) {
-            r->order[next[r->member[i]]++] = (uint32_t)i;
-        }
-    }
-}
-
-static void copy_floats(float *out, const float *in, size_t n) {
-    for (size_t i = 0; i < n; i++) {
-        out[i] = in[i];
-    }
-}
-
-/* states, actions and model inputs of the tile's rows */
-static void gather_tile(Rollout *r, const float *actions, const uint32_t *rows, size_t n) {
-    const EnvironmentOps *env = r->environment;
-    const size_t          s = env->state_dim;
-    const size_t          a = env->action_dim;
-    const size_t          inputs = env->feature_dim + a;
-    for (size_t j = 0; j < n; j++) {
-        copy_floats(r->tile.state + j * s, r->state + rows[j] * s, s);
-        copy_floats(r->tile.action + j * a, actions + rows[j] % r->shape.candidates * a, a);
-        copy_floats(r->tile.input + j * inputs + env->feature_dim, r->tile.action + j * a, a);
-    }
-    env->features(env, r->tile.state, n, r->tile.input, inputs);
-}
-
-/* next = state or 0, + mean + sd noise */
-static void sample_tile(Rollout *r, const uint32_t *rows, size_t n) {
-    const size_t s = r->environment->state_dim;
-    const bool  *absolute = r->environment->target_absolute;
-    for (size_t j = 0; j < n; j++) {
-        const float *noise = r->noise + rows[j] * s;
-        for (size_t d = 0; d < s; d++) {
-            const size_t k = j * s + d;
-            const float  target = r->tile.mean[k] + r->tile.sd[k] * noise[d];
-            const bool   whole = absolute != NULL && absolute[d];
-            r->tile.next[k] = whole ? target : r->tile.state[k] + target;
-        }
-    }
-}
-
-/* adds rewards, moves the rows on */
-static void settle_tile(Rollout *r, const uint32_t *rows, size_t n) {
-    const EnvironmentOps *env = r->environment;
-    const size_t          s = env->state_dim;
-    environment_planner_rewards(env, r->tile.state, r->tile.action, r->tile.next, n,
-                                r->tile.reward);
-    if (env->terminated != NULL) {
-        env->terminated(env, r->tile.next, n, r->tile.ended);
-    } else {
-        memset(r->tile.ended, 0, n);
-    }
-    for (size_t j = 0; j < n; j++) {
-        r->total[rows[j]] += (double)r->tile.reward[j];
-        r->ended[rows[j]] = r->tile.ended[j];
-        copy_floats(r->state + rows[j] * s, r->tile.next + j * s, s);
-    }
+bool rollout__expired(Rollout *r, const RolloutTask *task) {
+    r->expired = r->expired || (task->deadline > 0.0 && clock_monotonic() >= task->deadline);
+    return r->expired;
 }
 
 /* moves the live rows of member m by one step, a tile at a time */
 static Status advance_member(Rollout *r, const RolloutTask *task, const float *actions, size_t m) {
-    const size_t inputs = r->environment->feature_dim + r->environment->action_dim;
-    for (size_t first = r->start[m]; first < r->start[m + 1]; first += r->shape.tile) {
+    const float *learned = r->shape.learned_reward ? r->tile.mean : NULL;
+    for (size_t first = r->start[m]; first < r->start[m + 1] && !rollout__expired(r, task);
+         first += r->shape.tile) {
         const size_t    left = r->start[m + 1] - first;
         const size_t    n = (left < r->shape.tile) ? left : r->shape.tile;
         const uint32_t *rows = r->order + first;
-        gather_tile(r, actions, rows, n);
-        TRY(task->model->predict(task->model_self, m, r->tile.input, inputs, n, r->tile.mean,
-                                 r->tile.sd, &r->arena));
-        sample_tile(r, rows, n);
-        settle_tile(r, rows, n);
+        rollout__gather(r, actions, rows, n);
+        TRY(rollout__predict(r, task->plan, m, n));
+        rollout__sample(r, rows, NULL, n);
+        rollout__settle(r, rows, learned, NULL, n);
+    }
+    return STATUS_OK;
+}
+
+/* The first `left` rows go by candidate. Lists one row of each candidate, a tile of them at most;
+ * @return the rows that these stand for */
+static size_t choose_leaders(Rollout *r, const uint32_t *rows, size_t left, size_t *leaders) {
+    size_t n = 0;
+    *leaders = 0;
+    for (; n < left; n++) {
+        if (n == 0 || rows[n] % r->candidates != rows[n - 1] % r->candidates) {
+            if (*leaders == r->shape.tile) {
+                break;
+            }
+            r->tile.leader[(*leaders)++] = rows[n];
+        }
+    }
+    return n;
+}
+
+/* samples and settles rows that go by candidate from the predictions of their leaders */
+static void follow_leaders(Rollout *r, const float *actions, const uint32_t *rows, size_t count) {
+    const float *learned = r->shape.learned_reward ? r->tile.mean : NULL;
+    uint32_t     leader = 0;
+    for (size_t first = 0; first < count; first += r->shape.tile) {
+        const size_t n = (count - first < r->shape.tile) ? count - first : r->shape.tile;
+        for (size_t j = 0; j < n; j++) {
+            const size_t k = first + j;
+            leader += k > 0 && rows[k] % r->candidates != rows[k - 1] % r->candidates;
+            r->tile.from[j] = leader;
+        }
+        rollout__gather(r, actions, rows + first, n);
+        rollout__sample(r, rows + first, r->tile.from, n);
+        rollout__settle(r, rows + first, learned, r->tile.from, n);
+    }
+}
+
+/* advance_member() at time 0 */
+static Status advance_member_first(Rollout *r, const RolloutTask *task, const float *actions,
+                                   size_t m) {
+    size_t first = r->start[m];
+    while (first < r->start[m + 1] && !rollout__expired(r, task)) {
+        const uint32_t *rows = r->order + first;
+        size_t          leaders = 0;
+        const size_t    n = choose_leaders(r, rows, r->start[m + 1] - first, &leaders);
+        rollout__gather(r, actions, r->tile.leader, leaders);
+        TRY(rollout__predict(r, task->plan, m, leaders));
+        follow_leaders(r, actions, rows, n);
+        first += n;
+    }
+    return STATUS_OK;
+}
+
+static Status advance_by_member(Rollout *r, const RolloutTask *task, const float *actions,
+                                size_t time) {
+    rollout__assign_members(r, task, time);
+    rollout__group_rows(r, time == 0);
+    for (size_t m = 0; m < r->members; m++) {
+        TRY(time == 0 ? advance_member_first(r, task, actions, m)
+                      : advance_member(r, task, actions, m));
     }
     return STATUS_OK;
 }
 
 static Status advance(Rollout *r, const RolloutTask *task, size_t time) {
-    const size_t a = r->environment->action_dim;
-    const float *actions = task->actions + time * r->shape.candidates * a;
-    const size_t lane = 2 * (task->iteration * r->shape.horizon + time);
-    Rng          rng = rng_stream_lane(task->seed, task->step, RNG_PLAN_PARTICLES, (uint32_t)lane);
-
-    assign_members(r, task, time);
-    group_rows(r);
-    rng_fill_normal(&rng, r->noise, rows_of(&r->shape) * r->environment->state_dim);
-    for (size_t m = 0; m < r->members; m++) {
-        TRY(advance_member(r, task, actions, m));
+    const PlanTask *plan = task->plan;
+    const float    *actions = task->actions + time * r->candidates * r->environment->action_dim;
+    const size_t    lane = 2 * (task->iteration * r->shape.horizon + time);
+    if (r->shape.propagation != PROPAGATION_E) {
+        Rng rng = rng_stream_lane(plan->seed, plan->step, RNG_PLAN_PARTICLES, (uint32_t)lane);
+        rng_fill_normal(&rng, r->noise, rollout__rows(r) * r->environment->state_dim);
     }
-    return STATUS_OK;
+    return rollout__takes_members(r) ? advance_by_member(r, task, actions, time)
+                                     : rollout__advance_moments(r, task, actions, time);
 }
 
-Status rollout_evaluate(Rollout *rollout, const RolloutTask *task, double *returns) {
-    const size_t rows = rows_of(&rollout->shape);
-    const size_t s = rollout->environment->state_dim;
-    if (2 * (task->iteration + 1) * rollout->shape.horizon > MAX_LANES) {
-        FAIL(STATUS_ERR_RANGE, "rollout: iteration %zu at horizon %zu exceeds the random streams",
-             task->iteration, rollout->shape.horizon);
-    }
+/* all rows at the observed state */
+static void begin(Rollout *r, const RolloutTask *task) {
+    const size_t s = r->environment->state_dim;
+    r->candidates = task->candidates;
+    r->expired = false;
+    const size_t rows = rollout__rows(r);
     for (size_t i = 0; i < rows; i++) {
         for (size_t d = 0; d < s; d++) {
-            rollout->state[i * s + d] = (float)task->state[d];
+            r->state[i * s + d] = (float)task->plan->state[d];
         }
     }
-    memset(rollout->total, 0, rows * sizeof *rollout->total);
-    memset(rollout->ended, 0, rows);
-    for (size_t time = 0; time < rollout->shape.horizon; time++) {
-        TRY(advance(rollout, task, time));
+    memset(r->total, 0, rows * sizeof *r->total);
+    memset(r->ended, 0, rows);
+}
+
+static Status rollout_evaluate(void *self, const RolloutTask *task, double *returns,
+                               RolloutResult *result) {
+    Rollout        *r = self;
+    const PlanTask *plan = task->plan;
+    if (2 * (task->iteration + 1) * r->shape.horizon > MAX_LANES) {
+        FAIL(STATUS_ERR_RANGE, "rollout: iteration %zu at horizon %zu exceeds the random streams",
+             task->iteration, r->shape.horizon);
     }
-    const size_t candidates = rollout->shape.candidates;
-    for (size_t c = 0; c < candidates; c++) {
+    begin(r, task);
+    size_t time = 0;
+    for (; time < r->shape.horizon && !rollout__expired(r, task); time++) {
+        TRY(advance(r, task, time));
+    }
+    const double predictions =
+        rollout_predictions(r->shape.propagation, r->shape.particles, r->members);
+    *result = (RolloutResult){.flop = (double)r->candidates * predictions * (double)time *
+                                      plan->model->predict_flop(plan->model_self),
+                              .expired = r->expired};
+    for (size_t c = 0; c < r->candidates && !r->expired; c++) {
         double sum = 0.0;
-        for (size_t i = c; i < rows; i += candidates) {
-            sum += rollout->total[i];
+        for (size_t i = c; i < rollout__rows(r); i += r->candidates) {
+            sum += r->total[i];
         }
-        returns[c] = sum / (double)rollout->shape.particles;
+        returns[c] = sum / (double)r->particles;
     }
     return STATUS_OK;
 }
+
+const PlannerBackend planner_backend_rollout_ops = {
+    .name = "learned",
+    .help = "the learned model, on the CPU",
+    .create = rollout_create,
+    .destroy = rollout_destroy,
+    .reserve = rollout_reserve,
+    .evaluate = rollout_evaluate,
+};

@@ -14,7 +14,7 @@
 #include "mbrl/environments/environment.h"
 #include "mbrl/models/dynamics_model.h"
 #include "mbrl/models/lane_gemm.h"
-#include "mbrl/planners/planner.h"
+#include "mbrl/planners/builtin.h"
 
 #include <cblas.h>
 #include <math.h>
@@ -246,12 +246,16 @@ typedef struct Planning {
 } Planning;
 
 static void call_plan(void *context) {
-    Planning    *p = context;
-    const double state[4] = {0.01, 0.02, 0.03, 0.04};
-    double       action[1];
-    PlanReport   report;
-    check(planner_cem_ops.plan(p->planner, &model_ensemble_ops, p->model, state, 1, ++p->step,
-                               action, &report));
+    Planning      *p = context;
+    const double   state[4] = {0.01, 0.02, 0.03, 0.04};
+    double         action[1];
+    PlanReport     report;
+    const PlanTask task = {.model = &model_ensemble_ops,
+                           .model_self = p->model,
+                           .state = state,
+                           .seed = 1,
+                           .step = ++p->step};
+    check(planner_cem_ops.plan(p->planner, &task, action, &report));
     p->flop = report.flop;
     planner_cem_ops.reset(p->planner);
 }
@@ -281,6 +285,7 @@ static void measure_planning(const PlanCase *c, size_t inner) {
     EnvironmentOps        environment;
     const EnvironmentOps *cartpole = NULL;
     double                values[MAX_OPTIONS];
+    double                shared[ROLLOUT_OPTION_COUNT];
     const OptionSpec     *options = planner_cem_ops.options;
     Planning              p = {.model = make_model(c->width, c->layers, c->activation, 32, values)};
     check(environment_find("cartpole", &cartpole));
@@ -289,10 +294,15 @@ static void measure_planning(const PlanCase *c, size_t inner) {
     option_defaults(options, values);
     set_option(options, values, "cem_candidates", c->candidates);
     set_option(options, values, "cem_iterations", c->iterations);
-    set_option(options, values, "planning_horizon", c->horizon);
-    set_option(options, values, "particles", c->particles);
-    set_option(options, values, "propagation", c->propagation);
-    check(planner_cem_ops.create(&environment, values, &p.planner));
+    option_defaults(rollout_options, shared);
+    shared[ROLLOUT_HORIZON] = c->horizon;
+    shared[ROLLOUT_PARTICLES] = c->particles;
+    shared[ROLLOUT_PROPAGATION] = c->propagation;
+    check(planner_cem_ops.create(&(PlannerSetup){.environment = &environment,
+                                                 .backend = &planner_backend_rollout_ops,
+                                                 .rollout_values = shared,
+                                                 .values = values},
+                                 &p.planner));
     call_plan(&p);
     (void)measure(c->name, p.flop, inner, call_plan, &p);
     planner_cem_ops.destroy(p.planner);

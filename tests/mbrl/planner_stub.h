@@ -18,7 +18,11 @@ typedef struct StubModel {
     size_t members;
     double drift[STUB_MEMBERS];
     double sd;
-    double gain;               /* of the action */
+    double gain; /* of the action */
+    bool   deterministic;
+    double curvature;          /* x moves by this times x^2, too */
+    bool   decay;              /* noise at the first step only */
+    bool   reward;             /* a third output: 10 x action + drift */
     size_t rows[STUB_MEMBERS]; /* predicted so far */
     int    fails_after;        /* calls; negative = never */
 } StubModel;
@@ -37,12 +41,21 @@ static Status stub_predict(const void *self, size_t member, const float *x, size
     }
     model->fails_after--;
     model->rows[member] += n;
+    const size_t outputs = STUB_STATE + (model->reward ? 1 : 0);
     for (size_t j = 0; j < n; j++) {
-        mean[STUB_STATE * j] =
-            (float)(model->drift[member] + model->gain * (double)x[j * stride + STUB_STATE]);
-        mean[STUB_STATE * j + 1] = 1.0f;
-        sd[STUB_STATE * j] = (float)model->sd;
-        sd[STUB_STATE * j + 1] = 0.0f;
+        const float *row = x + j * stride;
+        const double position = (double)row[0];
+        const double drift = model->drift[member];
+        const bool   noisy = !model->decay || row[1] == 0.0f;
+        mean[outputs * j] = (float)(drift + model->gain * (double)row[STUB_STATE] +
+                                    model->curvature * position * position);
+        mean[outputs * j + 1] = 1.0f;
+        sd[outputs * j] = noisy ? (float)model->sd : 0.0f;
+        sd[outputs * j + 1] = 0.0f;
+        if (model->reward) {
+            mean[outputs * j + 2] = (float)(drift + 10.0 * (double)row[STUB_STATE]);
+            sd[outputs * j + 2] = 1.0f;
+        }
     }
     return STATUS_OK;
 }
@@ -50,6 +63,11 @@ static Status stub_predict(const void *self, size_t member, const float *x, size
 static size_t stub_predict_scratch(const void *self, size_t n) {
     (void)self;
     return n;
+}
+
+static bool stub_stochastic(const void *self) {
+    const StubModel *model = self;
+    return !model->deterministic;
 }
 
 static double stub_predict_flop(const void *self) {
@@ -60,6 +78,7 @@ static double stub_predict_flop(const void *self) {
 static const DynamicsModelOps stub_model_ops = {
     .name = "stub",
     .members = stub_members,
+    .stochastic = stub_stochastic,
     .predict = stub_predict,
     .predict_scratch = stub_predict_scratch,
     .predict_flop = stub_predict_flop,

@@ -1,44 +1,68 @@
 #include "tests/support/test_support.h"
 
 #include "core/rng.h"
-#include "mbrl/planners/planner.h"
+#include "mbrl/planners/builtin.h"
 #include "tests/mbrl/planner_stub.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { HORIZON = 4, OPTIONS = 7, HEADER = 24 };
+enum { HORIZON = 4, HEADER = 24 };
+/* the shared rows, then the planner's own */
 enum {
-    OPTION_HORIZON,
-    OPTION_CANDIDATES,
+    OPTION_HORIZON = ROLLOUT_HORIZON,
+    OPTION_PARTICLES = ROLLOUT_PARTICLES,
+    OPTION_CANDIDATES = ROLLOUT_OPTION_COUNT,
     OPTION_ITERATIONS,
     OPTION_ELITE_RATIO,
     OPTION_ALPHA,
-    OPTION_PARTICLES,
-    OPTION_PROPAGATION
+    OPTIONS
 };
 
 static const PlannerOps *const ops = &planner_cem_ops;
 static const double            origin[STUB_STATE] = {0.0, 0.0};
 
+static void defaults(double *values) {
+    option_defaults(rollout_options, values);
+    option_defaults(ops->options, values + ROLLOUT_OPTION_COUNT);
+}
+
 static void small_options(double *values) {
-    option_defaults(ops->options, values);
+    defaults(values);
     values[OPTION_HORIZON] = HORIZON;
     values[OPTION_CANDIDATES] = 200;
     values[OPTION_ITERATIONS] = 10;
     values[OPTION_PARTICLES] = 2;
 }
 
+static PlannerSetup setup_of(const EnvironmentOps *environment, const double *values) {
+    return (PlannerSetup){.environment = environment,
+                          .backend = &planner_backend_rollout_ops,
+                          .rollout_values = values,
+                          .values = values + ROLLOUT_OPTION_COUNT};
+}
+
 static void *make(const EnvironmentOps *environment, const double *values) {
-    void *self = NULL;
-    assert_ok(ops->create(environment, values, &self));
+    void              *self = NULL;
+    const PlannerSetup setup = setup_of(environment, values);
+    assert_ok(ops->create(&setup, &self));
     return self;
 }
 
+static void set(void *self, const double *values) {
+    assert_ok(ops->set(self, values, values + ROLLOUT_OPTION_COUNT));
+}
+
+static PlanTask task_of(const StubModel *model, uint64_t step) {
+    return (PlanTask){
+        .model = &stub_model_ops, .model_self = model, .state = origin, .seed = 21, .step = step};
+}
+
 static double plan(void *self, const StubModel *model, uint64_t step, PlanReport *report) {
-    double action = (double)NAN;
-    assert_ok(ops->plan(self, &stub_model_ops, model, origin, 21, step, &action, report));
+    const PlanTask task = task_of(model, step);
+    double         action = (double)NAN;
+    assert_ok(ops->plan(self, &task, &action, report));
     return action;
 }
 
@@ -93,6 +117,7 @@ static void finds_the_optimum_of_a_linear_model(void **state) {
     /* it stops early: the variance is below 1e-3 of the squared half-range */
     assert_true(report.iterations > 3 && report.iterations < 30);
     assert_close(report.flop, 10.0 * 200 * 2 * HORIZON * (double)report.iterations, 0.0, 0.0);
+    /* 2 particles on 2 members: nothing is shared at the first step */
     assert_int_equal(model.rows[0] + model.rows[1], 200 * 2 * HORIZON * report.iterations);
     ops->destroy(self);
 }
@@ -116,16 +141,16 @@ static void warm_start_is_the_plan_shifted_by_one_step(void **state) {
     /* another horizon: cut, or continued with the middle of the bounds */
     double longer[HORIZON + 2];
     values[OPTION_HORIZON] = HORIZON + 2;
-    assert_ok(ops->set(self, values));
+    set(self, values);
     assert_int_equal(warm_start(self, longer), HORIZON + 2);
     assert_memory_equal(longer, mean, sizeof mean);
     assert_true(longer[HORIZON] == 0.0 && longer[HORIZON + 1] == 0.0);
     values[OPTION_HORIZON] = 2;
-    assert_ok(ops->set(self, values));
+    set(self, values);
     assert_int_equal(warm_start(self, longer), 2);
     assert_memory_equal(longer, mean, 2 * sizeof *mean);
     values[OPTION_HORIZON] = HORIZON;
-    assert_ok(ops->set(self, values));
+    set(self, values);
     assert_int_equal(warm_start(self, longer), HORIZON);
     assert_true(longer[1] == mean[1] && longer[2] == 0.0);
 
@@ -164,7 +189,7 @@ static void returns_that_are_not_finite_are_never_elite(void **state) {
     const double action = plan(self, &model, 1, &report);
     assert_true(action > -0.2 && action < 0.2 && isfinite(report.expected_return));
     values[OPTION_ELITE_RATIO] = 0.05;
-    assert_ok(ops->set(self, values));
+    set(self, values);
     assert_close(plan(self, &model, 1, &report), 0.2, 0.05, 0.0);
 
     /* nothing finite: the middle, and it says so */
@@ -321,72 +346,33 @@ static void a_failing_model_leaves_everything_as_it_was(void **state) {
     assert_int_equal(warm_start(self, before), HORIZON);
     report.flop = 7.0;
     model.fails_after = 3 * 2 * HORIZON; /* in the fourth iteration */
-    assert_fails(ops->plan(self, &stub_model_ops, &model, origin, 21, 2, &action, &report),
-                 STATUS_ERR_NUMERIC, "stub fails");
+    const PlanTask task = task_of(&model, 2);
+    assert_fails(ops->plan(self, &task, &action, &report), STATUS_ERR_NUMERIC, "stub fails");
     assert_int_equal(warm_start(self, after), HORIZON);
     assert_memory_equal(before, after, sizeof before);
     assert_true(action == 5.0 && report.flop == 7.0);
     ops->destroy(self);
 }
 
-static void every_failed_allocation_is_reported_and_later_plans_need_none(void **state) {
-    (void)state;
-    double     values[OPTIONS];
-    PlanReport report;
-    StubModel  model = linear_model();
-    small_options(values);
-    stub_reward = near_best_action;
-    size_t n = 1;
-    for (;; n++) {
-        void *self = NULL;
-        test_fail_allocation(n);
-        const Status status = ops->create(&stub_environment, values, &self);
-        if (!test_allocation_failed()) {
-            test_fail_allocation(0);
-            ops->destroy(self);
-            break;
-        }
-        assert_int_equal(status, STATUS_ERR_NOMEM);
-        assert_null(self);
-    }
-    assert_true(n > 3);
-    void  *self = make(&stub_environment, values);
-    double action = 5.0;
-    for (n = 1; n <= 2; n++) {
-        test_fail_allocation(n);
-        assert_int_equal(ops->plan(self, &stub_model_ops, &model, origin, 1, 1, &action, &report),
-                         STATUS_ERR_NOMEM);
-        test_fail_allocation(0);
-        ops->destroy(self);
-        self = make(&stub_environment, values);
-    }
-    (void)plan(self, &model, 1, &report);
-    test_fail_allocation(1);
-    (void)plan(self, &model, 2, &report);
-    assert_false(test_allocation_failed());
-    test_fail_allocation(0);
-    ops->destroy(self);
-}
-
 static void options_are_checked_and_have_the_published_defaults(void **state) {
     (void)state;
     double       values[OPTIONS];
-    const double expected[OPTIONS] = {25, 400, 5, 0.1, 0.1, 20, 0};
+    const double expected[OPTIONS] = {25, 20, PROPAGATION_TS1, 0, 400, 5, 0.1, 0.1};
     void        *self = values;
-    option_defaults(ops->options, values);
-    assert_int_equal(option_count(ops->options), OPTIONS);
+    defaults(values);
+    assert_int_equal(option_count(rollout_options) + option_count(ops->options), OPTIONS);
     assert_memory_equal(values, expected, sizeof values);
-    /* 1 million rows, facts: 400 x 5 x 25 x 20 */
-    assert_close(planner_cem_rows(values), 1e6, 0.0, 0.0);
+    assert_close(ops->candidates(values + ROLLOUT_OPTION_COUNT), 2000.0, 0.0, 0.0);
     values[OPTION_PARTICLES] = 0;
-    assert_fails(ops->create(&stub_environment, values, &self), STATUS_ERR_RANGE, "particles");
+    PlannerSetup setup = setup_of(&stub_environment, values);
+    assert_fails(ops->create(&setup, &self), STATUS_ERR_RANGE, "particles");
     assert_null(self);
     small_options(values);
     self = make(&stub_environment, values);
     values[OPTION_ALPHA] = 1.5;
-    assert_fails(ops->set(self, values), STATUS_ERR_RANGE, "cem_alpha");
+    assert_fails(ops->set(self, values, values + ROLLOUT_OPTION_COUNT), STATUS_ERR_RANGE,
+                 "cem_alpha");
     ops->destroy(self);
-    ops->destroy(NULL);
 }
 
 int main(void) {
@@ -398,7 +384,6 @@ int main(void) {
         cmocka_unit_test(samples_are_truncated_normal_inside_the_bounds),
         cmocka_unit_test(saved_planner_continues_bit_for_bit),
         cmocka_unit_test(a_failing_model_leaves_everything_as_it_was),
-        cmocka_unit_test(every_failed_allocation_is_reported_and_later_plans_need_none),
         cmocka_unit_test(options_are_checked_and_have_the_published_defaults),
     };
     return cmocka_run_group_tests_name("mbrl/cem", tests, NULL, NULL);

@@ -47,14 +47,45 @@ static void agents_are_found_by_name(void **state) {
 
 static void options_are_the_published_names_with_defaults_in_range(void **state) {
     (void)state;
-    static const char *const names[] = {
-        "model_learning_rate", "model_weight_decay", "model_train_epochs", "model_batch_size",
-        "ensemble_size",       "hidden_layers",      "hidden_width",       "activation",
-        "logvar_bounds",       "bootstrap",          "planning_horizon",   "cem_candidates",
-        "cem_iterations",      "cem_elite_ratio",    "cem_alpha",          "particles",
-        "propagation",         "model_train_every",  "validation_ratio",   "initial_steps",
-        "exploration_noise"};
-    const OptionSpec *specs = bench_pets()->options();
+    static const char *const names[] = {"model_learning_rate",
+                                        "model_weight_decay",
+                                        "model_train_epochs",
+                                        "model_batch_size",
+                                        "ensemble_size",
+                                        "hidden_layers",
+                                        "hidden_width",
+                                        "activation",
+                                        "logvar_bounds",
+                                        "bootstrap",
+                                        "planning_horizon",
+                                        "particles",
+                                        "propagation",
+                                        "max_plan_seconds",
+                                        "cem_candidates",
+                                        "cem_iterations",
+                                        "cem_elite_ratio",
+                                        "cem_alpha",
+                                        "icem_candidates",
+                                        "icem_iterations",
+                                        "icem_elites",
+                                        "icem_alpha",
+                                        "icem_initial_sd",
+                                        "icem_noise_beta",
+                                        "icem_decay",
+                                        "icem_keep",
+                                        "mppi_candidates",
+                                        "mppi_iterations",
+                                        "mppi_kappa",
+                                        "mppi_beta",
+                                        "mppi_sigma",
+                                        "shooting_candidates",
+                                        "model_train_every",
+                                        "validation_ratio",
+                                        "initial_steps",
+                                        "exploration_noise",
+                                        "planner",
+                                        "planning_model"};
+    const OptionSpec        *specs = bench_pets()->options();
     assert_int_equal(option_count(specs), sizeof names / sizeof names[0]);
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         assert_string_equal(specs[i].name, names[i]);
@@ -316,15 +347,9 @@ static Status diverging_fit(void *self, const Dataset *data, uint64_t seed, uint
     return STATUS_OK;
 }
 
-static Status lost_plan(void *self, const DynamicsModelOps *model, const void *model_self,
-                        const double *observed, uint64_t seed, uint64_t step, double *action,
-                        PlanReport *report) {
+static Status lost_plan(void *self, const PlanTask *task, double *action, PlanReport *report) {
     (void)self;
-    (void)model;
-    (void)model_self;
-    (void)observed;
-    (void)seed;
-    (void)step;
+    (void)task;
     action[0] = (double)NAN;
     *report = (PlanReport){0};
     return STATUS_OK;

@@ -485,9 +485,38 @@ static void reasons_for_irreproducible_results_are_named(void **state) {
     const char  *timing[STUDY_MAX_TIMING];
     ResultsStudy row;
     study_results(study, timing, &row);
-    assert_int_equal(row.timing_metric_count, 2);
+    assert_int_equal(row.timing_metric_count, 3); /* plan_seconds, train_seconds, plan_timeouts */
     assert_string_equal(row.agent, "pets");
     assert_string_equal(row.objective_reduce[0], "mean_last");
+    study_destroy(study);
+}
+
+static void what_is_not_what_it_seems_is_noted_and_what_cannot_be_is_refused(void **state) {
+    char   text[TEXT_BYTES];
+    Study *study = NULL;
+    (void)state;
+
+    study = study_good(study_built_in); /* 20 particles on 3 members */
+    assert_contains(study->notes, "20 particles are no multiple of the 3 members");
+    study_destroy(study);
+    study_change(study_built_in, "{ensemble_size: 3}", "{ensemble_size: 5}", text);
+    study = study_good(text);
+    assert_string_equal(study->notes, "");
+    study_destroy(study);
+    study_change(study_built_in, "{ensemble_size: 3}", "{ensemble_size: 1, propagation: tsinf}",
+                 text);
+    study = study_good(text);
+    assert_contains(study->notes, "'tsinf' of a single probabilistic model is 'ds'");
+    study_destroy(study);
+    /* nothing is predicted where the planner has the simulator */
+    study_change(study_built_in, "{ensemble_size: 3}",
+                 "{ensemble_size: 1, planning_model: true_dynamics, planner: icem}", text);
+    study = study_good(text);
+    assert_string_equal(study->notes, "");
+    study_destroy(study);
+    study_change(study_built_in, "{ensemble_size: 3}", "{max_plan_seconds: 0.5}", text);
+    study = study_good(text);
+    assert_contains(study->irreproducible, "max_plan_seconds");
     study_destroy(study);
 }
 
@@ -508,6 +537,7 @@ int main(void) {
         cmocka_unit_test(hellos_carry_what_trainers_need),
         cmocka_unit_test(trainer_words_that_name_files_beside_the_study_become_absolute),
         cmocka_unit_test(reasons_for_irreproducible_results_are_named),
+        cmocka_unit_test(what_is_not_what_it_seems_is_noted_and_what_cannot_be_is_refused),
     };
     return cmocka_run_group_tests_name("tuner/study_file", tests, NULL, NULL);
 }

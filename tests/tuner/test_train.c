@@ -457,8 +457,49 @@ static void hello_comes_quickly(void **state) {
     assert_true(best < 1.0); /* the aim is 0.1; sanitizers and busy machines are slower */
 }
 
+/* replies until done; @return how many of them were warnings about the propagation */
+static int warnings_of(Session *session) {
+    int count = 0;
+    for (;;) {
+        Reply reply;
+        session_reply(session, &reply);
+        const ReplyKind kind = reply.kind;
+        if (kind == REPLY_LOG) {
+            assert_string_equal(reply.level, "warning");
+            assert_contains(reply.text, "'ts1' of a single probabilistic model is 'ds'");
+            count++;
+        }
+        assert_int_not_equal(kind, REPLY_FAILED);
+        reply_reset(&reply);
+        if (kind == REPLY_DONE) {
+            return count;
+        }
+    }
+}
+
+static void what_is_not_what_it_seems_is_said_once(void **state) {
+    Session session;
+    Reply   reply;
+    (void)state;
+    session_open(&session);
+    session_say(&session, "{\"op\":\"hello\",\"protocol\":1,\"agent\":\"pets\",\"environment\":"
+                          "\"cartpole\",\"unit\":\"episode\",\"cores\":1,\"metrics_wanted\":[],"
+                          "\"fixed\":{\"ensemble_size\":1,\"hidden_layers\":1,\"hidden_width\":8,"
+                          "\"cem_candidates\":8,\"cem_iterations\":2,\"particles\":2,"
+                          "\"initial_steps\":20}}");
+    session_reply(&session, &reply);
+    assert_int_equal(reply.kind, REPLY_HELLO);
+    reply_reset(&reply);
+    ask_train(&session, 1, 0, 0, 1, NULL, NULL);
+    assert_int_equal(warnings_of(&session), 1);
+    ask_train(&session, 2, 1, 1, 2, NULL, NULL);
+    assert_int_equal(warnings_of(&session), 0);
+    assert_int_equal(session_end(&session), 0);
+}
+
 int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_is_not_what_it_seems_is_said_once),
         cmocka_unit_test(a_chain_goes_on_in_memory_and_from_file),
         cmocka_unit_test(evaluations_answer_the_same_from_memory_and_file),
         cmocka_unit_test(yield_ends_a_segment_early_and_the_chain_goes_on),
