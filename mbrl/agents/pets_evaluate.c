@@ -84,7 +84,8 @@ static Status trial_step(Trial *trial, double *state, TrialEpisode *episode, boo
     episode->length++;
     episode->reward += step.reward;
     if (!step.diverged) {
-        const PetsTransition transition = {.state = before, .action = action, .next = state};
+        const PetsTransition transition = {
+            .state = before, .action = action, .next = state, .reward = step.reward};
         TRY(pets__append(environment, trial->data, &transition, trial->row, &finite));
     }
     if (!finite) {

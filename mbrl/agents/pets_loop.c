@@ -19,7 +19,7 @@ static bool in_random_part(const Pets *pets) {
     return (double)pets->at.env_steps < pets__option(pets->options, PETS_INITIAL_STEPS);
 }
 
-static void diverged(AgentResult *result, const char *reason) {
+void pets__diverged(AgentResult *result, const char *reason) {
     result->outcome = AGENT_DIVERGED;
     (void)snprintf(result->reason, sizeof result->reason, "diverged: %s", reason);
 }
@@ -67,29 +67,6 @@ static Status begin_episode(Pets *pets) {
     return STATUS_OK;
 }
 
-static Status train_model(Pets *pets, AgentResult *result) {
-    PetsState   *at = &pets->at;
-    const double begin = clock_monotonic();
-    FitReport    report = {.loss = (double)NAN};
-
-    if (pets->data->train_count == 0) {
-        diverged(result, "no usable transition in the random steps");
-        return STATUS_OK;
-    }
-    TRY(pets__score_pending(pets));
-    TRY(dataset_bootstrap(pets->data, at->seed, (uint64_t)at->env_steps));
-    TRY(pets->model_ops->fit(pets->model, pets->data, at->seed, (uint64_t)at->env_steps, &report));
-    at->trained = 1;
-    at->fit_train_count = (int64_t)pets->data->train_count;
-    at->model_loss = report.loss;
-    at->train_flop += report.flop;
-    pets->train_seconds += clock_monotonic() - begin;
-    if (report.diverged || !isfinite(report.loss)) {
-        diverged(result, "NaN in the dynamics model");
-    }
-    return STATUS_OK;
-}
-
 static void random_action(Pets *pets, double *action) {
     const EnvironmentOps *environment = pets->environment;
     Rng rng = rng_stream(pets->at.seed, (uint64_t)pets->at.env_steps, RNG_EXPLORE);
@@ -119,11 +96,13 @@ static Status planned_action(Pets *pets, double *action, AgentResult *result) {
     PlanReport   report = {0};
     const double every = pets__option(pets->options, PETS_TRAIN_EVERY);
 
-    if (!at->trained || fmod((double)at->control_steps, every) == 0.0) {
-        TRY(train_model(pets, result));
-        if (result->outcome == AGENT_DIVERGED) {
-            return STATUS_OK;
-        }
+    TRY(pets__follow_structure(pets, result));
+    if (result->outcome != AGENT_DIVERGED &&
+        (!at->trained || fmod((double)at->control_steps, every) == 0.0)) {
+        TRY(pets__learn(pets, result));
+    }
+    if (result->outcome == AGENT_DIVERGED) {
+        return STATUS_OK;
     }
     const double begin = clock_monotonic();
     TRY(pets->planner_ops->plan(pets->planner, pets->model_ops, pets->model, pets->observed,
@@ -133,7 +112,7 @@ static Status planned_action(Pets *pets, double *action, AgentResult *result) {
     at->control_steps++;
     for (size_t i = 0; i < pets->environment->action_dim; i++) {
         if (!isfinite(action[i])) {
-            diverged(result, "the planner's action is not a number");
+            pets__diverged(result, "the planner's action is not a number");
             return STATUS_OK;
         }
     }
@@ -156,12 +135,15 @@ Status pets__append(const EnvironmentOps *environment, Dataset *data,
         narrow[i] = (float)before;
         target[i] = (float)(absolute ? after : after - before);
     }
+    if (data->output_dim > s) {
+        target[s] = (float)transition->reward;
+    }
     environment->features(narrow, 1, input, environment->feature_dim);
     for (size_t i = 0; i < environment->action_dim; i++) {
         input[environment->feature_dim + i] = (float)transition->action[i];
     }
     *finite = true;
-    for (size_t i = 0; i < data->input_dim + s; i++) {
+    for (size_t i = 0; i < data->input_dim + data->output_dim; i++) {
         *finite = *finite && isfinite(row[i]);
     }
     return *finite ? dataset_append(data, input, target, (int32_t)transition->episode,
@@ -209,6 +191,7 @@ static Status tick(Pets *pets, const MetricSink *sink, AgentResult *result) {
         const PetsTransition transition = {.state = before,
                                            .action = action,
                                            .next = pets->observed,
+                                           .reward = step.reward,
                                            .episode = at->started - 1,
                                            .held_out = at->held_out != 0};
         TRY(pets__append(environment, pets->data, &transition, pets->row, &finite));

@@ -29,6 +29,10 @@ const AgentMetric pets__metrics[] = {
      false},
     {"model_mse_validation", "the same of rows of held-out episodes", false},
     {"model_mse_on_policy", "the same of this episode under the models that acted in it", false},
+    {"likelihood_kind",
+     "variance of all model_nll: 0 = predicted, 1 = residual (deterministic models: that of the "
+     "errors on held-out rows); not to be pooled",
+     false},
     {0},
 };
 
@@ -74,11 +78,12 @@ static bool is_kept(size_t i, size_t count) {
 }
 
 static size_t choose_train_rows(Pets *pets) {
-    const size_t count = (size_t)pets->at.fit_train_count;
+    const size_t first = (size_t)pets->at.fit_train_first;
+    const size_t count = (size_t)pets->at.fit_train_count - first;
     size_t       kept = 0;
     for (size_t i = 0; i < count; i++) {
         if (is_kept(i, count)) {
-            pets->rows[kept++] = pets->data->train_rows[i];
+            pets->rows[kept++] = pets->data->train_rows[first + i];
         }
     }
     return kept;
@@ -125,6 +130,7 @@ Status pets__report(Pets *pets, const MetricSink *sink) {
         train.mse,
         validation.mse,
         at->mse / scored,
+        (double)train.likelihood,
     };
     for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {
         sink->metric(sink->context, step, 0, pets__metrics[i].name, values[i]);

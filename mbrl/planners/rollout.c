@@ -31,8 +31,8 @@ typedef struct Tile {
     float         *state;  /* (n, s) */
     float         *action; /* (n, a) */
     float         *input;  /* (n, f + a) */
-    float         *mean;   /* (n, s) */
-    float         *sd;     /* (n, s) */
+    float         *mean;   /* (n, outputs) */
+    float         *sd;     /* (n, outputs) */
     float         *next;   /* (n, s) */
     float         *reward; /* (n) */
     unsigned char *ended;  /* (n) */
@@ -42,6 +42,7 @@ struct Rollout {
     const EnvironmentOps *environment;
     RolloutShape          shape;
     size_t                members;
+    size_t                outputs; /* of the model: s, and more where it predicts more */
     Arena                 arena;
     float                *state;  /* (rows, s) */
     float                *noise;  /* (rows, s) standard normal */
@@ -76,7 +77,7 @@ static size_t rows_of(const RolloutShape *shape) {
 }
 
 /* bytes of the arena, in the order of take_all() */
-static size_t need(const Rollout *r, const RolloutShape *shape, size_t members) {
+static size_t need(const Rollout *r, const RolloutShape *shape, size_t members, size_t outputs) {
     const size_t rows = rows_of(shape);
     const size_t s = r->environment->state_dim;
     const size_t a = r->environment->action_dim;
@@ -86,9 +87,9 @@ static size_t need(const Rollout *r, const RolloutShape *shape, size_t members) 
            2 * arena_need(rows, 1) + arena_need(rows, sizeof(uint32_t)) +
            arena_need(members + 1, sizeof(size_t)) +
            arena_need(shape->particles, sizeof(uint32_t)) +
-           4 * arena_need(tile * s, sizeof(float)) + arena_need(tile * a, sizeof(float)) +
-           arena_need(tile * (f + a), sizeof(float)) + arena_need(tile, sizeof(float)) +
-           arena_need(tile, 1);
+           2 * arena_need(tile * s, sizeof(float)) + 2 * arena_need(tile * outputs, sizeof(float)) +
+           arena_need(tile * a, sizeof(float)) + arena_need(tile * (f + a), sizeof(float)) +
+           arena_need(tile, sizeof(float)) + arena_need(tile, 1);
 }
 
 static Status take_all(Rollout *r) {
@@ -107,8 +108,8 @@ static Status take_all(Rollout *r) {
     TRY(ARENA_TAKE(arena, size_t, r->members + 1, &r->start));
     TRY(ARENA_TAKE(arena, uint32_t, r->shape.particles, &r->cards));
     TRY(ARENA_TAKE(arena, float, tile *s, &r->tile.state));
-    TRY(ARENA_TAKE(arena, float, tile *s, &r->tile.mean));
-    TRY(ARENA_TAKE(arena, float, tile *s, &r->tile.sd));
+    TRY(ARENA_TAKE(arena, float, tile * r->outputs, &r->tile.mean));
+    TRY(ARENA_TAKE(arena, float, tile * r->outputs, &r->tile.sd));
     TRY(ARENA_TAKE(arena, float, tile *s, &r->tile.next));
     TRY(ARENA_TAKE(arena, float, tile *a, &r->tile.action));
     TRY(ARENA_TAKE(arena, float, tile *(f + a), &r->tile.input));
@@ -119,12 +120,14 @@ static Status take_all(Rollout *r) {
 Status rollout_reserve(Rollout *rollout, const RolloutShape *shape, const DynamicsModelOps *model,
                        const void *model_self) {
     const size_t members = model->members(model_self);
+    const size_t outputs =
+        (model->outputs != NULL) ? model->outputs(model_self) : rollout->environment->state_dim;
     if (shape->candidates > UINT32_MAX / shape->particles) {
         FAIL(STATUS_ERR_RANGE, "rollout: %zu candidates x %zu particles are too many rows",
              shape->candidates, shape->particles);
     }
     const size_t bytes =
-        need(rollout, shape, members) + model->predict_scratch(model_self, shape->tile);
+        need(rollout, shape, members, outputs) + model->predict_scratch(model_self, shape->tile);
     if (bytes > rollout->arena.capacity) {
         Arena larger;
         TRY(arena_init(&larger, bytes));
@@ -134,6 +137,7 @@ Status rollout_reserve(Rollout *rollout, const RolloutShape *shape, const Dynami
     arena_release(&rollout->arena, 0);
     rollout->shape = *shape;
     rollout->members = members;
+    rollout->outputs = outputs;
     return take_all(rollout);
 }
 
@@ -241,7 +245,8 @@ static void sample_tile(Rollout *r, const uint32_t *rows, size_t n) {
         const float *noise = r->noise + rows[j] * s;
         for (size_t d = 0; d < s; d++) {
             const size_t k = j * s + d;
-            const float  target = r->tile.mean[k] + r->tile.sd[k] * noise[d];
+            const size_t out = j * r->outputs + d;
+            const float  target = r->tile.mean[out] + r->tile.sd[out] * noise[d];
             const bool   whole = absolute != NULL && absolute[d];
             r->tile.next[k] = whole ? target : r->tile.state[k] + target;
         }

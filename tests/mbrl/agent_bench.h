@@ -9,7 +9,7 @@
 
 #include <stdbool.h>
 
-enum { BENCH_MOST_OPTIONS = 64, BENCH_NAME = 40 };
+enum { BENCH_MOST_OPTIONS = 128, BENCH_NAME = 40 };
 
 typedef struct RecordedMetric {
     int64_t step;

@@ -3,6 +3,7 @@
 #include "tests/mbrl/agent_bench.h"
 
 #include "mbrl/agents/pets_internal.h"
+#include "mbrl/models/builtin.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -47,14 +48,43 @@ static void agents_are_found_by_name(void **state) {
 
 static void options_are_the_published_names_with_defaults_in_range(void **state) {
     (void)state;
-    static const char *const names[] = {
-        "model_learning_rate", "model_weight_decay", "model_train_epochs", "model_batch_size",
-        "ensemble_size",       "hidden_layers",      "hidden_width",       "activation",
-        "logvar_bounds",       "bootstrap",          "planning_horizon",   "cem_candidates",
-        "cem_iterations",      "cem_elite_ratio",    "cem_alpha",          "particles",
-        "propagation",         "model_train_every",  "validation_ratio",   "initial_steps",
-        "exploration_noise"};
-    const OptionSpec *specs = bench_pets()->options();
+    static const char *const names[] = {"model_learning_rate",
+                                        "model_weight_decay",
+                                        "model_train_epochs",
+                                        "model_batch_size",
+                                        "ensemble_size",
+                                        "hidden_layers",
+                                        "hidden_width",
+                                        "activation",
+                                        "logvar_bounds",
+                                        "bootstrap",
+                                        "model_kind",
+                                        "optimizer",
+                                        "momentum",
+                                        "weight_decay_profile",
+                                        "patience",
+                                        "shared_order",
+                                        "ensemble_elites",
+                                        "linear_iterations",
+                                        "gp_points",
+                                        "gp_iterations",
+                                        "planning_horizon",
+                                        "cem_candidates",
+                                        "cem_iterations",
+                                        "cem_elite_ratio",
+                                        "cem_alpha",
+                                        "particles",
+                                        "propagation",
+                                        "model_train_every",
+                                        "validation_ratio",
+                                        "initial_steps",
+                                        "exploration_noise",
+                                        "dynamics_model",
+                                        "learned_reward",
+                                        "data_limit",
+                                        "model_reset_every",
+                                        "rebuild_epochs"};
+    const OptionSpec        *specs = bench_pets()->options();
     assert_int_equal(option_count(specs), sizeof names / sizeof names[0]);
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         assert_string_equal(specs[i].name, names[i]);

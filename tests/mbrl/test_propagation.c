@@ -1,6 +1,7 @@
 #include "tests/support/test_support.h"
 
 #include "core/rng.h"
+#include "mbrl/models/builtin.h"
 #include "mbrl/planners/rollout.h"
 #include "tests/mbrl/planner_stub.h"
 
