@@ -137,8 +137,7 @@ Status gp__condition(GaussianProcess *gp, size_t d, double *nll) {
     return STATUS_OK;
 }
 
-/* gradient of the negative log marginal likelihood by theta, after gp__condition() */
-static Status differentiate(GaussianProcess *gp, size_t d) {
+Status gp__differentiate(GaussianProcess *gp, size_t d) {
     const size_t       i = gp->i;
     const size_t       m = gp->m;
     const double      *scaled = gp->scaled + d * gp->most * i;
@@ -204,7 +203,7 @@ static Status fit_output(GaussianProcess *gp, size_t d, FitReport *report) {
     }
     for (int64_t k = 0; k < steps; k++) {
         TRY(gp__condition(gp, d, &nll));
-        TRY(differentiate(gp, d));
+        TRY(gp__differentiate(gp, d));
         if (nll < best) {
             best = nll;
             memcpy(gp->best, theta, count * sizeof *theta);

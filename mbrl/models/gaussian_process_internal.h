@@ -49,6 +49,8 @@ Status gp__fit(void *self, const Dataset *data, uint64_t seed, uint64_t step, Fi
 /** Posterior of output d for its theta, x and y: alpha, whiten, scaled; *nll its negative log
  * marginal likelihood. @return STATUS_OK; STATUS_ERR_NUMERIC */
 Status gp__condition(GaussianProcess *gp, size_t d, double *nll) MUST_USE;
+/** gp->gradient = derivative of that by theta, right after gp__condition(). */
+Status gp__differentiate(GaussianProcess *gp, size_t d) MUST_USE;
 /** FLOP of one step of the marginal likelihood. */
 double gp__step_flop(size_t points, size_t inputs);
 

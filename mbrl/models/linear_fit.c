@@ -195,10 +195,10 @@ double linear__solve_flop(size_t i) {
 
 /* - log evidence per row, of y in its own unit */
 static double negative_evidence(const Linear *m, const Output *out) {
-    return 0.5 * (LOG_TWO_PI + 2.0 * log(out->deviation) - log(out->beta) +
-                  (out->log_determinant - (double)m->i * log(out->alpha) +
-                   out->beta * out->residual + out->alpha * out->length) /
-                      out->rows);
+    const double weights = out->log_determinant - (double)m->i * log(out->alpha) +
+                           out->beta * out->residual + out->alpha * out->length;
+    const double unit = LOG_TWO_PI + 2.0 * log(out->deviation) - log(out->beta);
+    return 0.5 * ((out->rows - 1.0) * unit + weights) / out->rows;
 }
 
 static Status fit_output(Linear *m, Output *out, FitReport *report) {
