@@ -473,8 +473,8 @@ static void static_and_impossible_values_are_refused(void **state) {
     bench_options(options);
     Pets *pets = make(AGENT_UNIT_EPISODE, options);
     memcpy(changed, options, sizeof changed);
-    bench_option(changed, "hidden_width", 16);
-    assert_fails(bench_pets()->set(pets, changed, 6), STATUS_ERR_STATE, "hidden_width");
+    bench_option(changed, "optimizer", 3);
+    assert_fails(bench_pets()->set(pets, changed, 6), STATUS_ERR_STATE, "optimizer");
     memcpy(changed, options, sizeof changed);
     bench_option(changed, "initial_steps", 31);
     assert_fails(bench_pets()->set(pets, changed, 6), STATUS_ERR_STATE, "initial_steps");
