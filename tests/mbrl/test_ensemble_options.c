@@ -240,7 +240,8 @@ static void patience_stops_and_restores_the_best_weights(void **state) {
     dataset_destroy(data);
 }
 
-/* no epoch better by 1 %: the last weights stand, as without patience */
+/* Every epoch is better, none by 1 %: it ends after `patience` of them, and the last weights stand,
+ * as without patience. */
 static void patience_without_an_improvement_keeps_the_last_weights(void **state) {
     (void)state;
     double values[MB_OPTIONS];
@@ -249,11 +250,16 @@ static void patience_without_an_improvement_keeps_the_last_weights(void **state)
     values[ENSEMBLE_TRAIN_EPOCHS] = 2;
     Dataset  *data = mb_data(3);
     Ensemble *plain = make(values, 5);
+    values[ENSEMBLE_TRAIN_EPOCHS] = 10;
     values[ENSEMBLE_PATIENCE] = 2;
     Ensemble *patient = make(values, 5);
     (void)mb_fit(ops, plain, data, 1);
-    (void)mb_fit(ops, patient, data, 1);
+    const double    before = held_nll(plain, data);
+    const FitReport report = mb_fit(ops, patient, data, 1);
+    assert_int_equal(report.epochs, 2);
     assert_memory_equal(plain->block, patient->block, 3 * block_bytes(plain));
+    (void)mb_fit(ops, plain, data, 2);
+    assert_true(held_nll(plain, data) < before);
     ops->destroy(plain);
     ops->destroy(patient);
     dataset_destroy(data);

@@ -210,6 +210,24 @@ static void rows_join_without_changing_a_bit(void **state) {
     dataset_destroy(whole);
 }
 
+/* where the rows in use begin later, the sums begin anew */
+static void a_limit_that_moves_begins_the_sums_anew(void **state) {
+    (void)state;
+    double values[MB_OPTIONS];
+    mb_options(ops, values);
+    Dataset *data = small_data(60, 3);
+    void    *used = mb_make(ops, values, 1);
+    void    *fresh = mb_make(ops, values, 1);
+    (void)mb_fit(ops, used, data, 1);
+    dataset_limit(data, 40);
+    (void)mb_fit(ops, used, data, 2);
+    (void)mb_fit(ops, fresh, data, 3);
+    mb_expect_same(ops, used, fresh);
+    ops->destroy(used);
+    ops->destroy(fresh);
+    dataset_destroy(data);
+}
+
 /* exact data: the noise is almost 0, never 0; one row: nothing is known but where it is */
 static void extremes_stay_finite(void **state) {
     (void)state;
@@ -241,6 +259,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(agrees_with_the_dual_form_at_the_likeliest_prior),
         cmocka_unit_test(rows_join_without_changing_a_bit),
+        cmocka_unit_test(a_limit_that_moves_begins_the_sums_anew),
         cmocka_unit_test(extremes_stay_finite),
     };
     return cmocka_run_group_tests_name("mbrl/linear_model", tests, NULL, NULL);
