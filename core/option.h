@@ -13,8 +13,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/** When a value may change: never once an agent trains; while it trains; or while it trains, but only
- * where a study file says `dynamic: true`, because each change builds a part of the agent anew. */
+/** When a value may change: never once an agent trains; while it trains; or while it trains, but
+ * only where a study file says `dynamic: true`, because each change builds a part of the agent anew.
+ */
 typedef enum OptionChange { OPTION_STATIC, OPTION_DYNAMIC, OPTION_REBUILDS } OptionChange;
 
 typedef enum OptionType { OPTION_FLOAT, OPTION_INT, OPTION_BOOL, OPTION_CHOICE } OptionType;
