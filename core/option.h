@@ -14,7 +14,8 @@
 #include <stddef.h>
 
 /** When a value may change: never once an agent trains; while it trains; or while it trains, but
- * only where a study file says `dynamic: true`, because each change builds a part of the agent anew.
+ * only where a study file says `dynamic: true`, because each change builds a part of the agent
+ * anew.
  */
 typedef enum OptionChange { OPTION_STATIC, OPTION_DYNAMIC, OPTION_REBUILDS } OptionChange;
 

@@ -126,9 +126,9 @@ static void rows_that_rebuild_are_dynamic_on_request(void **state) {
     (void)state;
     for (int asked = 0; asked < 2; asked++) {
         Space *space = read_good(asked ? "hyperparameters:\n"
-                                         "  hidden_width: {lower: 32, upper: 64, dynamic: true}\n"
+                                         "  hidden_width: {lower: 32, upper: 256, dynamic: true}\n"
                                        : "hyperparameters:\n"
-                                         "  hidden_width: {lower: 32, upper: 64}\n",
+                                         "  hidden_width: {lower: 32, upper: 256}\n",
                                  NULL, rows);
         assert_int_equal(space_at(space, 0)->dynamic, asked);
         space_destroy(space);
