@@ -162,11 +162,15 @@ typedef struct Best {
     int64_t waited;
 } Best;
 
-/* notes an epoch; *stop where the patience is at its end. As in mbrl-lib's ModelTrainer, but by
- * NLL: an epoch counts where it is better by 1 % of the best so far. */
+/* notes an epoch, unless there is no patience; *stop where the patience is at its end. As in
+ * mbrl-lib's ModelTrainer, but by NLL: an epoch counts where it is better by 1 % of the best so
+ * far. */
 static Status note_epoch(const Fit *fit, size_t member, Best *best, bool *stop) {
     Ensemble *e = fit->e;
     double    nll = (double)NAN;
+    if (e->values[ENSEMBLE_PATIENCE] == 0.0) {
+        return STATUS_OK;
+    }
     TRY(judge(fit, member, &nll));
     if (best->nll - nll > IMPROVEMENT * fabs(best->nll)) {
         memcpy(e->best, e->block + member * e->shape.floats, e->shape.floats * sizeof *e->best);
@@ -182,11 +186,10 @@ static Status note_epoch(const Fit *fit, size_t member, Best *best, bool *stop) 
 static Status train_member(const Fit *fit, size_t member, Rng rng, double *loss) {
     Ensemble     *e = fit->e;
     const size_t  n = member_rows(fit, member);
-    const bool    patient = e->values[ENSEMBLE_PATIENCE] > 0.0;
     const int64_t epochs = (int64_t)e->values[ENSEMBLE_TRAIN_EPOCHS];
     Best          best = {.nll = (double)NAN};
     bool          stop = false;
-    if (patient) {
+    if (e->values[ENSEMBLE_PATIENCE] > 0.0) {
         TRY(judge(fit, member, &best.nll));
     }
     for (int64_t epoch = 0; epoch < epochs && !stop; epoch++) {
@@ -195,9 +198,7 @@ static Status train_member(const Fit *fit, size_t member, Rng rng, double *loss)
         if (!isfinite(*loss)) {
             return STATUS_OK;
         }
-        if (patient) {
-            TRY(note_epoch(fit, member, &best, &stop));
-        }
+        TRY(note_epoch(fit, member, &best, &stop));
     }
     if (best.any) {
         memcpy(e->block + member * e->shape.floats, e->best, e->shape.floats * sizeof *e->best);
@@ -309,6 +310,19 @@ static Status rebuild_epoch(const Fit *fit, Rng *streams) {
     return end_fit(fit);
 }
 
+/* whether the mixture is as good as the task wants it */
+static Status judge_mixture(const Fit *fit, const RebuildTask *task, bool *reached) {
+    Ensemble   *e = fit->e;
+    ScoreReport score;
+    if (isnan(task->nll) || fit->report->diverged) {
+        return STATUS_OK;
+    }
+    TRY(ensemble__score(e, task->data, fit->judging, fit->judging_count, &score));
+    fit->report->flop += (double)(fit->judging_count * e->used) * 2.0 * (double)e->shape.multiplies;
+    *reached = score.nll <= task->nll;
+    return STATUS_OK;
+}
+
 static Status rebuild_members(Fit *fit, const RebuildTask *task) {
     Ensemble       *e = fit->e;
     NetworkTraining training;
@@ -319,14 +333,8 @@ static Status rebuild_members(Fit *fit, const RebuildTask *task) {
         streams[m] = member_stream(e, task->seed, task->step, ENSEMBLE_MAX_MEMBERS, m);
     }
     while (!reached && !fit->report->diverged && fit->report->epochs < task->epochs) {
-        ScoreReport score = {.nll = (double)NAN};
         TRY(rebuild_epoch(fit, streams));
-        if (!isnan(task->nll) && !fit->report->diverged) {
-            TRY(ensemble__score(e, task->data, fit->judging, fit->judging_count, &score));
-            fit->report->flop +=
-                (double)(fit->judging_count * e->used) * 2.0 * (double)e->shape.multiplies;
-        }
-        reached = score.nll <= task->nll; /* false where either is NaN */
+        TRY(judge_mixture(fit, task, &reached));
     }
     return STATUS_OK;
 }

@@ -186,9 +186,9 @@ Status gp__predict(const void *self, size_t member, const float *x, size_t strid
             predict_output(gp, d, &work, middle, (sd != NULL) ? variance : NULL);
             for (size_t j = 0; j < count; j++) {
                 mean[(first + j) * o + d] = (float)middle[j];
-                if (sd != NULL) {
-                    sd[(first + j) * o + d] = (float)(gp->target_sd[d] * sqrt(variance[j]));
-                }
+            }
+            for (size_t j = 0; sd != NULL && j < count; j++) {
+                sd[(first + j) * o + d] = (float)(gp->target_sd[d] * sqrt(variance[j]));
             }
         }
     }
