@@ -13,6 +13,12 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/** When a value may change: never once an agent trains; while it trains; or while it trains, but
+ * only where a study file says `dynamic: true`, because each change builds a part of the agent
+ * anew.
+ */
+typedef enum OptionChange { OPTION_STATIC, OPTION_DYNAMIC, OPTION_REBUILDS } OptionChange;
+
 typedef enum OptionType { OPTION_FLOAT, OPTION_INT, OPTION_BOOL, OPTION_CHOICE } OptionType;
 
 typedef struct OptionSpec {
@@ -21,7 +27,7 @@ typedef struct OptionSpec {
     double             lower; /* float and int: smallest allowed value */
     double             upper; /* float and int: largest allowed value */
     double             default_value;
-    bool               dynamic; /* may change while an agent trains */
+    OptionChange       dynamic; /* may change while an agent trains */
     const char *const *choices; /* choice: names, ends at NULL */
     const char        *help;    /* one line with the unit */
     const char        *source;  /* paper or reference implementation of the default, or NULL */

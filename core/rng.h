@@ -20,7 +20,7 @@ typedef enum RngPurpose {
     RNG_EXPLORE = 4,         /* random and noisy actions: unit = environment step */
     RNG_PLAN_ACTIONS = 5,    /* candidate actions: unit = environment step */
     RNG_PLAN_PARTICLES = 6,  /* particle noise: unit = environment step */
-    RNG_MODEL_INIT = 7,      /* network weights: unit = 0 */
+    RNG_MODEL_INIT = 7,      /* network weights: unit = 0, or the step of a new start */
     RNG_MODEL_BOOTSTRAP = 8, /* unit = environment step at which the rows joined */
     RNG_MODEL_SHUFFLE = 9,   /* unit = environment step of the training call */
     RNG_VALIDATION = 10,     /* which episodes are held out */

@@ -298,12 +298,12 @@ static Status read_default(const Definition *d, SpaceParameter *p) {
 
 static Status read_dynamic(const Definition *d, bool *out) {
     const Node *node = definition__get(d, "dynamic");
-    *out = d->row != NULL && d->row->dynamic;
+    *out = d->row != NULL && d->row->dynamic == OPTION_DYNAMIC;
     if (node == NULL) {
         return STATUS_OK;
     }
     TRY(node_bool(node, "dynamic", out));
-    if (*out && d->row != NULL && !d->row->dynamic) {
+    if (*out && d->row != NULL && d->row->dynamic == OPTION_STATIC) {
         return node_fail_as(STATUS_ERR_RANGE, node,
                             "'%s' cannot be dynamic: the agent fixes it when training begins",
                             d->name);

@@ -88,7 +88,7 @@ static Status add_option(const OptionSpec *spec, Json *array) {
     TRY(json_set(row, "type", json_new_string(types[spec->type])));
     TRY(json_set(row, "range", option_range(spec)));
     TRY(json_set(row, "default", option_value(spec, spec->default_value)));
-    TRY(json_set(row, "dynamic", json_new_bool(spec->dynamic)));
+    TRY(json_set(row, "dynamic", json_new_bool(spec->dynamic != OPTION_STATIC)));
     TRY(json_set(row, "help", json_new_string(spec->help)));
     return json_set(row, "source",
                     spec->source == NULL ? json_new_null() : json_new_string(spec->source));

@@ -30,6 +30,7 @@ void pets__destroy(void *self) {
     }
     dataset_destroy(pets->data);
     free(pets->options);
+    free(pets->built);
     free(pets->rows);
     free(pets->row);
     free(pets->snapshot);
@@ -47,31 +48,27 @@ Status pets__make_planner(const Pets *pets, const double *options, void **planne
 
 /* The parts that can fail; what exists is given back by pets__destroy(). */
 static Status build(Pets *pets, const double *options, uint64_t seed) {
-    const EnvironmentOps    *environment = pets->environment;
-    const size_t             input_dim = pets__input_dim(environment);
-    const size_t             option_rows = option_count(pets__options());
-    const size_t             score_rows = environment->episode_length > PETS_SCORE_ROWS
-                                              ? (size_t)environment->episode_length
-                                              : PETS_SCORE_ROWS;
-    const DynamicsModelSetup setup = {.input_dim = input_dim,
-                                      .output_dim = environment->state_dim,
-                                      .target_scale = environment->target_scale,
-                                      .seed = seed};
+    const EnvironmentOps *environment = pets->environment;
+    const size_t          input_dim = pets__input_dim(environment);
+    const size_t          output_dim = pets__output_dim(environment, options);
+    const size_t          option_rows = option_count(pets__options());
+    const size_t          score_rows = environment->episode_length > PETS_SCORE_ROWS
+                                           ? (size_t)environment->episode_length
+                                           : PETS_SCORE_ROWS;
 
     pets->options = calloc(option_rows, sizeof *pets->options);
+    pets->built = calloc(option_rows, sizeof *pets->built);
     pets->rows = calloc(score_rows, sizeof *pets->rows);
-    pets->row = calloc(input_dim + environment->state_dim, sizeof *pets->row);
+    pets->row = calloc(input_dim + output_dim, sizeof *pets->row);
     pets->snapshot = calloc(environment->snapshot_size, sizeof *pets->snapshot);
-    if (pets->options == NULL || pets->rows == NULL || pets->row == NULL ||
+    if (pets->options == NULL || pets->built == NULL || pets->rows == NULL || pets->row == NULL ||
         pets->snapshot == NULL) {
         FAIL(STATUS_ERR_NOMEM, "no memory for an agent");
     }
     memcpy(pets->options, options, option_rows * sizeof *options);
     TRY(environment->create(environment, &pets->simulator));
-    TRY(pets->model_ops->create(&setup, pets__model_options(options), &pets->model));
     TRY(pets__make_planner(pets, options, &pets->planner));
-    return dataset_create(input_dim, environment->state_dim, pets->model_ops->members(pets->model),
-                          &pets->data);
+    return pets__make_model(pets, pets__model_options(options), seed);
 }
 
 Status pets__create(const EnvironmentOps *environment, AgentUnit unit, const double *options,
@@ -83,7 +80,7 @@ Status pets__create(const EnvironmentOps *environment, AgentUnit unit, const dou
         FAIL(STATUS_ERR_NOMEM, "no memory for an agent");
     }
     pets->environment = environment;
-    pets->model_ops = &model_ensemble_ops;
+    pets->model_ops = pets__model_ops(options);
     pets->planner_ops = pets__planner_ops(options);
     pets->unit = unit;
     pets->home = -1;
@@ -118,7 +115,9 @@ static Status pets_set(void *self, const double *option_values, uint64_t seed) {
                  specs[i].name, pets->options[i], option_values[i]);
         }
     }
-    TRY(pets->model_ops->set(pets->model, pets__model_options(option_values)));
+    double model[PETS_MOST_OPTIONS];
+    pets__same_structure(pets, pets__model_options(option_values), model);
+    TRY(pets->model_ops->set(pets->model, model));
     TRY(pets->planner_ops->set(pets->planner, pets__rollout_options(option_values),
                                pets__planner_options(option_values)));
     memcpy(pets->options, option_values, option_count(specs) * sizeof *option_values);
@@ -130,30 +129,32 @@ static Status pets_set(void *self, const double *option_values, uint64_t seed) {
  * holds the model, the bootstrap indices of all rows, and the experience of one episode. */
 static void pets_cost(const EnvironmentOps *environment, const double *option_values, double rows,
                       AgentCost *out) {
-    const double *model = pets__model_options(option_values);
-    const size_t  input_dim = pets__input_dim(environment);
-    const size_t  output_dim = environment->state_dim;
-    const double  steps = (double)environment->episode_length;
-    const double  calls = ceil(steps / pets__option(option_values, PETS_TRAIN_EVERY));
-    const double  trained_rows =
-        fmax(1.0, rows * (1.0 - pets__option(option_values, PETS_VALIDATION_RATIO)));
-    const size_t members_option = option_find(pets__options(), "ensemble_size");
+    const size_t input_dim = pets__input_dim(environment);
+    const size_t output_dim = pets__output_dim(environment, option_values);
+    const double steps = (double)environment->episode_length;
+    const double calls = ceil(steps / pets__option(option_values, PETS_TRAIN_EVERY));
+    const double held = rows * pets__option(option_values, PETS_VALIDATION_RATIO);
+    const double stored = fmax(1.0, rows - held);
+    const double limit = pets__option(option_values, PETS_DATA_LIMIT);
     const double row_bytes = 4.0 * (double)(input_dim + output_dim) + 5.0;
+    ModelCost    model;
 
     const double sequences =
         pets__planner_ops(option_values)->candidates(pets__planner_options(option_values));
     const double predicted = sequences * pets__rollout_options(option_values)[ROLLOUT_HORIZON];
     const bool   simulated = pets__has_true_dynamics(option_values);
 
+    pets__model_ops(option_values)
+        ->cost(&(ModelCostQuery){.input_dim = input_dim,
+                                 .output_dim = output_dim,
+                                 .rows = (size_t)(limit > 0.0 ? fmin(limit, stored) : stored),
+                                 .held = (size_t)held},
+               pets__model_options(option_values), &model);
     out->plan_env_steps = simulated ? predicted : 0.0;
-    out->plan_flop = simulated ? 0.0
-                               : predicted * pets__predictions(option_values) *
-                                     model_ensemble_predict_flop(input_dim, output_dim, model);
-    out->train_flop = simulated ? 0.0
-                                : calls * model_ensemble_fit_flop(input_dim, output_dim,
-                                                                  (size_t)trained_rows, model);
-    out->checkpoint_bytes = model_ensemble_bytes(input_dim, output_dim, model) +
-                            4.0 * trained_rows * option_values[members_option] + steps * row_bytes;
+    out->plan_flop =
+        simulated ? 0.0 : predicted * pets__predictions(option_values) * model.predict_flop;
+    out->train_flop = simulated ? 0.0 : calls * model.fit_flop;
+    out->checkpoint_bytes = model.bytes + 4.0 * stored * (double)model.members + steps * row_bytes;
     out->env_steps = steps;
     out->first_row_steps = pets__option(option_values, PETS_INITIAL_STEPS) + steps;
 }

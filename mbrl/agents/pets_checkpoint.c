@@ -82,11 +82,20 @@ static Status write_state(const Pets *pets, Buffer *out) {
     return buffer_status(out);
 }
 
+/* The network may have another structure than the options by now: the one it has is written. */
+static Status write_shape(const Pets *pets, Buffer *out) {
+    double rows[PETS_MOST_OPTIONS];
+    pets__same_structure(pets, pets__model_options(pets->options), rows);
+    buffer_append(out, rows, option_count(pets->model_ops->options) * sizeof *rows);
+    return buffer_status(out);
+}
+
 /* All sections, in the order of PETS_SECTION_LIST. */
 static Status write_sections(const Pets *pets, const PetsBlock *blocks, size_t block_count,
                              Buffer *content, Buffer *out) {
     TRY(section(out, PETS_TAG_IDENTITY, content, pets__identity(pets, content)));
     TRY(section(out, PETS_TAG_STATE, content, write_state(pets, content)));
+    TRY(section(out, PETS_TAG_SHAPE, content, write_shape(pets, content)));
     TRY(section(out, PETS_TAG_BLOCKS, content, write_blocks(blocks, block_count, content)));
     TRY(section(out, PETS_TAG_MODEL, content, pets->model_ops->save(pets->model, content)));
     TRY(section(out, PETS_TAG_PLANNER, content, pets->planner_ops->save(pets->planner, content)));

@@ -93,8 +93,9 @@ static Status trial_step(Trial *trial, double *state, TrialEpisode *episode, boo
     episode->length++;
     episode->reward += step.reward;
     if (!step.diverged) {
-        const PetsTransition transition = {.state = before, .action = action, .next = state};
-        Dataset             *data = pets__has_true_dynamics(pets->options) ? NULL : trial->data;
+        const PetsTransition transition = {
+            .state = before, .action = action, .next = state, .reward = step.reward};
+        Dataset *data = pets__has_true_dynamics(pets->options) ? NULL : trial->data;
         TRY(pets__append(environment, data, &transition, trial->row, &finite));
     }
     episode->diverged = !finite;

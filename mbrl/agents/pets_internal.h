@@ -3,6 +3,7 @@
  * pets_options.c  hyperparameters: the model's rows, the planner's, its own
  * pets.c          making, changing, destroying; cost; the table of functions
  * pets_loop.c     the loop: random steps, then train, plan, act, store
+ * pets_learn.c    training calls: limit of the data, resets, a model whose structure changed
  * pets_score.c    what the row of an episode says
  * pets_evaluate.c episodes without learning
  * pets_checkpoint.c, pets_restore.c  the checkpoint folder
@@ -15,7 +16,7 @@
 #include "mbrl/models/dynamics_model.h"
 #include "mbrl/planners/builtin.h"
 
-/* own option rows, which follow the model's and the planners' */
+/* own option rows, which follow the models' and the planners' */
 typedef enum PetsOption {
     PETS_TRAIN_EVERY,
     PETS_VALIDATION_RATIO,
@@ -23,11 +24,19 @@ typedef enum PetsOption {
     PETS_EXPLORATION_NOISE,
     PETS_PLANNER,
     PETS_PLANNING_MODEL,
+    PETS_DYNAMICS_MODEL,
+    PETS_LEARNED_REWARD,
+    PETS_DATA_LIMIT,
+    PETS_RESET_EVERY,
+    PETS_REBUILD_EPOCHS,
     PETS_OPTION_COUNT,
 } PetsOption;
 
 /* Most rows scored for model_nll_train and model_nll_validation of one episode, evenly spaced. */
 enum { PETS_SCORE_ROWS = 1000 };
+
+/* Most option rows of all parts together. */
+enum { PETS_MOST_OPTIONS = 128 };
 
 /** Where the agent stands: 8-byte fields only, so that it is written to a checkpoint as it is (no
  * padding, no times: equal runs write equal bytes). */
@@ -39,7 +48,9 @@ typedef struct PetsState {
     int64_t  started;           /* episodes begun, random ones included */
     int64_t  episodes;          /* controlled episodes finished */
     int64_t  trained;           /* 1 once a model was fitted */
-    int64_t  fit_train_count;   /* training rows that the last fit saw */
+    int64_t  fit_train_first;   /* training rows that the last fit saw: from this one */
+    int64_t  fit_train_count;   /* up to this one */
+    int64_t  last_reset;        /* control_steps at the last new start of the model */
     double   model_loss;        /* of the last fit */
     /* the episode under way */
     int64_t in_episode;
@@ -71,13 +82,15 @@ typedef struct Pets {
     const PlannerOps       *planner_ops;
     AgentUnit               unit;
     double                 *options; /* all rows */
-    void                   *simulator;
-    void                   *model;
-    void                   *planner;
-    Dataset                *data;
-    PetsState               at;
-    double                  observed[ENV_MAX_STATE];
-    bool                    diverged; /* the episode that ends now; never in a checkpoint */
+    double                 *built; /* the model's rows that it was made with; where those that need
+                                      a rebuild differ from `options`, one is due */
+    void     *simulator;
+    void     *model;
+    void     *planner;
+    Dataset  *data;
+    PetsState at;
+    double    observed[ENV_MAX_STATE];
+    bool      diverged;      /* the episode that ends now; never in a checkpoint */
     double   *snapshot;      /* scratch: of the simulator, for planning_model true_dynamics */
     double    plan_seconds;  /* of the episode under way, in this process */
     double    train_seconds; /* likewise */
@@ -91,9 +104,10 @@ typedef struct Pets {
 } Pets;
 
 /* pets_options.c */
-const OptionSpec *pets__options(void);
-const double     *pets__model_options(const double *options);
-const double     *pets__rollout_options(const double *options);
+const OptionSpec       *pets__options(void);
+const DynamicsModelOps *pets__model_ops(const double *options);
+const double           *pets__model_options(const double *options);
+const double           *pets__rollout_options(const double *options);
 /* of the planner that is chosen */
 const double         *pets__planner_options(const double *options);
 const PlannerOps     *pets__planner_ops(const double *options);
@@ -109,13 +123,28 @@ Status pets__check(const EnvironmentOps *environment, const double *options,
 /* predictions per candidate and time step, before a model exists */
 double pets__predictions(const double *options);
 size_t pets__input_dim(const EnvironmentOps *environment);
+/* the state, and the reward where it is learned: number state_dim */
+size_t pets__output_dim(const EnvironmentOps *environment, const double *options);
 
 /* pets.c */
 Status pets__create(const EnvironmentOps *environment, AgentUnit unit, const double *options,
                     uint64_t seed, Pets **out) MUST_USE;
 void   pets__destroy(void *self);
 
+/* pets_learn.c */
+/* makes the model and the dataset for the model rows `built` in place of those that there are; the
+ * dataset must be empty */
+Status pets__make_model(Pets *pets, const double *built, uint64_t seed) MUST_USE;
+/* the model rows `wanted` with the structure of `built`: what the present model takes; `out` has
+ * room for them */
+void pets__same_structure(const Pets *pets, const double *wanted, double *out);
+/* builds the model anew where its structure differs from the options' */
+Status pets__follow_structure(Pets *pets, AgentResult *result) MUST_USE;
+/* one training call */
+Status pets__learn(Pets *pets, AgentResult *result) MUST_USE;
+
 /* pets_loop.c */
+void    pets__diverged(AgentResult *result, const char *reason);
 Status  pets__train(void *self, int64_t end, const MetricSink *sink, const atomic_bool *yield,
                     AgentResult *result) MUST_USE;
 int64_t pets__position(const void *self);
@@ -128,6 +157,7 @@ typedef struct PetsTransition {
     const double *state;
     const double *action;
     const double *next;
+    double        reward;
     int64_t       episode;
     bool          held_out;
 } PetsTransition;

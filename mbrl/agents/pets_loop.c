@@ -20,7 +20,7 @@ static bool in_random_part(const Pets *pets) {
            (double)pets->at.env_steps < pets__option(pets->options, PETS_INITIAL_STEPS);
 }
 
-static void diverged(AgentResult *result, const char *reason) {
+void pets__diverged(AgentResult *result, const char *reason) {
     result->outcome = AGENT_DIVERGED;
     (void)snprintf(result->reason, sizeof result->reason, "diverged: %s", reason);
 }
@@ -70,29 +70,6 @@ static Status begin_episode(Pets *pets) {
     return STATUS_OK;
 }
 
-static Status train_model(Pets *pets, AgentResult *result) {
-    PetsState   *at = &pets->at;
-    const double begin = clock_monotonic();
-    FitReport    report = {.loss = (double)NAN};
-
-    if (pets->data->train_count == 0) {
-        diverged(result, "no usable transition in the random steps");
-        return STATUS_OK;
-    }
-    TRY(pets__score_pending(pets));
-    TRY(dataset_bootstrap(pets->data, at->seed, (uint64_t)at->env_steps));
-    TRY(pets->model_ops->fit(pets->model, pets->data, at->seed, (uint64_t)at->env_steps, &report));
-    at->trained = 1;
-    at->fit_train_count = (int64_t)pets->data->train_count;
-    at->model_loss = report.loss;
-    at->train_flop += report.flop;
-    pets->train_seconds += clock_monotonic() - begin;
-    if (report.diverged || !isfinite(report.loss)) {
-        diverged(result, "NaN in the dynamics model");
-    }
-    return STATUS_OK;
-}
-
 static void random_action(Pets *pets, double *action) {
     const EnvironmentOps *environment = pets->environment;
     Rng rng = rng_stream(pets->at.seed, (uint64_t)pets->at.env_steps, RNG_EXPLORE);
@@ -134,12 +111,15 @@ static Status planned_action(Pets *pets, double *action, AgentResult *result) {
     PlanReport   report = {0};
     const double every = pets__option(pets->options, PETS_TRAIN_EVERY);
 
-    const bool learns = !pets__has_true_dynamics(pets->options);
-    if (learns && (!at->trained || fmod((double)at->control_steps, every) == 0.0)) {
-        TRY(train_model(pets, result));
-        if (result->outcome == AGENT_DIVERGED) {
-            return STATUS_OK;
+    if (!pets__has_true_dynamics(pets->options)) {
+        TRY(pets__follow_structure(pets, result));
+        if (result->outcome != AGENT_DIVERGED &&
+            (!at->trained || fmod((double)at->control_steps, every) == 0.0)) {
+            TRY(pets__learn(pets, result));
         }
+    }
+    if (result->outcome == AGENT_DIVERGED) {
+        return STATUS_OK;
     }
     const double begin = clock_monotonic();
     PlanTask     task = pets__plan_task(pets, pets->simulator, pets->snapshot, pets->observed);
@@ -153,7 +133,7 @@ static Status planned_action(Pets *pets, double *action, AgentResult *result) {
     at->control_steps++;
     for (size_t i = 0; i < pets->environment->action_dim; i++) {
         if (!isfinite(action[i])) {
-            diverged(result, "the planner's action is not a number");
+            pets__diverged(result, "the planner's action is not a number");
             return STATUS_OK;
         }
     }
@@ -177,12 +157,16 @@ Status pets__append(const EnvironmentOps *environment, Dataset *data,
         narrow[i] = (float)before;
         target[i] = (float)(absolute ? after : after - before);
     }
+    if (data != NULL && data->output_dim > s) {
+        target[s] = (float)transition->reward;
+    }
     environment->features(environment, narrow, 1, input, environment->feature_dim);
     for (size_t i = 0; i < environment->action_dim; i++) {
         input[environment->feature_dim + i] = (float)transition->action[i];
     }
     *finite = true;
-    for (size_t i = 0; i < input_dim + s; i++) {
+    const size_t numbers = input_dim + ((data != NULL) ? data->output_dim : s);
+    for (size_t i = 0; i < numbers; i++) {
         *finite = *finite && isfinite(row[i]);
     }
     return *finite && data != NULL
@@ -231,6 +215,7 @@ static Status tick(Pets *pets, const MetricSink *sink, AgentResult *result) {
         const PetsTransition transition = {.state = before,
                                            .action = action,
                                            .next = pets->observed,
+                                           .reward = step.reward,
                                            .episode = at->started - 1,
                                            .held_out = at->held_out != 0};
         Dataset             *data = pets__has_true_dynamics(pets->options) ? NULL : pets->data;

@@ -6,7 +6,7 @@
 #include <pthread.h>
 #include <string.h>
 
-enum { MOST_OPTIONS = 128, MOST_CHOICES = 16 };
+enum { MOST_CHOICES = 16 };
 
 static const OptionSpec own_options[PETS_OPTION_COUNT + 1] = {
     [PETS_TRAIN_EVERY] = {.name = "model_train_every",
@@ -41,7 +41,7 @@ static const OptionSpec own_options[PETS_OPTION_COUNT + 1] = {
                                 .help =
                                     "standard deviation of noise added to planned actions, as a "
                                     "share of the action range"},
-    /* choices and upper bounds of these two come from the registry of planners */
+    /* choices and upper bounds of these come from the registries */
     [PETS_PLANNER] = {.name = "planner",
                       .type = OPTION_CHOICE,
                       .default_value = 0,
@@ -52,11 +52,47 @@ static const OptionSpec own_options[PETS_OPTION_COUNT + 1] = {
                              .default_value = 0,
                              .help = "what the planner predicts with: the learned model, or the "
                                      "simulator itself (an upper bound; nothing is trained)"},
+    /* ---- the dynamics model ---- */
+    [PETS_DYNAMICS_MODEL] = {.name = "dynamics_model",
+                             .type = OPTION_CHOICE,
+                             .default_value = 0,
+                             .help = "what is learned: an ensemble of networks, Bayesian linear "
+                                     "regression, a Gaussian process per output"},
+    [PETS_LEARNED_REWARD] = {.name = "learned_reward",
+                             .type = OPTION_BOOL,
+                             .upper = 1,
+                             .help = "the model predicts the reward, too, and planners use that in "
+                                     "place of the environment's function",
+                             .source = "mbrl-lib, learned_rewards"},
+    [PETS_DATA_LIMIT] = {.name = "data_limit",
+                         .type = OPTION_INT,
+                         .upper = 1e9,
+                         .dynamic = OPTION_DYNAMIC,
+                         .help = "newest training transitions that are learned from (count; 0: "
+                                 "all)"},
+    [PETS_RESET_EVERY] = {.name = "model_reset_every",
+                          .type = OPTION_INT,
+                          .upper = 1e9,
+                          .dynamic = OPTION_DYNAMIC,
+                          .help = "control steps after which the next training call begins with "
+                                  "new weights (count; 0: never)"},
+    [PETS_REBUILD_EPOCHS] = {.name = "rebuild_epochs",
+                             .type = OPTION_INT,
+                             .lower = 1,
+                             .upper = 10000,
+                             .default_value = 100,
+                             .dynamic = OPTION_DYNAMIC,
+                             .help =
+                                 "passes over the data at most, where a change of the networks' "
+                                 "structure needs a new model; it ends at the validation NLL "
+                                 "of the old one (count)"},
 };
 
-static OptionSpec  all_options[MOST_OPTIONS + 1];
+static OptionSpec  all_options[PETS_MOST_OPTIONS + 1];
+static const char *models[MOST_CHOICES + 1];
 static const char *planners[MOST_CHOICES + 1];
 static const char *planning_models[MOST_CHOICES + 1];
+static size_t      model_first[MOST_CHOICES]; /* row of each model's first option */
 static size_t      rollout_first;
 static size_t      planner_first[MOST_CHOICES];
 static size_t      own_first;
@@ -64,7 +100,7 @@ static size_t      own_first;
 /* appends rows behind `count`; @return the new count */
 static size_t append(size_t count, const OptionSpec *rows) {
     const size_t more = option_count(rows);
-    assert(count + more <= MOST_OPTIONS);
+    assert(count + more <= PETS_MOST_OPTIONS);
     memcpy(all_options + count, rows, more * sizeof *all_options);
     return count + more;
 }
@@ -77,9 +113,16 @@ static void offer(PetsOption option, const char *const *names, size_t count) {
 }
 
 static void join_options(void) {
-    assert(planner_count() <= MOST_CHOICES && planner_backend_count() <= MOST_CHOICES);
-    rollout_first = append(0, model_ensemble_ops.options);
-    size_t count = append(rollout_first, rollout_options);
+    size_t count = 0;
+    assert(model_count() <= MOST_CHOICES && planner_count() <= MOST_CHOICES &&
+           planner_backend_count() <= MOST_CHOICES);
+    for (size_t i = 0; i < model_count(); i++) {
+        models[i] = model_at(i)->name;
+        model_first[i] = count;
+        count = append(count, model_at(i)->options);
+    }
+    rollout_first = count;
+    count = append(count, rollout_options);
     for (size_t i = 0; i < planner_count(); i++) {
         planners[i] = planner_at(i)->name;
         planner_first[i] = count;
@@ -92,6 +135,7 @@ static void join_options(void) {
     (void)append(count, own_options);
     offer(PETS_PLANNER, planners, planner_count());
     offer(PETS_PLANNING_MODEL, planning_models, planner_backend_count());
+    offer(PETS_DYNAMICS_MODEL, models, model_count());
 }
 
 const OptionSpec *pets__options(void) {
@@ -100,8 +144,12 @@ const OptionSpec *pets__options(void) {
     return all_options;
 }
 
+const DynamicsModelOps *pets__model_ops(const double *options) {
+    return model_at((size_t)pets__option(options, PETS_DYNAMICS_MODEL));
+}
+
 const double *pets__model_options(const double *options) {
-    return options;
+    return options + model_first[(size_t)pets__option(options, PETS_DYNAMICS_MODEL)];
 }
 
 const double *pets__rollout_options(const double *options) {
@@ -139,10 +187,13 @@ Status pets__options_check(const double *options) {
     return STATUS_OK;
 }
 
-/* members that a model of these values has in use; is it probabilistic? */
+/* members that plan in a model of these values; is it probabilistic? */
 static size_t members_of(const double *options, bool *stochastic) {
-    *stochastic = true;
-    return (size_t)options[option_find(pets__options(), "ensemble_size")];
+    ModelCost            cost;
+    const ModelCostQuery any = {.input_dim = 1, .output_dim = 1, .rows = 1};
+    pets__model_ops(options)->cost(&any, pets__model_options(options), &cost);
+    *stochastic = cost.stochastic;
+    return cost.planning;
 }
 
 Status pets__check(const EnvironmentOps *environment, const double *options, Buffer *notes) {
@@ -170,4 +221,8 @@ double pets__predictions(const double *options) {
 
 size_t pets__input_dim(const EnvironmentOps *environment) {
     return environment->feature_dim + environment->action_dim;
+}
+
+size_t pets__output_dim(const EnvironmentOps *environment, const double *options) {
+    return environment->state_dim + (pets__option(options, PETS_LEARNED_REWARD) != 0.0 ? 1 : 0);
 }

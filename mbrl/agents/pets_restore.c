@@ -111,6 +111,30 @@ static Status read_state(Pets *pets, const char *content, size_t length) {
     return STATUS_OK;
 }
 
+/* Makes the model with the structure that it was written with, whatever the options ask for. */
+static Status read_shape(Pets *pets, const char *content, size_t length) {
+    const OptionSpec *rows = pets->model_ops->options;
+    const size_t      count = option_count(rows);
+    double            written[PETS_MOST_OPTIONS];
+    double            built[PETS_MOST_OPTIONS];
+
+    if (length != count * sizeof *written) {
+        FAIL(STATUS_ERR_CORRUPT, "section 'shape' has %zu bytes, expected %zu", length,
+             count * sizeof *written);
+    }
+    memcpy(written, content, length);
+    for (size_t i = 0; i < count; i++) {
+        if (option_check(&rows[i], written[i]) != STATUS_OK) {
+            FAIL(STATUS_ERR_CORRUPT, "section 'shape' has %g for '%s'", written[i], rows[i].name);
+        }
+        built[i] = rows[i].dynamic == OPTION_REBUILDS ? written[i] : pets->built[i];
+    }
+    if (memcmp(built, pets->built, count * sizeof *built) == 0) {
+        return STATUS_OK;
+    }
+    return pets__make_model(pets, built, 0);
+}
+
 static Status read_simulator(Pets *pets, const char *content, size_t length) {
     const size_t size = pets->environment->snapshot_size * sizeof(double);
     if (length != size) {
@@ -133,8 +157,9 @@ static Status read_experience(Pets *pets, const char *path) {
         TRY(read_block(pets, path, &pets->blocks[i]));
     }
     const PetsState *at = &pets->at;
-    if (at->fit_train_count < 0 || (uint64_t)at->fit_train_count > pets->data->train_count ||
-        at->scored_rows < 0 || (uint64_t)at->scored_rows > pets->data->n) {
+    if (at->fit_train_first < 0 || at->fit_train_count < at->fit_train_first ||
+        (uint64_t)at->fit_train_count > pets->data->train_count || at->scored_rows < 0 ||
+        (uint64_t)at->scored_rows > pets->data->n) {
         FAIL(STATUS_ERR_CORRUPT, "the counters do not fit %zu rows of experience", pets->data->n);
     }
     return STATUS_OK;
@@ -149,6 +174,8 @@ static Status read_sections(Pets *pets, const char *path, const char *rest, size
     TRY(read_identity(pets, content, length));
     TRY(take(&rest, &left, PETS_TAG_STATE, &content, &length));
     TRY(read_state(pets, content, length));
+    TRY(take(&rest, &left, PETS_TAG_SHAPE, &content, &length));
+    TRY(read_shape(pets, content, length));
     TRY(take(&rest, &left, PETS_TAG_BLOCKS, &content, &length));
     TRY(read_blocks(pets, content, length));
     TRY(read_experience(pets, path));

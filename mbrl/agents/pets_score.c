@@ -36,6 +36,10 @@ const AgentMetric pets__metrics[] = {
      "episode",
      false},
     {"plan_timeouts", "control steps of the episode whose search max_plan_seconds cut short", true},
+    {"likelihood_kind",
+     "variance of all model_nll: 0 = predicted, 1 = residual (deterministic models: that of the "
+     "errors on held-out rows); not to be pooled",
+     false},
     {0},
 };
 
@@ -81,11 +85,12 @@ static bool is_kept(size_t i, size_t count) {
 }
 
 static size_t choose_train_rows(Pets *pets) {
-    const size_t count = (size_t)pets->at.fit_train_count;
+    const size_t first = (size_t)pets->at.fit_train_first;
+    const size_t count = (size_t)pets->at.fit_train_count - first;
     size_t       kept = 0;
     for (size_t i = 0; i < count; i++) {
         if (is_kept(i, count)) {
-            pets->rows[kept++] = pets->data->train_rows[i];
+            pets->rows[kept++] = pets->data->train_rows[first + i];
         }
     }
     return kept;
@@ -135,6 +140,7 @@ Status pets__report(Pets *pets, const MetricSink *sink) {
         at->mse / scored,
         at->plan_env_steps / (double)at->steps,
         (double)at->plan_timeouts,
+        (double)train.likelihood,
     };
     for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {
         sink->metric(sink->context, step, 0, pets__metrics[i].name, values[i]);

@@ -12,6 +12,7 @@ enum { PETS_VERSION = 2, PETS_FILE_CAP = 1 << 30, PETS_NAME_SIZE = 40, PETS_TAG_
 /* sections of `agent`, in this order, each exactly once */
 #define PETS_TAG_IDENTITY  "identity" /* text: what must be the same to continue */
 #define PETS_TAG_STATE     "state..." /* PetsState */
+#define PETS_TAG_SHAPE     "shape..." /* doubles: option rows of the model as it is */
 #define PETS_TAG_BLOCKS    "blocks.." /* PetsBlock per experience file */
 #define PETS_TAG_MODEL     "model..." /* as the model writes itself */
 #define PETS_TAG_PLANNER   "planner." /* as the planner writes itself */

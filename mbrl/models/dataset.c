@@ -8,7 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FIRST_CAPACITY = 256 };
+enum {
+    FIRST_CAPACITY = 256,
+    /* first lane of the draws of members that join later; those of rows that join begin at 0 */
+    LATE_MEMBERS = 1 << 16
+};
 
 /* what stands before serialised rows */
 typedef struct RowsHeader {
@@ -49,6 +53,7 @@ void dataset_destroy(Dataset *dataset) {
     free(dataset->episode);
     free(dataset->validation);
     free(dataset->train_rows);
+    free(dataset->held_rows);
     free(dataset->bootstrap);
     free(dataset);
 }
@@ -70,8 +75,10 @@ static bool grow_columns(Dataset *dataset, size_t capacity) {
     dataset->validation = validation != NULL ? validation : dataset->validation;
     uint32_t *train_rows = larger(dataset->train_rows, capacity, sizeof *train_rows);
     dataset->train_rows = train_rows != NULL ? train_rows : dataset->train_rows;
+    uint32_t *held_rows = larger(dataset->held_rows, capacity, sizeof *held_rows);
+    dataset->held_rows = held_rows != NULL ? held_rows : dataset->held_rows;
     return inputs != NULL && targets != NULL && episode != NULL && validation != NULL &&
-           train_rows != NULL;
+           train_rows != NULL && held_rows != NULL;
 }
 
 /* the columns of each member lie `capacity` apart, so they move when it grows */
@@ -125,7 +132,9 @@ static void push(Dataset *dataset, const float *input, const float *target, int3
            dataset->output_dim * sizeof *target);
     dataset->episode[row] = episode;
     dataset->validation[row] = validation;
-    if (!validation) {
+    if (validation) {
+        dataset->held_rows[dataset->held_count++] = (uint32_t)row;
+    } else {
         dataset->train_rows[dataset->train_count++] = (uint32_t)row;
     }
 }
@@ -141,18 +150,74 @@ Status dataset_append(Dataset *dataset, const float *input, const float *target,
     return STATUS_OK;
 }
 
+/* draws of one column for the rows [first, end) from among themselves */
+static void draw_column(uint32_t *column, Rng rng, size_t first, size_t end) {
+    for (size_t k = first; k < end; k++) {
+        column[k] = (uint32_t)(first + rng_below(&rng, end - first));
+    }
+}
+
 Status dataset_bootstrap(Dataset *dataset, uint64_t seed, uint64_t step) {
     const size_t first = dataset->bootstrap_count;
-    const size_t joined = dataset->train_count - first;
-    for (size_t m = 0; m < dataset->members && joined > 0; m++) {
-        Rng       rng = rng_stream_lane(seed, step, RNG_MODEL_BOOTSTRAP, (uint32_t)m);
-        uint32_t *column = dataset->bootstrap + m * dataset->capacity;
-        for (size_t k = first; k < dataset->train_count; k++) {
-            column[k] = (uint32_t)(first + rng_below(&rng, joined));
+    const size_t end = dataset->train_count;
+    for (size_t m = 0; m < dataset->members && end > first; m++) {
+        draw_column(dataset->bootstrap + m * dataset->capacity,
+                    rng_stream_lane(seed, step, RNG_MODEL_BOOTSTRAP, (uint32_t)m), first, end);
+    }
+    dataset->bootstrap_count = end;
+    return STATUS_OK;
+}
+
+void dataset_limit(Dataset *dataset, size_t limit) {
+    const bool all = limit == 0 || limit >= dataset->train_count;
+    dataset->train_first = all ? 0 : dataset->train_count - limit;
+}
+
+Status dataset_set_members(Dataset *dataset, size_t members, uint64_t seed, uint64_t step) {
+    const size_t kept = members < dataset->members ? members : dataset->members;
+    if (members == 0) {
+        FAIL(STATUS_ERR_ARG, "a dataset needs at least one member");
+    }
+    if (dataset->capacity > 0) {
+        uint32_t *columns = calloc(members * dataset->capacity, sizeof *columns);
+        if (columns == NULL) {
+            FAIL(STATUS_ERR_NOMEM, "no memory for the bootstrap indices of %zu members", members);
+        }
+        memcpy(columns, dataset->bootstrap, kept * dataset->capacity * sizeof *columns);
+        for (size_t m = kept; m < members; m++) {
+            draw_column(
+                columns + m * dataset->capacity,
+                rng_stream_lane(seed, step, RNG_MODEL_BOOTSTRAP, LATE_MEMBERS + (uint32_t)m), 0,
+                dataset->bootstrap_count);
+        }
+        free(dataset->bootstrap);
+        dataset->bootstrap = columns;
+    }
+    dataset->members = members;
+    return STATUS_OK;
+}
+
+size_t dataset_member_rows(const Dataset *dataset, size_t member, bool bootstrap, size_t *rows) {
+    const uint32_t *drawn = dataset->bootstrap + member * dataset->capacity;
+    size_t          count = 0;
+    for (size_t k = 0; bootstrap && k < dataset->bootstrap_count; k++) {
+        if (drawn[k] >= dataset->train_first) {
+            rows[count++] = dataset->train_rows[drawn[k]];
         }
     }
-    dataset->bootstrap_count = dataset->train_count;
-    return STATUS_OK;
+    for (size_t k = dataset->train_first; count == 0 && k < dataset->train_count; k++) {
+        rows[k - dataset->train_first] = dataset->train_rows[k];
+    }
+    return count > 0 ? count : dataset->train_count - dataset->train_first;
+}
+
+const uint32_t *dataset_judging_rows(const Dataset *dataset, size_t *count) {
+    if (dataset->held_count > 0) {
+        *count = dataset->held_count;
+        return dataset->held_rows;
+    }
+    *count = dataset->train_count - dataset->train_first;
+    return dataset->train_rows + dataset->train_first;
 }
 
 Status dataset_write_range(const Dataset *dataset, size_t first, size_t count, Buffer *out) {

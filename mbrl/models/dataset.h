@@ -27,6 +27,9 @@ typedef struct Dataset {
     uint8_t  *validation;  /* (n) 1 = held out */
     size_t    train_count; /* rows with validation == 0 */
     uint32_t *train_rows;  /* (train_count) their indices, in order */
+    size_t    train_first; /* training uses train_rows from here on, see dataset_limit() */
+    size_t    held_count;  /* rows with validation == 1 */
+    uint32_t *held_rows;   /* (held_count) their indices, in order */
     /* bootstrap: member m trains on train_rows[bootstrap[m][k]], k < bootstrap_count; every block
      * of new training rows adds as many draws from the same block (stratified bootstrap) */
     size_t    bootstrap_count;
@@ -48,6 +51,25 @@ Status dataset_append(Dataset *dataset, const float *input, const float *target,
 /** Draws bootstrap indices for the training rows that joined since the last call, one lane of
  * (seed, step, RNG_MODEL_BOOTSTRAP) per member. @return STATUS_OK */
 Status dataset_bootstrap(Dataset *dataset, uint64_t seed, uint64_t step) MUST_USE;
+/** Training uses the newest `limit` training rows (0 = all); nothing is removed. */
+void dataset_limit(Dataset *dataset, size_t limit);
+/**
+ * Changes the number of bootstrap columns. Members that stay keep their draws; for new ones all
+ * rows drawn so far are one block, with lanes 2^16 + member of (seed, step, RNG_MODEL_BOOTSTRAP).
+ * @return STATUS_OK; STATUS_ERR_ARG (0 members), STATUS_ERR_NOMEM; the dataset is unchanged then
+ */
+Status dataset_set_members(Dataset *dataset, size_t members, uint64_t seed, uint64_t step) MUST_USE;
+/**
+ * The rows that a member trains on, in the order of its draws: those of its bootstrap draws that
+ * are in use, or, without `bootstrap` or where no draw is, all training rows in use.
+ * @param rows  out  room for the larger of train_count and bootstrap_count
+ * @return how many
+ */
+size_t dataset_member_rows(const Dataset *dataset, size_t member, bool bootstrap, size_t *rows);
+/** Rows to judge a model by during training: the held-out ones, or the training rows in use where
+ * there are none (as mbrl-lib does). */
+const uint32_t *dataset_judging_rows(const Dataset *dataset, size_t *count);
+
 /** Serialises `count` rows from `first` on, without bootstrap indices, in the machine's byte order.
  * @return STATUS_OK; STATUS_ERR_RANGE (rows that do not exist), STATUS_ERR_NOMEM */
 Status dataset_write_range(const Dataset *dataset, size_t first, size_t count,

@@ -1,11 +1,13 @@
-/* Probabilistic ensemble of PETS: members share inputs and scaler, nothing else. Each has its own
- * bounds of the log variance (PETS shares one pair, with the same start and the same penalty): so a
- * member's training touches its own block only, which with its moments stays in L2, and the result
- * does not depend on the order of members.
+/* Ensemble of PETS, its members probabilistic (PE) or deterministic (DE), one or many (P, D).
+ * Members share inputs and scaler, nothing else. Each has its own bounds of the log variance (PETS
+ * shares one pair, with the same start and the same penalty): so a member's training touches its
+ * own block only, which with its moments stays in L2, and the result does not depend on the order
+ * of members.
  */
+#include "mbrl/models/builtin.h"
 #include "mbrl/models/ensemble_internal.h"
 
-#include "mbrl/models/lane_gemm.h"
+#include "mbrl/models/model_support.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -13,102 +15,127 @@
 
 #define PETS     "Chua et al. (2018), PETS, arXiv 1805.12114"
 #define NOTEBOOK "mbrl-lib, notebooks/pets_example.ipynb"
+#define ZHANG    "Zhang et al. (2021), arXiv 2102.13651, config_space.py"
 
-static const char *const activations[] = {"swish", "leaky_relu", "relu", "tanh", NULL};
+/* PETS' weight decays of input, hidden and output layers, in units of the hidden ones: reacher and
+ * pusher (handful-of-trials: 2.5e-4, 5e-4 ..., 7.5e-4); its other two tasks differ a little */
+#define PETS_DECAY_INPUT  0.5
+#define PETS_DECAY_OUTPUT 1.5
+
+static const char *const activations[] = {"swish", "leaky_relu", "relu", "tanh", "sigmoid", NULL};
 static const char *const bounds_kinds[] = {"learned", "fixed", NULL};
+static const char *const kinds[] = {"probabilistic", "deterministic", NULL};
+static const char *const optimizers[] = {"adam", "adadelta", "adagrad", "sgd", "rmsprop", NULL};
+static const char *const decay_profiles[] = {"uniform", "pets", NULL};
 
 static const OptionSpec ensemble_options[ENSEMBLE_OPTION_COUNT + 1] = {
-    [ENSEMBLE_LEARNING_RATE] = {"model_learning_rate", OPTION_FLOAT, 1e-6, 1.0, 1e-3, true, NULL,
-                                "Adam's learning rate of the dynamics model", PETS},
-    [ENSEMBLE_WEIGHT_DECAY] = {"model_weight_decay", OPTION_FLOAT, 0.0, 1.0, 5e-5, true, NULL,
-                               "penalty 0.5 x this x |W|^2 on the weights, not the biases",
+    [ENSEMBLE_LEARNING_RATE] = {"model_learning_rate", OPTION_FLOAT, 1e-6, 1.0, 1e-3,
+                                OPTION_DYNAMIC, NULL, "learning rate of the dynamics model", PETS},
+    [ENSEMBLE_WEIGHT_DECAY] = {"model_weight_decay", OPTION_FLOAT, 0.0, 1.0, 5e-5, OPTION_DYNAMIC,
+                               NULL, "penalty 0.5 x this x |W|^2 on the weights, not the biases",
                                NOTEBOOK},
-    [ENSEMBLE_TRAIN_EPOCHS] = {"model_train_epochs", OPTION_INT, 1, 1000, 25, true, NULL,
+    [ENSEMBLE_TRAIN_EPOCHS] = {"model_train_epochs", OPTION_INT, 1, 1000, 25, OPTION_DYNAMIC, NULL,
                                "passes over the data per training call (count)",
                                "mbrl-lib, pets_cartpole override"},
-    [ENSEMBLE_BATCH_SIZE] = {"model_batch_size", OPTION_INT, 1, 65536, 32, true, NULL,
+    [ENSEMBLE_BATCH_SIZE] = {"model_batch_size", OPTION_INT, 1, 65536, 32, OPTION_DYNAMIC, NULL,
                              "rows per gradient step (count)", PETS},
-    [ENSEMBLE_SIZE] = {"ensemble_size", OPTION_INT, 1, ENSEMBLE_MAX_MEMBERS, 5, false, NULL,
-                       "networks in the ensemble (count)", PETS},
-    [ENSEMBLE_HIDDEN_LAYERS] = {"hidden_layers", OPTION_INT, 1, NETWORK_MAX_LAYERS - 1, 3, false,
-                                NULL, "hidden layers per network (count)", PETS},
-    [ENSEMBLE_HIDDEN_WIDTH] = {"hidden_width", OPTION_INT, 1, 4096, 200, false, NULL,
+    [ENSEMBLE_SIZE] = {"ensemble_size", OPTION_INT, 1, ENSEMBLE_MAX_MEMBERS, 5, OPTION_REBUILDS,
+                       NULL, "networks in the ensemble (count)", PETS},
+    [ENSEMBLE_HIDDEN_LAYERS] = {"hidden_layers", OPTION_INT, 1, NETWORK_MAX_LAYERS - 1, 3,
+                                OPTION_REBUILDS, NULL, "hidden layers per network (count)", PETS},
+    [ENSEMBLE_HIDDEN_WIDTH] = {"hidden_width", OPTION_INT, 1, 4096, 200, OPTION_REBUILDS, NULL,
                                "units per hidden layer (count)", PETS},
-    [ENSEMBLE_ACTIVATION] = {"activation", OPTION_CHOICE, 0, 3, ACTIVATION_SWISH, false,
-                             activations, "activation of the hidden layers", PETS},
+    [ENSEMBLE_ACTIVATION] = {"activation", OPTION_CHOICE, 0, ACTIVATION_SIGMOID, ACTIVATION_SWISH,
+                             OPTION_REBUILDS, activations, "activation of the hidden layers", PETS},
     [ENSEMBLE_LOGVAR_BOUNDS] = {"logvar_bounds", OPTION_CHOICE, 0, 1, ENSEMBLE_BOUNDS_LEARNED,
-                                false, bounds_kinds,
+                                OPTION_STATIC, bounds_kinds,
                                 "bounds of the log variance, starting at -10 and +0.5", PETS},
-    [ENSEMBLE_BOOTSTRAP] = {"bootstrap", OPTION_BOOL, 0, 1, 1, false, NULL,
-                            "members train on resampled rows; off: all on the same rows", PETS},
+    [ENSEMBLE_BOOTSTRAP] = {"bootstrap", OPTION_BOOL, 0, 1, 1, OPTION_STATIC, NULL,
+                            "members train on rows drawn with replacement; off: all on the same "
+                            "rows, each in an order of its own (a permutation)",
+                            PETS},
+    [ENSEMBLE_KIND] =
+        {"model_kind", OPTION_CHOICE, 0, 1, NETWORK_PROBABILISTIC, OPTION_STATIC, kinds,
+         "what a network predicts: a Gaussian (P, PE), or a point, trained by squared "
+         "error (D, DE)",
+         PETS},
+    [ENSEMBLE_OPTIMIZER] = {"optimizer", OPTION_CHOICE, 0, OPTIMIZER_RMSPROP, OPTIMIZER_ADAM,
+                            OPTION_STATIC, optimizers, "how the networks' weights are stepped",
+                            ZHANG},
+    [ENSEMBLE_MOMENTUM] = {"momentum", OPTION_FLOAT, 0.0, 0.999, 0.0, OPTION_DYNAMIC, NULL,
+                           "share of the last step that sgd keeps", "PyTorch, torch.optim.SGD"},
+    [ENSEMBLE_DECAY_PROFILE] = {"weight_decay_profile", OPTION_CHOICE, 0, 1, ENSEMBLE_DECAY_UNIFORM,
+                                OPTION_STATIC, decay_profiles,
+                                "model_weight_decay of all layers; pets: half of it in the first, "
+                                "1.5 times in the last layer",
+                                PETS},
+    [ENSEMBLE_PATIENCE] =
+        {"patience", OPTION_INT, 0, 1000, 0, OPTION_DYNAMIC, NULL,
+         "epochs without 1 % better validation NLL after which a member's training "
+         "ends and its best weights return (count; 0: off)",
+         "mbrl-lib, ModelTrainer"},
+    [ENSEMBLE_SHARED_ORDER] = {"shared_order", OPTION_BOOL, 0, 1, 0, OPTION_STATIC, NULL,
+                               "all members take the rows in one order (with bootstrap off: they "
+                               "differ in their first weights only)",
+                               "mbrl-lib, TransitionIterator"},
+    [ENSEMBLE_ELITES] = {"ensemble_elites", OPTION_INT, 0, ENSEMBLE_MAX_MEMBERS, 0, OPTION_DYNAMIC,
+                         NULL,
+                         "members that plan, those with the best validation NLL (count; 0: all)",
+                         "mbrl-lib: 5 of 7"},
 };
 
-static size_t padded(size_t floats) {
-    return (floats + (LANE_STEP - 1)) / LANE_STEP * LANE_STEP;
-}
-
 static void shape_of(size_t input_dim, size_t output_dim, const double *values, NetworkShape *out) {
-    network_shape(input_dim, output_dim, (size_t)values[ENSEMBLE_HIDDEN_LAYERS],
-                  (size_t)values[ENSEMBLE_HIDDEN_WIDTH], (Activation)values[ENSEMBLE_ACTIVATION],
+    network_shape(&(NetworkPlan){.inputs = input_dim,
+                                 .outputs = output_dim,
+                                 .hidden_layers = (size_t)values[ENSEMBLE_HIDDEN_LAYERS],
+                                 .width = (size_t)values[ENSEMBLE_HIDDEN_WIDTH],
+                                 .activation = (Activation)values[ENSEMBLE_ACTIVATION],
+                                 .kind = (NetworkKind)values[ENSEMBLE_KIND]},
                   out);
 }
 
-static Status check_options(const double *values) {
-    for (size_t i = 0; i < ENSEMBLE_OPTION_COUNT; i++) {
-        TRY(option_check(&ensemble_options[i], values[i]));
+double ensemble__decay_ratio(const Ensemble *e, size_t l) {
+    if (e->values[ENSEMBLE_DECAY_PROFILE] == ENSEMBLE_DECAY_UNIFORM) {
+        return 1.0;
     }
-    return STATUS_OK;
+    if (l + 1 == e->shape.layers) {
+        return PETS_DECAY_OUTPUT;
+    }
+    return (l == 0) ? PETS_DECAY_INPUT : 1.0;
 }
 
 static void ensemble_destroy(void *self) {
-    Ensemble *e = self;
-    if (e == NULL) {
-        return;
+    if (self != NULL) {
+        ensemble__free(self);
+        free(self);
     }
-    arena_reset(&e->scratch);
-    free(e->memory);
-    free(e->target_scale);
-    free(e->order);
-    free(e);
 }
 
-static size_t scratch_need(const Ensemble *e) {
-    const size_t score =
-        network_scratch_need(&e->shape) +
-        arena_need(e->members * 2 * e->shape.outputs * NETWORK_LANES, sizeof(float)) +
-        2 * arena_need(NETWORK_LANES * (e->shape.inputs + e->shape.outputs), sizeof(float));
-    const size_t fit = network_training_need(&e->shape);
-    return (score > fit) ? score : fit;
-}
-
-/* one aligned, zeroed allocation with views into it */
-static Status allocate(Ensemble *e) {
+/* first weights and empty moments; the scaler stays */
+static void start_anew(Ensemble *e, uint64_t seed, uint64_t step) {
     const size_t learned = e->members * e->shape.floats;
-    const size_t inputs = padded(e->shape.inputs);
-    const size_t widest = padded(e->shape.widest + 1);
-    const size_t floats = 3 * learned + e->shape.floats + 2 * inputs + widest;
-
-    e->memory = aligned_alloc(LANE_ALIGNMENT, floats * sizeof *e->memory);
-    e->target_scale = calloc(e->shape.outputs, sizeof *e->target_scale);
-    if (e->memory == NULL || e->target_scale == NULL) {
-        FAIL(STATUS_ERR_NOMEM, "ensemble: no memory for %zu networks of %zu numbers", e->members,
-             e->shape.floats);
+    memset(e->first, 0, learned * sizeof *e->first);
+    memset(e->second, 0, learned * sizeof *e->second);
+    memset(e->steps, 0, sizeof e->steps);
+    for (size_t m = 0; m < e->members; m++) {
+        Rng rng = rng_stream_lane(seed, step, RNG_MODEL_INIT, (uint32_t)m);
+        network_init(&e->shape, &rng, e->block + m * e->shape.floats);
+        e->member_nll[m] = 0.0;
     }
-    memset(e->memory, 0, floats * sizeof *e->memory);
-    e->block = e->memory;
-    e->first = e->block + learned;
-    e->second = e->first + learned;
-    e->gradient = e->second + learned;
-    e->scaler_mean = e->gradient + e->shape.floats;
-    e->scaler_inverse = e->scaler_mean + inputs;
-    e->decay = e->scaler_inverse + inputs;
-    return arena_init(&e->scratch, scratch_need(e));
+    for (size_t k = 0; k < e->members * e->shape.outputs; k++) {
+        e->residual[k] = 1.0;
+    }
+    ensemble__choose(e);
+}
+
+static void ensemble_reset(void *self, uint64_t seed, uint64_t step) {
+    start_anew(self, seed, step);
 }
 
 static Status ensemble_create(const DynamicsModelSetup *setup, const double *option_values,
                               void **self) {
     *self = NULL;
-    TRY(check_options(option_values));
+    TRY(model_check_options(ensemble_options, option_values));
     if (setup->input_dim == 0 || setup->output_dim == 0) {
         FAIL(STATUS_ERR_ARG, "ensemble: %zu inputs and %zu outputs, expected at least 1 of each",
              setup->input_dim, setup->output_dim);
@@ -120,7 +147,7 @@ static Status ensemble_create(const DynamicsModelSetup *setup, const double *opt
     memcpy(e->values, option_values, sizeof e->values);
     e->members = (size_t)option_values[ENSEMBLE_SIZE];
     shape_of(setup->input_dim, setup->output_dim, option_values, &e->shape);
-    const Status status = allocate(e);
+    const Status status = ensemble__allocate(e);
     if (status != STATUS_OK) {
         ensemble_destroy(e);
         return status;
@@ -129,24 +156,17 @@ static Status ensemble_create(const DynamicsModelSetup *setup, const double *opt
     for (size_t i = 0; i < setup->input_dim; i++) {
         e->scaler_inverse[i] = 1.0f;
     }
-    for (size_t m = 0; m < e->members; m++) {
-        Rng rng = rng_stream_lane(setup->seed, 0, RNG_MODEL_INIT, (uint32_t)m);
-        network_init(&e->shape, &rng, e->block + m * e->shape.floats);
-    }
+    start_anew(e, setup->seed, 0);
     *self = e;
     return STATUS_OK;
 }
 
 static Status ensemble_set(void *self, const double *option_values) {
     Ensemble *e = self;
-    TRY(check_options(option_values));
-    for (size_t i = 0; i < ENSEMBLE_OPTION_COUNT; i++) {
-        if (!ensemble_options[i].dynamic && option_values[i] != e->values[i]) {
-            FAIL(STATUS_ERR_STATE, "ensemble: '%s' is static, it cannot change from %g to %g",
-                 ensemble_options[i].name, e->values[i], option_values[i]);
-        }
-    }
+    TRY(model_check_options(ensemble_options, option_values));
+    TRY(model_check_same("ensemble", ensemble_options, e->values, option_values));
     memcpy(e->values, option_values, sizeof e->values);
+    ensemble__choose(e);
     return STATUS_OK;
 }
 
@@ -159,63 +179,54 @@ Status ensemble__check_data(const Ensemble *e, const Dataset *data) {
     return STATUS_OK;
 }
 
-void ensemble__scale(const Ensemble *e, const float *x, size_t stride, size_t n, size_t lanes,
-                     float *block) {
-    for (size_t i = 0; i < e->shape.inputs; i++) {
-        const float mean = e->scaler_mean[i];
-        const float inverse = e->scaler_inverse[i];
-        for (size_t j = 0; j < n; j++) {
-            block[i * lanes + j] = (x[j * stride + i] - mean) * inverse;
-        }
-        for (size_t j = n; j < lanes; j++) {
-            block[i * lanes + j] = 0.0f;
-        }
-    }
-}
-
-static size_t ensemble_members(const void *self) {
-    const Ensemble *e = self;
-    return e->members;
-}
-
 static bool ensemble_stochastic(const void *self) {
-    (void)self;
-    return true;
-}
-
-/* block (o, lanes) -> rows (n, o) */
-static void store_rows(const float *block, size_t outputs, size_t lanes, size_t n, float *rows) {
-    for (size_t j = 0; j < n; j++) {
-        for (size_t d = 0; d < outputs; d++) {
-            rows[j * outputs + d] = block[d * lanes + j];
-        }
-    }
+    const Ensemble *e = self;
+    return e->shape.heads > 1;
 }
 
 static Status ensemble_predict(const void *self, size_t member, const float *x, size_t stride,
                                size_t n, float *mean, float *sd, Arena *scratch) {
     const Ensemble *e = self;
-    if (member >= e->members) {
-        FAIL(STATUS_ERR_ARG, "ensemble: member %zu of %zu", member, e->members);
+    if (member >= e->used) {
+        FAIL(STATUS_ERR_ARG, "ensemble: member %zu of %zu", member, e->used);
     }
     const size_t   mark = arena_mark(scratch);
     const size_t   outputs = e->shape.outputs;
-    const float   *block = e->block + member * e->shape.floats;
+    const float   *block = e->block + e->plans[member] * e->shape.floats;
     NetworkScratch work;
     const Status   status = network_scratch(&e->shape, scratch, &work);
     for (size_t first = 0; status == STATUS_OK && first < n; first += NETWORK_LANES) {
         const size_t count = (n - first < NETWORK_LANES) ? n - first : NETWORK_LANES;
         const size_t lanes = network_lanes(count);
-        ensemble__scale(e, x + first * stride, stride, count, lanes, work.input);
+        model_scale_block(e->scaler_mean, e->scaler_inverse, e->shape.inputs, x + first * stride,
+                          stride, count, lanes, work.input);
         network_forward(&e->shape, block, &work, lanes);
-        store_rows(work.output, outputs, lanes, count, mean + first * outputs);
-        if (sd != NULL) {
+        model_store_rows(work.output, outputs, lanes, count, mean + first * outputs);
+        if (sd != NULL && e->shape.heads == 1) {
+            memset(sd + first * outputs, 0, count * outputs * sizeof *sd);
+        } else if (sd != NULL) {
             lanes_exp_half(work.output + outputs * lanes, outputs * lanes);
-            store_rows(work.output + outputs * lanes, outputs, lanes, count, sd + first * outputs);
+            model_store_rows(work.output + outputs * lanes, outputs, lanes, count,
+                             sd + first * outputs);
         }
     }
     arena_release(scratch, mark);
     return status;
+}
+
+static size_t ensemble_members(const void *self) {
+    const Ensemble *e = self;
+    return e->used;
+}
+
+static size_t ensemble_columns(const void *self) {
+    const Ensemble *e = self;
+    return e->members;
+}
+
+static size_t ensemble_outputs(const void *self) {
+    const Ensemble *e = self;
+    return e->shape.outputs;
 }
 
 static size_t ensemble_predict_scratch(const void *self, size_t n) {
@@ -229,123 +240,62 @@ static double ensemble_predict_flop(const void *self) {
     return 2.0 * (double)e->shape.multiplies;
 }
 
-/* what a saved model starts with; every field is compared on load */
-typedef struct SavedHeader {
-    char     magic[8];
-    uint64_t inputs;
-    uint64_t outputs;
-    uint64_t layers;
-    uint64_t width;
-    uint64_t members;
-    uint64_t activation;
-    uint64_t bounds;
-} SavedHeader;
-
-static SavedHeader header_of(const Ensemble *e) {
-    return (SavedHeader){.magic = "mbt-ens1",
-                         .inputs = e->shape.inputs,
-                         .outputs = e->shape.outputs,
-                         .layers = e->shape.layers,
-                         .width = e->shape.fan_out[0],
-                         .members = e->members,
-                         .activation = (uint64_t)e->shape.activation,
-                         .bounds = (uint64_t)e->values[ENSEMBLE_LOGVAR_BOUNDS]};
-}
-
-/* the parts after the header, in the order of the file */
-typedef struct SavedPart {
-    void  *bytes;
-    size_t length;
-} SavedPart;
-
-enum { SAVED_PARTS = 4 };
-
-static void saved_parts(Ensemble *e, SavedPart parts[SAVED_PARTS]) {
-    const size_t learned = 3 * e->members * e->shape.floats; /* block and both moments */
-    const size_t inputs = e->shape.inputs;
-    parts[0] = (SavedPart){e->steps, e->members * sizeof *e->steps};
-    parts[1] = (SavedPart){e->scaler_mean, inputs * sizeof *e->scaler_mean};
-    parts[2] = (SavedPart){e->scaler_inverse, inputs * sizeof *e->scaler_inverse};
-    parts[3] = (SavedPart){e->block, learned * sizeof *e->block};
-}
-
-static size_t saved_bytes(const NetworkShape *shape, size_t members) {
-    return sizeof(SavedHeader) + members * sizeof(int64_t) + 2 * shape->inputs * sizeof(float) +
-           3 * members * shape->floats * sizeof(float);
-}
-
-static Status ensemble_save(const void *self, Buffer *out) {
-    Ensemble          e = *(const Ensemble *)self;
-    const SavedHeader header = header_of(&e);
-    SavedPart         parts[SAVED_PARTS];
-    saved_parts(&e, parts);
-    /* the copy's steps are the copy's own; the rest are views of the same memory */
-    buffer_append(out, &header, sizeof header);
-    for (size_t k = 0; k < SAVED_PARTS; k++) {
-        buffer_append(out, parts[k].bytes, parts[k].length);
+/* rows that are predicted to judge a member, in one training call */
+static double judged_rows(const ModelCostQuery *query, const double *values) {
+    const double rows = (double)(query->held > 0 ? query->held : query->rows);
+    const double elites = values[ENSEMBLE_ELITES];
+    double       times = 0.0;
+    if (values[ENSEMBLE_PATIENCE] > 0.0) {
+        times += 1.0 + values[ENSEMBLE_TRAIN_EPOCHS];
     }
-    return buffer_status(out);
+    if (values[ENSEMBLE_KIND] == NETWORK_DETERMINISTIC ||
+        (elites > 0.0 && elites < values[ENSEMBLE_SIZE])) {
+        times += 1.0;
+    }
+    return times * rows;
 }
 
-static Status ensemble_load(void *self, const void *bytes, size_t length) {
-    Ensemble         *e = self;
-    const SavedHeader header = header_of(e);
-    const size_t      expected = saved_bytes(&e->shape, e->members);
-    if (length != expected) {
-        FAIL(STATUS_ERR_CORRUPT, "ensemble: a saved model of %zu bytes, expected %zu", length,
-             expected);
-    }
-    if (memcmp(bytes, &header, sizeof header) != 0) {
-        FAIL(STATUS_ERR_CORRUPT, "ensemble: the saved model is not a %zu-%zux%zu-%zu network x %zu",
-             e->shape.inputs, e->shape.layers - 1, e->shape.fan_out[0], e->shape.outputs,
-             e->members);
-    }
-    const char *at = (const char *)bytes + sizeof header;
-    SavedPart   parts[SAVED_PARTS];
-    saved_parts(e, parts);
-    for (size_t k = 0; k < SAVED_PARTS; k++) {
-        memcpy(parts[k].bytes, at, parts[k].length);
-        at += parts[k].length;
-    }
-    return STATUS_OK;
-}
-
-double model_ensemble_predict_flop(size_t input_dim, size_t output_dim,
-                                   const double *option_values) {
+static void ensemble_cost(const ModelCostQuery *query, const double *option_values,
+                          ModelCost *out) {
     NetworkShape shape;
-    shape_of(input_dim, output_dim, option_values, &shape);
-    return 2.0 * (double)shape.multiplies;
-}
-
-double model_ensemble_fit_flop(size_t input_dim, size_t output_dim, size_t rows,
-                               const double *option_values) {
-    NetworkShape shape;
-    shape_of(input_dim, output_dim, option_values, &shape);
-    const double batch = option_values[ENSEMBLE_BATCH_SIZE];
-    const double epoch = ensemble__train_flop(&shape, (double)rows, ceil((double)rows / batch));
-    return option_values[ENSEMBLE_SIZE] * option_values[ENSEMBLE_TRAIN_EPOCHS] * epoch;
-}
-
-double model_ensemble_bytes(size_t input_dim, size_t output_dim, const double *option_values) {
-    NetworkShape shape;
-    shape_of(input_dim, output_dim, option_values, &shape);
-    return (double)saved_bytes(&shape, (size_t)option_values[ENSEMBLE_SIZE]);
+    shape_of(query->input_dim, query->output_dim, option_values, &shape);
+    const double rows = (double)query->rows;
+    const double steps = ceil(rows / option_values[ENSEMBLE_BATCH_SIZE]);
+    const double epoch =
+        ensemble__train_flop(&shape, (OptimizerKind)option_values[ENSEMBLE_OPTIMIZER], rows, steps);
+    const double members = option_values[ENSEMBLE_SIZE];
+    const double elites = option_values[ENSEMBLE_ELITES];
+    const double predict = 2.0 * (double)shape.multiplies;
+    *out = (ModelCost){
+        .predict_flop = predict,
+        .fit_flop = members * option_values[ENSEMBLE_TRAIN_EPOCHS] * epoch +
+                    members * judged_rows(query, option_values) * predict,
+        .bytes = (double)ensemble__saved_bytes(&shape, (size_t)members),
+        .members = (size_t)members,
+        .planning = (size_t)((elites > 0.0 && elites < members) ? elites : members),
+        .stochastic = option_values[ENSEMBLE_KIND] == NETWORK_PROBABILISTIC,
+    };
 }
 
 const DynamicsModelOps model_ensemble_ops = {
-    .name = "probabilistic_ensemble",
+    .name = "ensemble",
     .source = PETS,
     .options = ensemble_options,
     .create = ensemble_create,
     .destroy = ensemble_destroy,
     .set = ensemble_set,
     .fit = ensemble__fit,
+    .reset = ensemble_reset,
     .score = ensemble__score,
     .members = ensemble_members,
     .stochastic = ensemble_stochastic,
+    .columns = ensemble_columns,
     .predict = ensemble_predict,
     .predict_scratch = ensemble_predict_scratch,
     .predict_flop = ensemble_predict_flop,
-    .save = ensemble_save,
-    .load = ensemble_load,
+    .outputs = ensemble_outputs,
+    .save = ensemble__save,
+    .load = ensemble__load,
+    .cost = ensemble_cost,
+    .rebuild = ensemble__rebuild,
 };

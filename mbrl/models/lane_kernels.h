@@ -13,6 +13,7 @@ typedef enum Activation {
     ACTIVATION_LEAKY_RELU, /* x, or 0.01 x below 0 */
     ACTIVATION_RELU,
     ACTIVATION_TANH,
+    ACTIVATION_SIGMOID, /* 1 / (1 + e^-x) */
 } Activation;
 
 /** x[i] = f(x[i]), n elements. */
@@ -43,27 +44,11 @@ typedef struct LaneLoss {
                           by `max` and by `min` */
 } LaneLoss;
 void lanes_loss(const LaneLoss *dimension, size_t lanes);
+/** The same without a variance: part (1, lanes) is weight (mean - target)^2; raw, min and max are
+ * not used. */
+void lanes_squared_loss(const LaneLoss *dimension, size_t lanes);
 
 /** Block (features, lanes) -> rows: out[j * stride + i] = x[i * lanes + j]. */
 void lanes_transpose(const float *x, size_t features, size_t lanes, float *out, size_t stride);
-
-/** One step of Adam on `rows` x `period` numbers. */
-typedef struct AdamStep {
-    float        rate;         /* learning rate / (1 - beta1^t) */
-    float        inverse_root; /* 1 / sqrt(1 - beta2^t) */
-    size_t       rows;
-    size_t       period;   /* multiple of LANE_STEP */
-    const float *decay;    /* (period) weight decay of each column, e.g. 0 for biases */
-    const float *gradient; /* (rows, period) */
-    float       *weight;
-    float       *first; /* moments */
-    float       *second;
-} AdamStep;
-
-/**
- * g = gradient + decay weight; weight -= rate first / (sqrt(second) inverse_root + 1e-8).
- * Source: Kingma & Ba (2015), Algorithm 1, betas 0.9 and 0.999.
- */
-void lanes_adam(const AdamStep *step);
 
 #endif

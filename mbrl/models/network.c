@@ -18,29 +18,32 @@ static size_t padded(size_t n) {
     return (n + (LANE_STEP - 1)) / LANE_STEP * LANE_STEP;
 }
 
-void network_shape(size_t inputs, size_t outputs, size_t hidden_layers, size_t width,
-                   Activation activation, NetworkShape *out) {
-    NetworkShape shape = {.inputs = inputs,
-                          .outputs = outputs,
-                          .layers = hidden_layers + 1,
-                          .activation = activation,
-                          .widest = (inputs > 2 * outputs) ? inputs : 2 * outputs};
-    if (width > shape.widest) {
-        shape.widest = width;
+void network_shape(const NetworkPlan *plan, NetworkShape *out) {
+    const size_t heads = (plan->kind == NETWORK_PROBABILISTIC) ? 2 : 1;
+    const size_t last = heads * plan->outputs;
+    NetworkShape shape = {.inputs = plan->inputs,
+                          .outputs = plan->outputs,
+                          .heads = heads,
+                          .layers = plan->hidden_layers + 1,
+                          .activation = plan->activation,
+                          .widest = (plan->inputs > last) ? plan->inputs : last};
+    if (plan->width > shape.widest) {
+        shape.widest = plan->width;
     }
     for (size_t l = 0; l < shape.layers; l++) {
-        shape.fan_in[l] = (l == 0) ? inputs : width;
-        shape.fan_out[l] = (l == hidden_layers) ? 2 * outputs : width;
+        shape.fan_in[l] = (l == 0) ? plan->inputs : plan->width;
+        shape.fan_out[l] = (l == plan->hidden_layers) ? last : plan->width;
         shape.stride[l] = padded(shape.fan_in[l] + 1);
         shape.offset[l] = shape.weights;
         shape.weights += shape.fan_out[l] * shape.stride[l];
         shape.multiplies += shape.fan_in[l] * shape.fan_out[l];
         shape.parameters += (shape.fan_in[l] + 1) * shape.fan_out[l];
     }
+    const size_t bounds = (heads == 2) ? plan->outputs : 0;
     shape.max_offset = shape.weights;
-    shape.min_offset = shape.max_offset + padded(outputs);
-    shape.floats = shape.min_offset + padded(outputs);
-    shape.parameters += 2 * outputs;
+    shape.min_offset = shape.max_offset + padded(bounds);
+    shape.floats = shape.min_offset + padded(bounds);
+    shape.parameters += 2 * bounds;
     *out = shape;
 }
 
@@ -63,7 +66,7 @@ void network_init(const NetworkShape *shape, Rng *rng, float *block) {
             truncated_normal(rng, sd, row, shape->fan_in[l]);
         }
     }
-    for (size_t d = 0; d < shape->outputs; d++) {
+    for (size_t d = 0; shape->heads == 2 && d < shape->outputs; d++) {
         block[shape->max_offset + d] = FIRST_MAX_LOGVAR;
         block[shape->min_offset + d] = FIRST_MIN_LOGVAR;
     }
@@ -82,12 +85,12 @@ static size_t need(size_t features) {
 }
 
 size_t network_scratch_need(const NetworkShape *shape) {
-    return need(shape->inputs) + need(2 * shape->outputs) + 2 * need(shape->widest);
+    return need(shape->inputs) + need(shape->heads * shape->outputs) + 2 * need(shape->widest);
 }
 
 Status network_scratch(const NetworkShape *shape, Arena *arena, NetworkScratch *out) {
     TRY(take(arena, shape->inputs, &out->input));
-    TRY(take(arena, 2 * shape->outputs, &out->output));
+    TRY(take(arena, shape->heads * shape->outputs, &out->output));
     TRY(take(arena, shape->widest, &out->side[0]));
     return take(arena, shape->widest, &out->side[1]);
 }
@@ -150,7 +153,7 @@ void network_forward(const NetworkShape *shape, const float *block, const Networ
         in = out;
     }
     layer_forward(shape, block, last, in, lanes, scratch->output);
-    for (size_t d = 0; d < shape->outputs; d++) {
+    for (size_t d = 0; shape->heads == 2 && d < shape->outputs; d++) {
         lanes_bound(scratch->output + (shape->outputs + d) * lanes, block[shape->min_offset + d],
                     block[shape->max_offset + d], lanes);
     }
@@ -164,10 +167,27 @@ static double sum_of(const float *x, size_t n) {
     return sum;
 }
 
+/* turns delta[0] (means) into the derivatives of the squared error by them */
+static double squared_gradient(const NetworkShape *shape, NetworkTraining *training, size_t lanes) {
+    double loss = 0.0;
+    for (size_t d = 0; d < shape->outputs; d++) {
+        lanes_squared_loss(&(LaneLoss){.mean = training->delta[0] + d * lanes,
+                                       .target = training->target + d * lanes,
+                                       .weight = training->weight,
+                                       .part = training->part},
+                           lanes);
+        loss += sum_of(training->part, lanes);
+    }
+    return loss;
+}
+
 /* turns delta[0] (means and raw log variances) into the loss's derivatives by them */
 static double output_gradient(const NetworkShape *shape, const float *block,
                               NetworkTraining *training, size_t lanes, float *gradient, bool add) {
     double loss = 0.0;
+    if (shape->heads == 1) {
+        return squared_gradient(shape, training, lanes);
+    }
     for (size_t d = 0; d < shape->outputs; d++) {
         lanes_loss(&(LaneLoss){.mean = training->delta[0] + d * lanes,
                                .raw = training->delta[0] + (shape->outputs + d) * lanes,
@@ -216,85 +236,79 @@ static void weight_gradient(const NetworkShape *shape, const NetworkTraining *tr
     lane_gemm(&rows);
 }
 
-/* one step of rows [first, first + count) of layer l */
-static void step_rows(const NetworkShape *shape, float *block, const NetworkAdam *adam, size_t l,
-                      size_t first, size_t count, const float *gradient) {
-    const size_t at = shape->offset[l] + first * shape->stride[l];
-    lanes_adam(&(AdamStep){.rate = adam->rate,
-                           .inverse_root = adam->inverse_root,
-                           .rows = count,
-                           .period = shape->stride[l],
-                           .decay = adam->decay,
-                           .gradient = gradient,
-                           .weight = block + at,
-                           .first = adam->first + at,
-                           .second = adam->second + at});
+/* one step of `rows` rows of `period` numbers that begin at `at` in the block */
+static void step_block(float *block, const NetworkOptimizer *o, size_t at, size_t rows,
+                       size_t period, const float *gradient) {
+    lanes_optimize(o->kind, &(OptimizerStep){.rate = o->rate,
+                                             .inverse_root = o->inverse_root,
+                                             .momentum = o->momentum,
+                                             .rows = rows,
+                                             .period = period,
+                                             .decay = o->decay,
+                                             .gradient = gradient,
+                                             .weight = block + at,
+                                             .first = o->first + at,
+                                             .second = o->second + at});
 }
 
 /* decay of each column of layer l: weights, not the bias */
-static void fill_decay(const NetworkShape *shape, const NetworkAdam *adam, size_t l) {
+static void fill_decay(const NetworkShape *shape, const NetworkOptimizer *o, size_t l) {
     for (size_t i = 0; i < shape->stride[l]; i++) {
-        adam->decay[i] = (i < shape->fan_in[l]) ? adam->weight_decay : 0.0f;
+        o->decay[i] = (i < shape->fan_in[l]) ? o->weight_decay[l] : 0.0f;
     }
 }
 
-static void step_bounds(const NetworkShape *shape, float *block, const NetworkAdam *adam,
+static void step_bounds(const NetworkShape *shape, float *block, const NetworkOptimizer *o,
                         float *gradient) {
-    if (!adam->learned_bounds) {
+    if (!o->learned_bounds || shape->heads == 1) {
         return;
     }
     const size_t at = shape->max_offset;
     for (size_t d = 0; d < shape->outputs; d++) {
-        gradient[shape->max_offset + d] += adam->bounds_penalty;
-        gradient[shape->min_offset + d] -= adam->bounds_penalty;
+        gradient[shape->max_offset + d] += o->bounds_penalty;
+        gradient[shape->min_offset + d] -= o->bounds_penalty;
     }
-    memset(adam->decay, 0, LANE_STEP * sizeof *adam->decay);
-    lanes_adam(&(AdamStep){.rate = adam->rate,
-                           .inverse_root = adam->inverse_root,
-                           .rows = (shape->floats - at) / LANE_STEP,
-                           .period = LANE_STEP,
-                           .decay = adam->decay,
-                           .gradient = gradient + at,
-                           .weight = block + at,
-                           .first = adam->first + at,
-                           .second = adam->second + at});
+    memset(o->decay, 0, LANE_STEP * sizeof *o->decay);
+    step_block(block, o, at, (shape->floats - at) / LANE_STEP, LANE_STEP, gradient + at);
 }
 
-void network_adam(const NetworkShape *shape, float *block, const NetworkAdam *adam,
-                  float *gradient) {
+void network_optimize(const NetworkShape *shape, float *block, const NetworkOptimizer *optimizer,
+                      float *gradient) {
     for (size_t l = 0; l < shape->layers; l++) {
-        fill_decay(shape, adam, l);
-        step_rows(shape, block, adam, l, 0, shape->fan_out[l], gradient + shape->offset[l]);
+        fill_decay(shape, optimizer, l);
+        step_block(block, optimizer, shape->offset[l], shape->fan_out[l], shape->stride[l],
+                   gradient + shape->offset[l]);
     }
-    step_bounds(shape, block, adam, gradient);
+    step_bounds(shape, block, optimizer, gradient);
 }
 
 /* what the backward pass does with the gradient of a layer's weights */
 typedef struct GradientUse {
-    float             *gradient; /* where it goes, or scratch */
-    bool               add;
-    float             *block; /* stepped at once where `adam` is given */
-    const NetworkAdam *adam;
+    float                  *gradient; /* where it goes, or scratch */
+    bool                    add;
+    float                  *block; /* stepped at once where `optimizer` is given */
+    const NetworkOptimizer *optimizer;
 } GradientUse;
 
 static void use_gradient(const NetworkShape *shape, NetworkTraining *training, size_t l,
                          const float *delta, size_t lanes, const GradientUse *use) {
     transpose_inputs(shape, training, l, lanes);
-    if (use->adam == NULL) {
+    if (use->optimizer == NULL) {
         weight_gradient(shape, training, l, delta, lanes,
                         (LaneGemm){.m = shape->fan_out[l],
                                    .c = use->gradient + shape->offset[l],
                                    .add = use->add});
         return;
     }
-    fill_decay(shape, use->adam, l);
+    fill_decay(shape, use->optimizer, l);
     for (size_t first = 0; first < shape->fan_out[l]; first += STEP_ROWS) {
         const size_t left = shape->fan_out[l] - first;
         const size_t count = (left < STEP_ROWS) ? left : STEP_ROWS;
         float       *rows = use->gradient + shape->offset[l]; /* the same few kB each time */
         weight_gradient(shape, training, l, delta + first * lanes, lanes,
                         (LaneGemm){.m = count, .c = rows});
-        step_rows(shape, use->block, use->adam, l, first, count, rows);
+        step_block(use->block, use->optimizer, shape->offset[l] + first * shape->stride[l], count,
+                   shape->stride[l], rows);
     }
 }
 
@@ -340,9 +354,9 @@ double network_gradient(const NetworkShape *shape, const float *block, NetworkTr
 }
 
 double network_step(const NetworkShape *shape, float *block, NetworkTraining *training,
-                    size_t lanes, const NetworkAdam *adam, float *gradient) {
-    const GradientUse use = {.gradient = gradient, .block = block, .adam = adam};
+                    size_t lanes, const NetworkOptimizer *optimizer, float *gradient) {
+    const GradientUse use = {.gradient = gradient, .block = block, .optimizer = optimizer};
     const double      loss = forward_and_back(shape, block, training, lanes, &use);
-    step_bounds(shape, block, adam, gradient);
+    step_bounds(shape, block, optimizer, gradient);
     return loss;
 }

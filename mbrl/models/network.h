@@ -1,10 +1,10 @@
-/** @file network.h  One fully connected network with a Gaussian output: forward and gradient.
+/** @file network.h  One fully connected network, its output Gaussian or a point: forward, gradient.
  *
  * A network is a shape plus one flat block of floats. Layer l keeps its weights as rows of
  * `stride[l]` floats, one row per output: the inputs' weights, then the bias (the weight of a
  * constant input 1), then zeros up to a multiple of LANE_STEP. So one gradient product gives the
- * biases too, and one loop over the block steps them all. After the layers come the bounds of the
- * log variance, `max` then `min`, one per output dimension, padded alike.
+ * biases too, and one loop over the block steps them all. After the layers of a Gaussian network
+ * come the bounds of the log variance, `max` then `min`, one per output dimension, padded alike.
  *
  * Rows are processed in blocks of up to NETWORK_LANES, laid out as lane_gemm.h says; a block stays
  * in L1/L2 through all layers.
@@ -18,16 +18,21 @@
 #include "core/rng.h"
 #include "core/status.h"
 #include "mbrl/models/lane_kernels.h"
+#include "mbrl/models/lane_optimizers.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 
 enum { NETWORK_MAX_LAYERS = 9, NETWORK_LANES = 64 };
 
-/** i -> width x hidden -> 2 o (means, then raw log variances). */
+typedef enum NetworkKind { NETWORK_PROBABILISTIC, NETWORK_DETERMINISTIC } NetworkKind;
+
+/** i -> width x hidden -> h o: means, then raw log variances of a Gaussian network (h = 2), or
+ * means alone (h = 1). */
 typedef struct NetworkShape {
     size_t     inputs;  /* i */
-    size_t     outputs; /* o, of the Gaussian; the last layer has 2 o */
+    size_t     outputs; /* o, predicted dimensions */
+    size_t     heads;   /* h, 2 or 1; the last layer has h o outputs */
     size_t     layers;  /* hidden + 1 */
     Activation activation;
     size_t     fan_in[NETWORK_MAX_LAYERS];
@@ -46,7 +51,7 @@ typedef struct NetworkShape {
 /** Working memory of one block of lanes, taken from an arena. */
 typedef struct NetworkScratch {
     float *input;   /* (i, lanes) scaled inputs */
-    float *output;  /* (2 o, lanes) */
+    float *output;  /* (h o, lanes) */
     float *side[2]; /* (widest, lanes) */
 } NetworkScratch;
 
@@ -62,9 +67,18 @@ typedef struct NetworkTraining {
     float *part;     /* (3, lanes) */
 } NetworkTraining;
 
-/** Fills in a shape. hidden_layers 1 to NETWORK_MAX_LAYERS - 1; all sizes at least 1. */
-void network_shape(size_t inputs, size_t outputs, size_t hidden_layers, size_t width,
-                   Activation activation, NetworkShape *out);
+/** What a network is made of. */
+typedef struct NetworkPlan {
+    size_t      inputs;
+    size_t      outputs;
+    size_t      hidden_layers; /* 1 to NETWORK_MAX_LAYERS - 1 */
+    size_t      width;
+    Activation  activation;
+    NetworkKind kind;
+} NetworkPlan;
+
+/** Fills in a shape; all sizes at least 1. */
+void network_shape(const NetworkPlan *plan, NetworkShape *out);
 /** Truncated normal weights (+-2 sd, sd = 1 / (2 sqrt(fan_in))), zero biases, bounds +0.5 and -10.
  */
 void network_init(const NetworkShape *shape, Rng *rng, float *block);
@@ -77,14 +91,16 @@ Status network_scratch(const NetworkShape *shape, Arena *arena, NetworkScratch *
 size_t network_training_need(const NetworkShape *shape);
 Status network_training(const NetworkShape *shape, Arena *arena, NetworkTraining *out) MUST_USE;
 
-/** scratch->input (i, lanes) -> scratch->output (2 o, lanes): means, then bounded log variances. */
+/** scratch->input (i, lanes) -> scratch->output (h o, lanes): means, then bounded log variances of
+ * a Gaussian network. */
 void network_forward(const NetworkShape *shape, const float *block, const NetworkScratch *scratch,
                      size_t lanes);
 
 /**
  * Data term of the loss of one block and its gradient by every number of `block`.
  *
- *     loss = sum over rows and dimensions of weight[row] ((mean - target)^2 e^-lv + lv)
+ *     loss = sum over rows and dimensions of weight[row] ((mean - target)^2 e^-lv + lv), or of
+ *            weight[row] (mean - target)^2 for a network without a variance
  *
  * @param training  layer[0], target and weight are the input; lanes beyond the last row have weight
  *                  0 and finite inputs; the rest is overwritten
@@ -95,29 +111,31 @@ void network_forward(const NetworkShape *shape, const float *block, const Networ
 double network_gradient(const NetworkShape *shape, const float *block, NetworkTraining *training,
                         size_t lanes, float *gradient, bool add);
 
-/** Adam of one network: its moments and the constants of this step. */
-typedef struct NetworkAdam {
-    float *first; /* (shape->floats) moments */
-    float *second;
-    float *decay;          /* (largest stride, at least LANE_STEP) scratch */
-    float  rate;           /* learning rate / (1 - beta1^t) */
-    float  inverse_root;   /* 1 / sqrt(1 - beta2^t) */
-    float  weight_decay;   /* of weights; biases and bounds have none */
-    float  bounds_penalty; /* added to the gradient of `max`, taken from that of `min` */
-    bool   learned_bounds;
-} NetworkAdam;
+/** An optimizer of one network: what it remembers and the constants of this step. */
+typedef struct NetworkOptimizer {
+    OptimizerKind kind;
+    float        *first; /* (shape->floats) what it remembers, see lane_optimizers.h */
+    float        *second;
+    float        *decay; /* (largest stride, at least LANE_STEP) scratch */
+    float         rate;  /* optimizer_rate() */
+    float         inverse_root;
+    float         momentum;
+    float weight_decay[NETWORK_MAX_LAYERS]; /* of each layer's weights; biases, bounds: none */
+    float bounds_penalty; /* added to the gradient of `max`, taken from that of `min` */
+    bool  learned_bounds;
+} NetworkOptimizer;
 
 /** One step with the gradient of network_gradient(). */
-void network_adam(const NetworkShape *shape, float *block, const NetworkAdam *adam,
-                  float *gradient);
+void network_optimize(const NetworkShape *shape, float *block, const NetworkOptimizer *optimizer,
+                      float *gradient);
 
 /**
- * network_gradient() and network_adam() in one, for a batch that is one block: the same bits, but a
- * layer's weights are stepped while a few rows of their gradient are still in L1, so that weights
- * and moments alone have to fit in L2.
+ * network_gradient() and network_optimize() in one, for a batch that is one block: the same bits,
+ * but a layer's weights are stepped while a few rows of their gradient are still in L1, so that
+ * weights and moments alone have to fit in L2.
  * @param gradient  (shape->floats) scratch
  */
 double network_step(const NetworkShape *shape, float *block, NetworkTraining *training,
-                    size_t lanes, const NetworkAdam *adam, float *gradient);
+                    size_t lanes, const NetworkOptimizer *optimizer, float *gradient);
 
 #endif

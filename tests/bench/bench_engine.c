@@ -12,7 +12,7 @@
 #include "core/clock.h"
 #include "core/rng.h"
 #include "mbrl/environments/environment.h"
-#include "mbrl/models/dynamics_model.h"
+#include "mbrl/models/builtin.h"
 #include "mbrl/models/lane_gemm.h"
 #include "mbrl/planners/builtin.h"
 
@@ -340,7 +340,7 @@ static void measure_training(size_t width, size_t layers, size_t rows, double ba
     check(dataset_bootstrap(t.data, 1, 1));
     (void)snprintf(name, sizeof name, "train epoch: 5 x %zux%zu %s, %zu rows, batch %.0f", layers,
                    width, activation == 0.0 ? "swish" : "leaky", rows, batch);
-    const double flop = 5.0 * (double)rows * 3.0 * model_ensemble_predict_flop(5, 4, values);
+    const double flop = 5.0 * (double)rows * 3.0 * model_ensemble_ops.predict_flop(t.model);
     (void)measure(name, flop, 3, call_fit, &t);
     dataset_destroy(t.data);
     model_ensemble_ops.destroy(t.model);

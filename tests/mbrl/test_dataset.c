@@ -196,6 +196,81 @@ static void bad_input_is_refused_and_changes_nothing(void **state) {
     dataset_destroy(NULL);
 }
 
+/* the newest 20 training rows, and of each member those of its draws that are among them */
+static void a_limit_leaves_the_newest_training_rows_in_use(void **state) {
+    (void)state;
+    Dataset *dataset = make(100);
+    size_t   rows[100];
+    assert_ok(dataset_bootstrap(dataset, 1, 1));
+    append_numbered(dataset, 60);
+    assert_ok(dataset_bootstrap(dataset, 1, 2));
+    assert_int_equal(dataset->train_count + dataset->held_count, 160);
+    for (size_t k = 0; k < dataset->held_count; k++) {
+        assert_true(dataset->validation[dataset->held_rows[k]]);
+    }
+    dataset_limit(dataset, 20);
+    const size_t first = dataset->train_count - 20;
+    assert_int_equal(dataset->train_first, first);
+    assert_int_equal(dataset_member_rows(dataset, 2, false, rows), 20);
+    for (size_t k = 0; k < 20; k++) {
+        assert_int_equal(rows[k], dataset->train_rows[first + k]);
+    }
+    size_t       expected = 0;
+    const size_t count = dataset_member_rows(dataset, 2, true, rows);
+    for (size_t k = 0; k < dataset->bootstrap_count; k++) {
+        const uint32_t drawn = dataset->bootstrap[2 * dataset->capacity + k];
+        if (drawn >= first) {
+            assert_int_equal(rows[expected++], dataset->train_rows[drawn]);
+        }
+    }
+    assert_true(count == expected && count > 0 && count < 60);
+    size_t judging = 0;
+    assert_ptr_equal(dataset_judging_rows(dataset, &judging), dataset->held_rows);
+    assert_int_equal(judging, dataset->held_count);
+    dataset->held_count = 0;
+    assert_ptr_equal(dataset_judging_rows(dataset, &judging), dataset->train_rows + first);
+    assert_int_equal(judging, 20);
+    dataset_limit(dataset, 0);
+    assert_int_equal(dataset->train_first, 0);
+    dataset_limit(dataset, 1000);
+    assert_int_equal(dataset->train_first, 0);
+    dataset_destroy(dataset);
+}
+
+static void members_may_join_and_leave(void **state) {
+    (void)state;
+    Dataset *dataset = make(300);
+    Dataset *same = make(300);
+    assert_ok(dataset_bootstrap(dataset, 1, 1));
+    assert_ok(dataset_bootstrap(same, 1, 1));
+    assert_ok(dataset_set_members(dataset, MEMBERS + 2, 1, 1));
+    for (size_t m = 0; m < MEMBERS; m++) {
+        assert_memory_equal(dataset->bootstrap + m * dataset->capacity,
+                            same->bootstrap + m * same->capacity,
+                            same->bootstrap_count * sizeof(uint32_t));
+    }
+    const uint32_t *joined = dataset->bootstrap + MEMBERS * dataset->capacity;
+    assert_memory_not_equal(joined, joined + dataset->capacity, 100 * sizeof *joined);
+    size_t different = 0;
+    for (size_t k = 0; k < dataset->bootstrap_count; k++) {
+        assert_true(joined[k] < dataset->train_count);
+        different += joined[k] != k;
+    }
+    assert_true(different > 200);
+    assert_ok(dataset_set_members(dataset, MEMBERS, 1, 2));
+    expect_same(dataset, same);
+    assert_fails(dataset_set_members(dataset, 0, 1, 2), STATUS_ERR_ARG, "at least one");
+    dataset_destroy(dataset);
+    dataset_destroy(same);
+    /* before the first row there is nothing to draw */
+    assert_ok(dataset_create(INPUTS, OUTPUTS, MEMBERS, &dataset));
+    assert_ok(dataset_set_members(dataset, 2, 1, 1));
+    assert_int_equal(dataset->members, 2);
+    append_numbered(dataset, 5);
+    assert_ok(dataset_bootstrap(dataset, 1, 2));
+    dataset_destroy(dataset);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rows_keep_their_place_and_held_out_rows_do_not_train),
@@ -204,6 +279,8 @@ int main(void) {
         cmocka_unit_test(serialised_in_pieces_reads_back_the_same),
         cmocka_unit_test(nothing_serialises_too),
         cmocka_unit_test(bad_input_is_refused_and_changes_nothing),
+        cmocka_unit_test(a_limit_leaves_the_newest_training_rows_in_use),
+        cmocka_unit_test(members_may_join_and_leave),
     };
     return cmocka_run_group_tests_name("mbrl/dataset", tests, NULL, NULL);
 }

@@ -1,7 +1,7 @@
 #include "tests/support/test_support.h"
 
 #include "core/rng.h"
-#include "mbrl/models/dynamics_model.h"
+#include "mbrl/models/builtin.h"
 #include "mbrl/models/ensemble_internal.h"
 
 #include <math.h>
@@ -133,7 +133,9 @@ static void saved_model_continues_bit_for_bit(void **state) {
     buffer_init(&saved, 1 << 24);
     fit(e, data, 1);
     assert_ok(ops->save(e, &saved));
-    assert_int_equal(saved.length, (size_t)model_ensemble_bytes(INPUTS, OUTPUTS, values));
+    ModelCost cost;
+    ops->cost(&(ModelCostQuery){.input_dim = INPUTS, .output_dim = OUTPUTS}, values, &cost);
+    assert_int_equal(saved.length, (size_t)cost.bytes);
     assert_ok(ops->load(copy, saved.data, saved.length));
     assert_same_numbers(e, copy);
     fit(e, data, 2);
@@ -384,11 +386,15 @@ static void flop_is_that_of_the_plain_algorithm(void **state) {
     FitReport report;
     /* 2-20-20-4: 40 + 400 + 80 multiply-adds; 60 + 420 + 84 + 4 parameters */
     assert_close(ops->predict_flop(e), 2.0 * 520.0, 0.0, 0.0);
-    assert_close(model_ensemble_predict_flop(INPUTS, OUTPUTS, values), 2.0 * 520.0, 0.0, 0.0);
+    ModelCost cost;
+    ops->cost(&(ModelCostQuery){.input_dim = INPUTS, .output_dim = OUTPUTS, .rows = 120}, values,
+              &cost);
+    assert_close(cost.predict_flop, 2.0 * 520.0, 0.0, 0.0);
     assert_ok(ops->fit(e, data, 11, 1, &report));
     /* 3 members, 2 epochs, 120 rows, 4 steps of 32 */
     assert_close(report.flop, 3 * 2 * (120 * 6.0 * 520 + 4 * 14.0 * 568), 0.0, 1e-12);
-    assert_close(model_ensemble_fit_flop(INPUTS, OUTPUTS, 120, values), report.flop, 0.0, 1e-12);
+    assert_close(cost.fit_flop, report.flop, 0.0, 1e-12);
+    assert_int_equal(cost.members, 3);
     ops->destroy(e);
     dataset_destroy(data);
 }
@@ -492,7 +498,8 @@ static void defaults_are_the_published_ones(void **state) {
     (void)state;
     double values[ENSEMBLE_OPTION_COUNT];
     option_defaults(ops->options, values);
-    const double expected[ENSEMBLE_OPTION_COUNT] = {1e-3, 5e-5, 25, 32, 5, 3, 200, 0, 0, 1};
+    const double expected[ENSEMBLE_OPTION_COUNT] = {1e-3, 5e-5, 25, 32, 5, 3, 200, 0, 0,
+                                                    1,    0,    0,  0,  0, 0, 0,   0};
     assert_int_equal(option_count(ops->options), ENSEMBLE_OPTION_COUNT);
     for (size_t i = 0; i < ENSEMBLE_OPTION_COUNT; i++) {
         assert_true(values[i] == expected[i]);

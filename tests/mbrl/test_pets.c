@@ -3,6 +3,7 @@
 #include "tests/mbrl/agent_bench.h"
 
 #include "mbrl/agents/pets_internal.h"
+#include "mbrl/models/builtin.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -57,6 +58,16 @@ static void options_are_the_published_names_with_defaults_in_range(void **state)
                                         "activation",
                                         "logvar_bounds",
                                         "bootstrap",
+                                        "model_kind",
+                                        "optimizer",
+                                        "momentum",
+                                        "weight_decay_profile",
+                                        "patience",
+                                        "shared_order",
+                                        "ensemble_elites",
+                                        "linear_iterations",
+                                        "gp_points",
+                                        "gp_iterations",
                                         "planning_horizon",
                                         "particles",
                                         "propagation",
@@ -84,7 +95,12 @@ static void options_are_the_published_names_with_defaults_in_range(void **state)
                                         "initial_steps",
                                         "exploration_noise",
                                         "planner",
-                                        "planning_model"};
+                                        "planning_model",
+                                        "dynamics_model",
+                                        "learned_reward",
+                                        "data_limit",
+                                        "model_reset_every",
+                                        "rebuild_epochs"};
     const OptionSpec        *specs = bench_pets()->options();
     assert_int_equal(option_count(specs), sizeof names / sizeof names[0]);
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
@@ -469,8 +485,8 @@ static void static_and_impossible_values_are_refused(void **state) {
     bench_options(options);
     Pets *pets = make(AGENT_UNIT_EPISODE, options);
     memcpy(changed, options, sizeof changed);
-    bench_option(changed, "hidden_width", 16);
-    assert_fails(bench_pets()->set(pets, changed, 6), STATUS_ERR_STATE, "hidden_width");
+    bench_option(changed, "optimizer", 3);
+    assert_fails(bench_pets()->set(pets, changed, 6), STATUS_ERR_STATE, "optimizer");
     memcpy(changed, options, sizeof changed);
     bench_option(changed, "initial_steps", 31);
     assert_fails(bench_pets()->set(pets, changed, 6), STATUS_ERR_STATE, "initial_steps");

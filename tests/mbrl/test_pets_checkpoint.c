@@ -149,9 +149,9 @@ static void a_checkpoint_of_something_else_is_refused(void **state) {
     assert_fails(agent->load(cartpole(), AGENT_UNIT_EPISODE, options, path, &self),
                  STATUS_ERR_STATE, "has 'unit env_step', expected 'unit episode'");
     assert_null(self);
-    bench_option(options, "hidden_width", 9);
+    bench_option(options, "optimizer", 3);
     assert_fails(agent->load(cartpole(), AGENT_UNIT_ENV_STEP, options, path, &self),
-                 STATUS_ERR_STATE, "has 'hidden_width 8', expected 'hidden_width 9'");
+                 STATUS_ERR_STATE, "has 'optimizer 0', expected 'optimizer 3'");
     bench_options(options);
     bench_option(options, "validation_ratio", 0.25);
     assert_fails(agent->load(cartpole(), AGENT_UNIT_ENV_STEP, options, path, &self),

@@ -3,6 +3,7 @@
 #include "tests/support/test_support.h"
 
 #include "core/rng.h"
+#include "mbrl/models/builtin.h"
 #include "mbrl/planners/builtin.h"
 #include "tests/mbrl/planner_stub.h"
 

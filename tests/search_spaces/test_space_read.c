@@ -31,6 +31,12 @@ static const OptionSpec rows[] = {
      .upper = 100000,
      .default_value = (double)NAN,
      .dynamic = true},
+    {.name = "hidden_width",
+     .type = OPTION_INT,
+     .lower = 1,
+     .upper = 4096,
+     .default_value = 200,
+     .dynamic = OPTION_REBUILDS},
     {.name = NULL},
 };
 
@@ -113,6 +119,20 @@ static void rows_fill_in_type_default_and_dynamic(void **state) {
     assert_close(point[2], 1, 0, 0); /* 5 among 3, 5, 7 */
     assert_close(point[4], 1, 0, 0);
     space_destroy(space);
+}
+
+/* what costs a rebuild is dynamic where the file says so, and static where it says nothing */
+static void rows_that_rebuild_are_dynamic_on_request(void **state) {
+    (void)state;
+    for (int asked = 0; asked < 2; asked++) {
+        Space *space = read_good(asked ? "hyperparameters:\n"
+                                         "  hidden_width: {lower: 32, upper: 256, dynamic: true}\n"
+                                       : "hyperparameters:\n"
+                                         "  hidden_width: {lower: 32, upper: 256}\n",
+                                 NULL, rows);
+        assert_int_equal(space_at(space, 0)->dynamic, asked);
+        space_destroy(space);
+    }
 }
 
 static void quoted_choices_stay_strings(void **state) {
@@ -467,6 +487,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_definition_says_everything),
         cmocka_unit_test(rows_fill_in_type_default_and_dynamic),
+        cmocka_unit_test(rows_that_rebuild_are_dynamic_on_request),
         cmocka_unit_test(quoted_choices_stay_strings),
         cmocka_unit_test(bad_definitions_say_where),
         cmocka_unit_test(definitions_must_suit_the_agent),
