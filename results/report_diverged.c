@@ -72,20 +72,28 @@ static Status taint(Results *results, const Tree *tree, bool *tainted) {
     return STATUS_OK;
 }
 
+/* does a diverged episode of its line count in the objective of `node`? window 0: any does */
+static Status counts(Results *results, const TreeNode *node, size_t window, double *values,
+                     bool *diverged) {
+    size_t found = 0;
+    size_t own = 0;
+    *diverged = true;
+    if (window > 0) {
+        TRY(results_lineage_window(results, node->id, metric, window, values, &found, &own));
+        *diverged = any_above_zero(values, found);
+    }
+    return STATUS_OK;
+}
+
 static Status judge(Results *results, const bool *tainted, size_t window, double *values,
                     Tree *tree) {
     for (size_t i = 0; i < tree->count; i++) {
         TreeNode *node = &tree->nodes[i];
-        bool      diverged = tainted[i];
-        if (!node->eligible || !diverged) {
+        bool      diverged = false;
+        if (!node->eligible || !tainted[i]) {
             continue;
         }
-        if (window > 0) {
-            size_t found = 0;
-            size_t own = 0;
-            TRY(results_lineage_window(results, node->id, metric, window, values, &found, &own));
-            diverged = any_above_zero(values, found);
-        }
+        TRY(counts(results, node, window, values, &diverged));
         if (diverged) {
             node->eligible = false;
             tree->diverged++;
@@ -108,11 +116,12 @@ Status results__tree_drop_diverged(Results *results, Tree *tree) {
     TRY(window_read(results, &window));
     bool   *tainted = calloc(tree->count + 1, sizeof *tainted);
     double *values = calloc(window + 1, sizeof *values);
-    Status  status = (tainted == NULL || values == NULL)
-                         ? FAILURE(STATUS_ERR_NOMEM, "no memory for %zu segments", tree->count)
-                         : taint(results, tree, tainted);
-    if (status == STATUS_OK) {
-        status = judge(results, tainted, window, values, tree);
+    Status  status = STATUS_OK;
+    if (tainted == NULL || values == NULL) {
+        status = FAILURE(STATUS_ERR_NOMEM, "no memory for %zu segments", tree->count);
+    } else {
+        status = taint(results, tree, tainted);
+        status = (status == STATUS_OK) ? judge(results, tainted, window, values, tree) : status;
     }
     free(tainted);
     free(values);

@@ -385,10 +385,13 @@ static Status run_writing(const Command *commands, int argc, char **argv, Buffer
 
     if (is_help(argv[1])) {
         commands_help(commands, out);
-    } else {
-        TRY(command_find(commands, argv[1], &command));
-        TRY(command->write(argc - 1, argv + 1, out));
+        return buffer_status(out);
     }
+    const Status found = command_find(commands, argv[1], &command);
+    if (found != STATUS_OK || command == NULL) {
+        return found;
+    }
+    TRY(command->write(argc - 1, argv + 1, out));
     return buffer_status(out);
 }
 

@@ -133,7 +133,7 @@ static Status add_targets(const EnvironmentOps *ops, Json *row) {
     Buffer text;
     size_t absolute = 0;
 
-    buffer_init(&text, NAMES_MAX * ENV_MAX_STATE);
+    buffer_init(&text, (size_t)NAMES_MAX * ENV_MAX_STATE);
     for (size_t i = 0; ops->target_absolute != NULL && i < ops->state_dim; i++) {
         if (ops->target_absolute[i]) {
             buffer_printf(&text, "%s%zu", absolute++ == 0 ? "the next value of number " : ", ", i);

@@ -106,18 +106,27 @@ PlanTask pets__plan_task(const Pets *pets, const void *simulator, double *snapsh
                       .snapshot = simulated ? snapshot : NULL};
 }
 
-static Status planned_action(Pets *pets, double *action, AgentResult *result) {
-    PetsState   *at = &pets->at;
-    PlanReport   report = {0};
-    const double every = pets__option(pets->options, PETS_TRAIN_EVERY);
+/* what is due before this step: another structure, a training call */
+static Status learn_if_due(Pets *pets, AgentResult *result) {
+    const PetsState *at = &pets->at;
+    const double     every = pets__option(pets->options, PETS_TRAIN_EVERY);
 
-    if (!pets__has_true_dynamics(pets->options)) {
-        TRY(pets__follow_structure(pets, result));
-        if (result->outcome != AGENT_DIVERGED &&
-            (!at->trained || fmod((double)at->control_steps, every) == 0.0)) {
-            TRY(pets__learn(pets, result));
-        }
+    if (pets__has_true_dynamics(pets->options)) {
+        return STATUS_OK;
     }
+    TRY(pets__follow_structure(pets, result));
+    if (result->outcome == AGENT_DIVERGED ||
+        (at->trained && fmod((double)at->control_steps, every) != 0.0)) {
+        return STATUS_OK;
+    }
+    return pets__learn(pets, result);
+}
+
+static Status planned_action(Pets *pets, double *action, AgentResult *result) {
+    PetsState *at = &pets->at;
+    PlanReport report = {0};
+
+    TRY(learn_if_due(pets, result));
     if (result->outcome == AGENT_DIVERGED) {
         return STATUS_OK;
     }

@@ -115,7 +115,7 @@ static Status read_state(Pets *pets, const char *content, size_t length) {
 static Status read_shape(Pets *pets, const char *content, size_t length) {
     const OptionSpec *rows = pets->model_ops->options;
     const size_t      count = option_count(rows);
-    double            written[PETS_MOST_OPTIONS];
+    double            written[PETS_MOST_OPTIONS] = {0.0};
     double            built[PETS_MOST_OPTIONS];
 
     if (length != count * sizeof *written) {

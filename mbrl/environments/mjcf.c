@@ -212,7 +212,7 @@ static Status build(const Json *definition, MjcfProblem *problem, Mjcf *mjcf) {
 
 Status environment_mjcf_create(const Json *definition, MjcfProblem *problem,
                                const EnvironmentOps **out) {
-    MjcfProblem ignored;
+    MjcfProblem ignored = {0};
     Mjcf       *mjcf = calloc(1, sizeof *mjcf);
 
     *out = NULL;
@@ -229,7 +229,7 @@ Status environment_mjcf_create(const Json *definition, MjcfProblem *problem,
     mjcf->ops.target_absolute = mjcf->target_absolute;
     mjcf->task = (MujocoTask){.model = &mjcf->model, .start = start, .observe = observe};
     mujoco_model_init(&mjcf->model, "mjcf");
-    buffer_init(&mjcf->observation, ENV_MAX_STATE * (MJCF_NAME + 2));
+    buffer_init(&mjcf->observation, (size_t)ENV_MAX_STATE * (MJCF_NAME + 2));
     const Status status = build(definition, problem, mjcf);
     if (status != STATUS_OK) {
         destroy(mjcf);

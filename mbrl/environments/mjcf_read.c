@@ -96,7 +96,7 @@ static Status check_model(const mjModel *model, MjcfProblem *problem, Mjcf *mjcf
                mjcf->file);
     }
     for (int i = 0; i < model->nu; i++) {
-        const double *range = model->actuator_ctrlrange + 2 * i;
+        const double *range = model->actuator_ctrlrange + 2 * (size_t)i;
         if (!model->actuator_ctrllimited[i] || !(range[0] < range[1])) {
             const char *name = mj_id2name(model, mjOBJ_ACTUATOR, i);
             REFUSE(problem, "file", "", STATUS_ERR_RANGE,
@@ -391,7 +391,10 @@ Status mjcf__read(const Json *definition, MjcfProblem *problem, Mjcf *mjcf) {
     mjcf->reset_position = 0.01;
     mjcf->reset_speed = 0.01;
     TRY(known_members(definition, keys, "environment"));
-    TRY(read_model(definition, problem, mjcf, &model));
+    const Status status = read_model(definition, problem, mjcf, &model);
+    if (status != STATUS_OK || model == NULL) {
+        return status;
+    }
     TRY(whole_number(definition, problem, "frame_skip", MOST_FRAME_SKIP, &frame_skip));
     TRY(whole_number(definition, problem, "episode_length", MOST_STEPS, &mjcf->ops.episode_length));
     mjcf->task.frame_skip = (int)frame_skip;

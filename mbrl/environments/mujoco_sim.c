@@ -83,7 +83,9 @@ static Status compile(MujocoModel *model) {
     if (c.model == NULL) {
         char *const text = finished ? c.error : error_text;
         for (size_t i = 0; text[i] != '\0'; i++) {
-            text[i] = (text[i] == '\n') ? ' ' : text[i]; /* one sentence, one line */
+            if (text[i] == '\n') { /* one sentence, one line */
+                text[i] = ' ';
+            }
         }
         FAIL(STATUS_ERR_PARSE, "MuJoCo cannot compile the model of '%s': %s", model->name, text);
     }

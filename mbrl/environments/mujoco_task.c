@@ -32,7 +32,7 @@ Status mujoco_task_create(const EnvironmentOps *task, void **self) {
 
     *self = NULL;
     TRY(mujoco_model_get(mujoco->model, &model));
-    const size_t numbers = (size_t)(model->nq + model->nv);
+    const size_t numbers = (size_t)model->nq + (size_t)model->nv;
     Simulated   *simulated = calloc(1, sizeof *simulated + numbers * sizeof(double));
     if (simulated == NULL) {
         FAIL(STATUS_ERR_NOMEM, "no memory for the %s environment", task->name);

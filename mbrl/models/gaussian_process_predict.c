@@ -171,7 +171,7 @@ Status gp__predict(const void *self, size_t member, const float *x, size_t strid
     const size_t           mark = arena_mark(scratch);
     Work                   work;
     double                 middle[LANES];
-    double                 variance[LANES];
+    double                 variance[LANES] = {0.0};
     if (member >= 1) {
         FAIL(STATUS_ERR_ARG, "gaussian_process: member %zu of 1", member);
     }

@@ -221,19 +221,34 @@ static void set_option(const OptionSpec *options, double *values, const char *na
     values[index] = value;
 }
 
-static void *make_model(size_t width, size_t layers, double activation, double batch,
-                        double *values) {
-    const OptionSpec   *options = model_ensemble_ops.options;
-    static const double scales[4] = {1.0, 1.0, 1.0, 1.0};
-    void               *self = NULL;
+/* A network ensemble: members of inputs -> width x layers -> 2 outputs. */
+typedef struct Networks {
+    size_t inputs;
+    size_t outputs;
+    size_t members;
+    size_t layers;
+    size_t width;
+    double activation; /* 0 swish, 1 leaky_relu */
+} Networks;
+
+static void *make_model(const Networks *n, double batch) {
+    const OptionSpec *options = model_ensemble_ops.options;
+    double            values[MAX_OPTIONS];
+    double            scales[ENV_MAX_STATE];
+    void             *self = NULL;
+    for (size_t d = 0; d < n->outputs; d++) {
+        scales[d] = 1.0;
+    }
     option_defaults(options, values);
-    set_option(options, values, "hidden_width", (double)width);
-    set_option(options, values, "hidden_layers", (double)layers);
-    set_option(options, values, "activation", activation);
+    set_option(options, values, "ensemble_size", (double)n->members);
+    set_option(options, values, "hidden_width", (double)n->width);
+    set_option(options, values, "hidden_layers", (double)n->layers);
+    set_option(options, values, "activation", n->activation);
     set_option(options, values, "model_batch_size", batch);
     set_option(options, values, "model_train_epochs", 1.0);
     check(model_ensemble_ops.create(
-        &(DynamicsModelSetup){.input_dim = 5, .output_dim = 4, .target_scale = scales, .seed = 1},
+        &(DynamicsModelSetup){
+            .input_dim = n->inputs, .output_dim = n->outputs, .target_scale = scales, .seed = 1},
         values, &self));
     return self;
 }
@@ -247,8 +262,8 @@ typedef struct Planning {
 
 static void call_plan(void *context) {
     Planning      *p = context;
-    const double   state[4] = {0.01, 0.02, 0.03, 0.04};
-    double         action[1];
+    const double   state[ENV_MAX_STATE] = {0.01, 0.02, 0.03, 0.04};
+    double         action[ENV_MAX_ACTION];
     PlanReport     report;
     const PlanTask task = {.model = &model_ensemble_ops,
                            .model_self = p->model,
@@ -262,35 +277,54 @@ static void call_plan(void *context) {
 
 typedef struct PlanCase {
     const char *name;
-    size_t      width;
-    size_t      layers;
-    double      activation; /* 0 swish, 1 leaky_relu */
+    const char *environment;
+    Networks    networks; /* inputs and outputs follow from the environment */
     double      candidates;
     double      iterations;
     double      horizon;
     double      particles;
-    double      propagation; /* 0 ts1, 1 tsinf */
+    double      propagation;
     bool        quick;
 } PlanCase;
 
+#define BALANCE(kind) \
+    { .members = 5, .layers = 3, .width = 200, .activation = kind }
+#define SMALL \
+    { .members = 5, .layers = 2, .width = 64 }
+#define SEVEN \
+    { .members = 7, .layers = 4, .width = 200 }
+
+/* the first two are mbrl-lib's pets_cartpole and pets_halfcheetah overrides */
 static const PlanCase plan_cases[] = {
-    {"plan balance: 3x200 leaky, 500x5, H 15, 20 p", 200, 3, 1, 500, 5, 15, 20, 1, false},
-    {"plan balance: 3x200 swish, 500x5, H 15, 20 p", 200, 3, 0, 500, 5, 15, 20, 1, false},
-    {"plan balance, ts1: 3x200 swish", 200, 3, 0, 500, 5, 15, 20, 0, false},
-    {"plan small: 2x64 swish, 60x3, H 20, 5 p", 64, 2, 0, 60, 3, 20, 5, 1, true},
-    {"plan small, ts1: 2x64 swish", 64, 2, 0, 60, 3, 20, 5, 0, true},
+    {"plan cart-pole: 7 x 4x200 swish, 350x5, H 15, 20 p", "cartpole", SEVEN, 350, 5, 15, 20,
+     PROPAGATION_TS1, false},
+    {"plan half-cheetah: 7 x 4x200 swish, 400x5, H 30", "half_cheetah", SEVEN, 400, 5, 30, 20,
+     PROPAGATION_TS1, false},
+    {"plan balance: 5 x 3x200 leaky, 500x5, H 15, 20 p", "cartpole", BALANCE(1), 500, 5, 15, 20,
+     PROPAGATION_TSINF, false},
+    {"plan balance: swish", "cartpole", BALANCE(0), 500, 5, 15, 20, PROPAGATION_TSINF, false},
+    {"plan balance: swish, ts1", "cartpole", BALANCE(0), 500, 5, 15, 20, PROPAGATION_TS1, false},
+    {"plan small: 5 x 2x64 swish, 60x3, H 20, 5 p", "cartpole", SMALL, 60, 3, 20, 5,
+     PROPAGATION_TSINF, true},
+    {"plan small: ts1", "cartpole", SMALL, 60, 3, 20, 5, PROPAGATION_TS1, true},
 };
 
 static void measure_planning(const PlanCase *c, size_t inner) {
+    const EnvironmentOps *found = NULL;
     EnvironmentOps        environment;
-    const EnvironmentOps *cartpole = NULL;
     double                values[MAX_OPTIONS];
     double                shared[ROLLOUT_OPTION_COUNT];
     const OptionSpec     *options = planner_cem_ops.options;
-    Planning              p = {.model = make_model(c->width, c->layers, c->activation, 32, values)};
-    check(environment_find("cartpole", &cartpole));
-    environment = *cartpole;
+    if (environment_find(c->environment, &found) != STATUS_OK) {
+        printf("%-46s not measured: %s\n", c->name, status_last()->text);
+        return;
+    }
+    environment = *found;
     environment.terminated = NULL;
+    Networks networks = c->networks;
+    networks.inputs = environment.feature_dim + environment.action_dim;
+    networks.outputs = environment.state_dim;
+    Planning p = {.model = make_model(&networks, 32)};
     option_defaults(options, values);
     set_option(options, values, "cem_candidates", c->candidates);
     set_option(options, values, "cem_iterations", c->iterations);
@@ -321,26 +355,26 @@ static void call_fit(void *context) {
     check(model_ensemble_ops.fit(t->model, t->data, 1, ++t->step, &report));
 }
 
-static void measure_training(size_t width, size_t layers, size_t rows, double batch,
-                             double activation) {
-    char     name[64];
-    double   values[MAX_OPTIONS];
-    Training t = {.model = make_model(width, layers, activation, batch, values)};
+static void measure_training(const Networks *n, size_t rows, double batch) {
+    char     name[80];
+    Training t = {.model = make_model(n, batch)};
     Rng      rng = rng_stream(2, 0, RNG_TEST);
-    check(dataset_create(5, 4, 5, &t.data));
+    check(dataset_create(n->inputs, n->outputs, n->members, &t.data));
     for (size_t i = 0; i < rows; i++) {
-        float x[5];
-        float y[4];
-        rng_fill_normal(&rng, x, 5);
-        for (size_t d = 0; d < 4; d++) {
-            y[d] = 0.1f * x[d] + 0.05f * x[4];
+        float x[ENV_MAX_STATE + ENV_MAX_ACTION];
+        float y[ENV_MAX_STATE];
+        rng_fill_normal(&rng, x, n->inputs);
+        for (size_t d = 0; d < n->outputs; d++) {
+            y[d] = 0.1f * x[d] + 0.05f * x[n->inputs - 1];
         }
         check(dataset_append(t.data, x, y, 0, false));
     }
     check(dataset_bootstrap(t.data, 1, 1));
-    (void)snprintf(name, sizeof name, "train epoch: 5 x %zux%zu %s, %zu rows, batch %.0f", layers,
-                   width, activation == 0.0 ? "swish" : "leaky", rows, batch);
-    const double flop = 5.0 * (double)rows * 3.0 * model_ensemble_ops.predict_flop(t.model);
+    (void)snprintf(name, sizeof name, "train epoch: %zu x %zux%zu %s, %zu rows, batch %.0f",
+                   n->members, n->layers, n->width, n->activation == 0.0 ? "swish" : "leaky", rows,
+                   batch);
+    const double flop =
+        (double)(n->members * rows) * 3.0 * model_ensemble_ops.predict_flop(t.model);
     (void)measure(name, flop, 3, call_fit, &t);
     dataset_destroy(t.data);
     model_ensemble_ops.destroy(t.model);
@@ -362,9 +396,15 @@ int main(int argc, char **argv) {
             measure_planning(&plan_cases[i], plan_cases[i].quick ? 20 : 1);
         }
     }
-    measure_training(200, 3, quick ? 100 : 1000, 32, 0);
-    measure_training(200, 3, quick ? 100 : 1000, 32, 1);
-    measure_training(200, 3, quick ? 100 : 1000, 256, 0);
-    measure_training(64, 2, quick ? 100 : 1000, 32, 0);
+    static const struct {
+        Networks networks;
+        double   batch;
+    } training[] = {
+        {{5, 4, 7, 4, 200, 0}, 256}, {{5, 4, 7, 4, 200, 0}, 32}, {{5, 4, 5, 3, 200, 0}, 256},
+        {{5, 4, 5, 3, 200, 0}, 32},  {{5, 4, 5, 3, 200, 1}, 32}, {{5, 4, 5, 2, 64, 0}, 32},
+    };
+    for (size_t i = 0; i < sizeof training / sizeof *training; i++) {
+        measure_training(&training[i].networks, quick ? 100 : 1000, training[i].batch);
+    }
     return 0;
 }
