@@ -47,8 +47,18 @@ static void start(Run *run, const char *const *arguments) {
     run->report = report[0];
 }
 
-static void read_all(int fd, char *text) {
-    size_t  used = 0;
+/* reads until there are so many lines, however slow the machine is; @return bytes */
+static size_t read_lines(int fd, size_t lines, char *text) {
+    size_t used = 0;
+    while (lines > 0 && used < OUTPUT_BYTES - 1 && read(fd, text + used, 1) == 1) {
+        lines -= text[used++] == '\n' ? 1 : 0;
+    }
+    assert_int_equal(lines, 0);
+    return used;
+}
+
+/* the rest behind `used` bytes */
+static void read_all(int fd, size_t used, char *text) {
     ssize_t got = 0;
     do {
         used += (size_t)got;
@@ -58,12 +68,17 @@ static void read_all(int fd, char *text) {
     (void)close(fd);
 }
 
-static int finish(const Run *run, char *out, char *report) {
+/* `heard` bytes of its output are in `out` already */
+static int finish_heard(const Run *run, size_t heard, char *out, char *report) {
     int status = 0;
-    read_all(run->out, out);
-    read_all(run->report, report);
+    read_all(run->out, heard, out);
+    read_all(run->report, 0, report);
     assert_int_equal(waitpid(run->pid, &status, 0), run->pid);
     return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
+}
+
+static int finish(const Run *run, char *out, char *report) {
+    return finish_heard(run, 0, out, report);
 }
 
 #define ARGUMENTS(...) ((const char *const[]){__VA_ARGS__, NULL})
@@ -171,9 +186,9 @@ static void term_kills_at_once(void **state) {
     Run          run;
     const double begin = clock_monotonic();
     start(&run, ARGUMENTS("--", STUB_MBTUNE, "family", "3", "100"));
-    clock_sleep(0.2);
+    const size_t heard = read_lines(run.out, 5, out);
     assert_int_equal(kill(run.pid, SIGTERM), 0);
-    assert_int_equal(finish(&run, out, report), 128 + SIGTERM);
+    assert_int_equal(finish_heard(&run, heard, out, report), 128 + SIGTERM);
     assert_string_equal(report, "signal 15\n");
     assert_all_gone(out, 5);
     assert_true(clock_monotonic() - begin < 20.0);
@@ -202,9 +217,9 @@ static void nothing_outlives_the_worker(void **state) {
         }
     }
     (void)close(passed[1]);
-    clock_sleep(0.3);
+    const size_t heard = read_lines(passed[0], 6, out);
     assert_int_equal(kill(worker, SIGKILL), 0);
-    read_all(passed[0], out);
+    read_all(passed[0], heard, out);
     while (waitpid(-1, NULL, 0) > 0) {
     }
     assert_all_gone(out, 6);
@@ -217,9 +232,9 @@ static void trainer_dies_with_its_supervisor(void **state) {
     Run  run;
     assert_int_equal(prctl(PR_SET_CHILD_SUBREAPER, 1), 0);
     start(&run, ARGUMENTS("--", "sh", "-c", "echo $$; exec sleep 100"));
-    clock_sleep(0.2);
+    const size_t heard = read_lines(run.out, 1, out);
     assert_int_equal(kill(run.pid, SIGKILL), 0);
-    assert_int_equal(finish(&run, out, report), 1000 + SIGKILL);
+    assert_int_equal(finish_heard(&run, heard, out, report), 1000 + SIGKILL);
     assert_string_equal(report, "");
     assert_all_gone(out, 1);
 }
