@@ -304,6 +304,17 @@ static void a_stopped_trainer_is_killed_too(void **state) {
     finish(&f);
 }
 
+/* until the trainer's family of two has written their pids to the log */
+static void wait_family(const Fixture *f, Buffer *log) {
+    const char *first = NULL;
+    while (first == NULL || strstr(first + 1, "pid ") == NULL) {
+        clock_sleep(0.002);
+        buffer_clear(log);
+        trainer_log_tail(f->log, 0, log);
+        first = strstr(buffer_text(log), "pid ");
+    }
+}
+
 static void a_killed_supervisor_takes_all_with_it(void **state) {
     (void)state;
     Fixture f;
@@ -311,15 +322,14 @@ static void a_killed_supervisor_takes_all_with_it(void **state) {
     Work    work = five;
     begin(&f, OPTIONS(NULL));
     work.values = "{\"fault_family\":1,\"fault_hang\":3}";
+    buffer_init(&log, 65536);
     train(&f, &work);
     wait_metric(&f);
-    clock_sleep(0.1);
+    wait_family(&f, &log);
     assert_int_equal(kill(f.supervisors[0], SIGKILL), 0);
     wait_over(&f);
     assert_int_equal(f.outcome, OUTCOME_KILLED);
     assert_contains(f.text, "the supervisor ended with signal 9");
-    buffer_init(&log, 65536);
-    trainer_log_tail(f.log, 0, &log);
     const char *at = buffer_text(&log);
     for (int i = 0; i < 2; i++) {
         at = strstr(at, "pid ");
