@@ -1,5 +1,7 @@
 #include "workers/process_tree.h"
 
+#include "core/clock.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <signal.h>
@@ -91,6 +93,26 @@ size_t process_tree_kill(pid_t root, const pid_t *spare, size_t spare_count) {
     Walk walk = {.visit = visit_kill, .spare = spare, .spare_count = spare_count};
     walk_children(&walk, root, 0);
     return walk.found;
+}
+
+static void visit_end(pid_t pid, void *context) {
+    (void)context;
+    (void)kill(pid, SIGKILL);
+    (void)waitpid(pid, NULL, WNOHANG); /* only ours can be reaped; the others come here first */
+}
+
+void process_tree_end(const pid_t *spare, size_t spare_count, double patience_s) {
+    const double deadline = clock_monotonic() + patience_s;
+    int          quiet = 0;
+    /* the list of children may miss one while another leaves it: twice nobody is nobody */
+    while (quiet < 2 && clock_monotonic() < deadline) {
+        Walk walk = {.visit = visit_end, .spare = spare, .spare_count = spare_count};
+        walk_children(&walk, getpid(), 0);
+        quiet = (walk.found == 0) ? quiet + 1 : 0;
+        if (walk.found > 0) {
+            clock_sleep(0.0005);
+        }
+    }
 }
 
 static void visit_resident(pid_t pid, void *context) {

@@ -18,6 +18,13 @@
  * them left alone. @return how many were found */
 size_t process_tree_kill(pid_t root, const pid_t *spare, size_t spare_count);
 /**
+ * Kills and reaps all descendants of the calling process but those of `spare` and what is below
+ * them. Orphans may still be on their way here when their parent has died already, so it looks
+ * until nobody is left; that takes a few milliseconds, and at most `patience_s` where one cannot
+ * die.
+ */
+void process_tree_end(const pid_t *spare, size_t spare_count, double patience_s);
+/**
  * Resident bytes of all descendants of `root`. Pages that several of them share count once in
  * each while the sum is at most `enough`; above it the kernel's proportional sizes are asked for.
  */

@@ -21,6 +21,7 @@ enum {
 };
 
 /* how long trainer_destroy() waits for a supervisor before it kills it */
+static const double orphan_patience_s = 1.0;
 static const double destroy_patience_s = 2.0;
 
 Status trainer_create(const TrainerSetup *setup, TrainerProcess **out) {
@@ -56,7 +57,7 @@ int trainer__reap(TrainerProcess *t) {
     }
     t->setup.supervisors[t->setup.slot] = 0;
     if (t->report_length == 0) {
-        (void)process_tree_kill(getpid(), t->setup.supervisors, t->setup.supervisor_count);
+        process_tree_end(t->setup.supervisors, t->setup.supervisor_count, orphan_patience_s);
     }
     t->pipes.pid = 0;
     close_pipes(t);

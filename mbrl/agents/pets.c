@@ -42,7 +42,9 @@ Status pets__make_planner(const Pets *pets, const double *options, void **planne
     const PlannerSetup setup = {.environment = pets->environment,
                                 .backend = pets__backend(options),
                                 .rollout_values = pets__rollout_options(options),
-                                .values = pets__planner_options(options)};
+                                .values = pets__planner_options(options),
+                                .learned_reward =
+                                    pets__option(options, PETS_LEARNED_REWARD) != 0.0};
     return pets->planner_ops->create(&setup, planner);
 }
 

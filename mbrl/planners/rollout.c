@@ -140,6 +140,11 @@ static Status rollout_reserve(void *self, const RolloutShape *shape, const PlanT
              shape->candidates, shape->particles);
     }
     const Sizes  sizes = sizes_of(r->environment, shape, members);
+    const size_t outputs = task->model->outputs(task->model_self);
+    if (outputs != sizes.o) {
+        FAIL(STATUS_ERR_SHAPE, "rollout: the model predicts %zu numbers, expected %zu", outputs,
+             sizes.o);
+    }
     const size_t bytes = need(&sizes) + task->model->predict_scratch(task->model_self, shape->tile);
     if (bytes > r->arena.capacity) {
         Arena larger;

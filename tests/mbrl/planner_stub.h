@@ -65,6 +65,11 @@ static size_t stub_predict_scratch(const void *self, size_t n) {
     return n;
 }
 
+static size_t stub_outputs(const void *self) {
+    const StubModel *model = self;
+    return STUB_STATE + (model->reward ? 1 : 0);
+}
+
 static bool stub_stochastic(const void *self) {
     const StubModel *model = self;
     return !model->deterministic;
@@ -79,6 +84,7 @@ static const DynamicsModelOps stub_model_ops = {
     .name = "stub",
     .members = stub_members,
     .stochastic = stub_stochastic,
+    .outputs = stub_outputs,
     .predict = stub_predict,
     .predict_scratch = stub_predict_scratch,
     .predict_flop = stub_predict_flop,

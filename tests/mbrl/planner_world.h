@@ -59,6 +59,11 @@ static size_t model_members(const void *self) {
     return 2;
 }
 
+static size_t model_outputs(const void *self) {
+    (void)self;
+    return DIM;
+}
+
 static bool model_stochastic(const void *self) {
     (void)self;
     return true;
@@ -96,6 +101,7 @@ static const DynamicsModelOps model = {
     .name = "exact",
     .members = model_members,
     .stochastic = model_stochastic,
+    .outputs = model_outputs,
     .predict = model_predict,
     .predict_scratch = model_scratch,
     .predict_flop = model_flop,

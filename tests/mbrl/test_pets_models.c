@@ -427,6 +427,43 @@ static void resets_come_with_the_first_training_call_that_is_due(void **state) {
     }
 }
 
+static size_t rewards_asked;
+
+static void counted_rewards(const EnvironmentOps *task, const float *state, const float *action,
+                            const float *next, size_t n, float *reward) {
+    const EnvironmentOps *ops = cartpole();
+    (void)task;
+    rewards_asked += n;
+    ops->rewards(ops, state, action, next, n, reward);
+}
+
+/* whoever plans with a learned reward never asks the environment's */
+static void planners_use_the_learned_reward(void **state) {
+    (void)state;
+    EnvironmentOps watched = *cartpole();
+    watched.rewards = counted_rewards;
+    for (int learned = 0; learned < 2; learned++) {
+        for (size_t k = 0; k < planner_count(); k++) {
+            double      options[BENCH_MOST_OPTIONS];
+            Pets       *pets = NULL;
+            AgentResult result;
+            Record      record = {.count = 0};
+            MetricSink  sink = record_sink(&record);
+            bench_options(options);
+            bench_option(options, "learned_reward", learned);
+            bench_option(options, "planner", (double)k);
+            rewards_asked = 0;
+            assert_ok(pets__create(&watched, AGENT_UNIT_EPISODE, options, 3, &pets));
+            assert_ok(pets__train(pets, 1, &sink, NULL, &result));
+            assert_int_equal(result.outcome, AGENT_DONE);
+            assert_ok(pets__evaluate(pets, 1, 9, &sink, &result));
+            assert_int_equal(rewards_asked == 0, learned);
+            pets__destroy(pets);
+            record_free(&record);
+        }
+    }
+}
+
 /* cart-pole pays 1 per step and 0 for the one that falls */
 static void learned_rewards_are_one_more_output(void **state) {
     (void)state;
@@ -474,6 +511,7 @@ int main(void) {
         cmocka_unit_test(data_limit_keeps_the_newest_rows),
         cmocka_unit_test(resets_come_with_the_first_training_call_that_is_due),
         cmocka_unit_test(learned_rewards_are_one_more_output),
+        cmocka_unit_test(planners_use_the_learned_reward),
     };
     return cmocka_run_group_tests_name("mbrl/pets_models", tests, NULL, NULL);
 }
