@@ -126,6 +126,9 @@ static Status fill_json(const Study *study, const StudyCost *cost, double rate,
     TRY(add_range(root, "study_flop", &cost->study_flop, 1.0));
     TRY(add_range(root, "disk_bytes", &cost->disk_bytes, 1.0));
     TRY(json_set(root, "flop_per_second", json_new_number(rate)));
+    if (cost->plan_steps.highest > 0.0) {
+        return STATUS_OK; /* the time is the simulator's, which no FLOP tell */
+    }
     return add_range(root, "core_hours", &cost->study_flop, 1.0 / rate / 3600.0);
 }
 
@@ -206,16 +209,22 @@ static Status put_cost(const StudyCost *cost, double rate, Buffer *out) {
     table_column(&table, "cheapest", TABLE_RIGHT);
     table_column(&table, "dearest", TABLE_RIGHT);
     range_row(&table, "  planning, per control step", &cost->plan_flop, 1.0, flop_text);
-    if (cost->plan_steps.highest > 0.0) {
+    const bool simulated = cost->plan_steps.highest > 0.0; /* whose time no FLOP tell */
+    if (simulated) {
         range_row(&table, "  simulated, per control step", &cost->plan_steps, 1.0, steps_text);
+    } else {
+        range_row(&table, "  whole study", &cost->study_flop, 1.0, flop_text);
+        range_row(&table, "  core-hours", &cost->study_flop, 1.0 / rate / 3600.0, hours_text);
     }
-    range_row(&table, "  whole study", &cost->study_flop, 1.0, flop_text);
-    range_row(&table, "  core-hours", &cost->study_flop, 1.0 / rate / 3600.0, hours_text);
     range_row(&table, "  disk, at most", &cost->disk_bytes, 1.0, bytes_text);
     buffer_puts(out, "\n");
     const Status status = table_text(&table, cli_style(STDOUT_FILENO), out);
     table_reset(&table);
     TRY(status);
+    if (simulated) {
+        buffer_puts(out, "  core-hours: not known, the simulator's steps take most of the time\n");
+        return buffer_status(out);
+    }
     buffer_printf(out,
                   "  core-hours: operations at %s/s, measured just now on one core; "
                   "expect a small multiple\n",

@@ -211,10 +211,10 @@ static Status check_point(const Node *node, const Study *study, const AgentCheck
     return node_fail(node, "%s: %s", what, why.text);
 }
 
-/* One choice of a categorical hyperparameter in the default point, where it is active and not
- * forbidden. */
-static Status check_choice(const Node *node, Study *study, const AgentCheck *check, size_t index,
-                           size_t choice) {
+/* One value of a hyperparameter in the default point, where it is active and not forbidden: a
+ * choice by its number, an end of an int by itself. */
+static Status check_value(const Node *node, Study *study, const AgentCheck *check, size_t index,
+                          double value) {
     const SpaceParameter *parameter = space_at(study->space, index);
     char                  what[CHECK_TEXT_BYTES];
 
@@ -222,26 +222,36 @@ static Status check_choice(const Node *node, Study *study, const AgentCheck *che
     if (isnan(check->point[index])) {
         return STATUS_OK;
     }
-    check->point[index] = (double)choice;
+    check->point[index] = value;
     space_activate(study->space, check->point);
     if (space_check(study->space, check->point) != STATUS_OK) {
         status_clear(); /* forbidden */
         return STATUS_OK;
     }
-    (void)snprintf(what, sizeof what, "'%s: %s' with the other defaults and fixed values",
-                   parameter->name, parameter->choices[choice]);
+    if (parameter->choice_count > 0) {
+        (void)snprintf(what, sizeof what, "'%s: %s' with the other defaults and fixed values",
+                       parameter->name, parameter->choices[(size_t)value]);
+    } else {
+        (void)snprintf(what, sizeof what, "'%s: %g' with the other defaults and fixed values",
+                       parameter->name, value);
+    }
     return check_point(node, study, check, what, NULL);
 }
 
-/* The default point, and each choice of a categorical hyperparameter in it. What else the space
- * reaches is refused when an agent is made of it. */
+/* The default point, and in it each choice of a categorical hyperparameter and both ends of an int.
+ * What else the space reaches is refused when an agent is made of it. */
 static Status check_points(const Node *node, Study *study, const AgentCheck *check, Buffer *notes) {
     space_defaults(study->space, check->point);
     Status status = check_point(node, study, check, "the defaults and fixed values", notes);
     for (size_t i = 0; i < space_count(study->space); i++) {
-        const size_t choices = space_at(study->space, i)->choice_count;
-        for (size_t k = 0; k < choices && status == STATUS_OK; k++) {
-            status = check_choice(node, study, check, i, k);
+        const SpaceParameter *parameter = space_at(study->space, i);
+        for (size_t k = 0; k < parameter->choice_count && status == STATUS_OK; k++) {
+            status = check_value(node, study, check, i, (double)k);
+        }
+        if (parameter->type == SPACE_INT && status == STATUS_OK) {
+            status = check_value(node, study, check, i, parameter->lower);
+            status = (status == STATUS_OK) ? check_value(node, study, check, i, parameter->upper)
+                                           : status;
         }
     }
     return status;

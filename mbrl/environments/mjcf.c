@@ -3,11 +3,17 @@
  * over the rows per entry, so that the batched ones vectorize. */
 #include "mbrl/environments/mjcf_internal.h"
 
+#include "core/file.h"
 #include "core/kernel.h"
 #include "core/vector_math.h"
 
+#include <inttypes.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+
+enum { FILE_BYTES = 4 << 20 };
 
 const Mjcf *mjcf__of(const EnvironmentOps *task) {
     return (const Mjcf *)task; /* its first member */
@@ -203,8 +209,32 @@ static void destroy(Mjcf *mjcf) {
     free(mjcf);
 }
 
+/* the file as it was when the study was read; what it includes is not looked at */
+static Status check_hash(const Json *definition, const Mjcf *mjcf) {
+    const char *expected = json_string(json_get(definition, "model_hash"));
+    char        found[17];
+    Buffer      text;
+
+    if (!mjcf->complete || expected == NULL) {
+        return STATUS_OK;
+    }
+    buffer_init(&text, FILE_BYTES);
+    Status status = file_read(mjcf->file, &text);
+    if (status == STATUS_OK) {
+        (void)snprintf(found, sizeof found, "%016" PRIx64, file_hash(text.data, text.length));
+        status = strcmp(found, expected) == 0
+                     ? STATUS_OK
+                     : FAILURE(STATUS_ERR_STATE,
+                               "'%s' is not the file any more that the study was started with",
+                               mjcf->file);
+    }
+    buffer_reset(&text);
+    return status;
+}
+
 static Status build(const Json *definition, MjcfProblem *problem, Mjcf *mjcf) {
     TRY(mjcf__read(definition, problem, mjcf));
+    TRY(check_hash(definition, mjcf));
     mjcf->ops.terminated = mjcf->bound_count > 0 ? terminated_of : NULL;
     mjcf->task.ended = mjcf->bound_count > 0 ? ended : NULL;
     return mjcf__scales(definition, problem, mjcf);
@@ -216,11 +246,12 @@ Status environment_mjcf_create(const Json *definition, MjcfProblem *problem,
     Mjcf       *mjcf = calloc(1, sizeof *mjcf);
 
     *out = NULL;
-    problem = problem != NULL ? problem : &ignored;
-    *problem = (MjcfProblem){0};
     if (mjcf == NULL) {
         FAIL(STATUS_ERR_NOMEM, "no memory for the mjcf environment");
     }
+    mjcf->complete = problem == NULL;
+    problem = problem != NULL ? problem : &ignored;
+    *problem = (MjcfProblem){0};
     mjcf->ops = blank;
     mjcf->ops.data = &mjcf->task;
     mjcf->ops.action_low = mjcf->action_low;

@@ -46,6 +46,7 @@ typedef struct Mjcf {
     MujocoTask     task;
     MujocoModel    model;
     char          *file;
+    bool           complete;    /* the definition is one of environment_mjcf_complete() */
     Buffer         observation; /* the names, ", " between them */
     bool           bodies;      /* some quantity needs the positions of bodies */
     MjcfQuantity   quantities[ENV_MAX_STATE];

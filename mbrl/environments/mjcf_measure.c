@@ -101,9 +101,9 @@ Status mjcf__scales(const Json *definition, MjcfProblem *problem, Mjcf *mjcf) {
     Measured    m = {0};
 
     *problem = (MjcfProblem){.key = "target_scale"};
-    if (scale != NULL && worst != NULL) {
+    if (mjcf->complete && scale != NULL && json_is_number(worst)) {
         mjcf->ops.worst_return = json_number(worst);
-        return given_scale(scale, mjcf); /* complete: a trainer has nothing to measure */
+        return given_scale(scale, mjcf); /* a trainer has nothing to measure */
     }
     *problem = (MjcfProblem){.key = "file"};
     TRY(measure(&mjcf->ops, &m));
@@ -116,7 +116,8 @@ Status mjcf__scales(const Json *definition, MjcfProblem *problem, Mjcf *mjcf) {
     const double mean = m.total / (double)m.episodes;
     if (worst != NULL) {
         *problem = (MjcfProblem){.key = "worst_return"};
-        if (!json_is_number(worst) || !(json_number(worst) <= mean)) {
+        if (!json_is_number(worst) || !isfinite(json_number(worst)) ||
+            !(json_number(worst) <= mean)) {
             FAIL(STATUS_ERR_RANGE,
                  "'worst_return' must be a number of at most %g, the random policy's mean return",
                  mean);

@@ -241,6 +241,20 @@ static void scales_are_measured_once(void **state) {
     environment_mjcf_destroy(three);
 }
 
+/* a trainer works on the file that the study was started with, or not at all */
+static void a_file_that_has_changed_is_refused(void **state) {
+    (void)state;
+    const EnvironmentOps *ops = make();
+    Json                 *json = definition(good, NULL, NULL);
+    assert_ok(environment_mjcf_complete(ops, json));
+    assert_ok(json_set(json, "model_hash", json_new_string("0123456789abcdef")));
+    environment_mjcf_destroy(ops);
+    assert_fails(environment_mjcf_create(json, NULL, &ops), STATUS_ERR_STATE,
+                 "is not the file any more");
+    assert_null(ops);
+    json_release(json);
+}
+
 static void every_mistake_is_a_sentence_about_its_key(void **state) {
     (void)state;
     static const struct {
@@ -274,6 +288,12 @@ static void every_mistake_is_a_sentence_about_its_key(void **state) {
         {"\"speed\":0.2", "\"speed\":-1", "reset", "", "'speed' must be a number from 0"},
         {"\"episode_length\":50", "\"episode_length\":50,\"worst_return\":1000", "worst_return", "",
          "random policy's mean return"},
+        {"\"episode_length\":50",
+         "\"episode_length\":50,\"worst_return\":1e9,\"target_scale\":[1,1,1,1,1,1]",
+         "worst_return", "", "random policy's mean return"},
+        {"\"episode_length\":50",
+         "\"episode_length\":50,\"worst_return\":\"x\",\"target_scale\":[1,1,1,1,1,1]",
+         "worst_return", "", "random policy's mean return"},
         {"\"episode_length\":50", "\"episode_length\":50,\"target_scale\":[1]", "target_scale", "",
          "6 numbers"},
     };
@@ -337,6 +357,7 @@ int main(void) {
         cmocka_unit_test(episodes_end_outside_the_bounds_and_snapshots_continue),
         cmocka_unit_test(planners_see_the_same_reward_and_features),
         cmocka_unit_test(scales_are_measured_once),
+        cmocka_unit_test(a_file_that_has_changed_is_refused),
         cmocka_unit_test(every_mistake_is_a_sentence_about_its_key),
         cmocka_unit_test(a_model_that_cannot_be_used_says_why),
     };

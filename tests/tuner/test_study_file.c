@@ -514,6 +514,13 @@ static void what_is_not_what_it_seems_is_noted_and_what_cannot_be_is_refused(voi
     study = study_good(text);
     assert_string_equal(study->notes, "");
     study_destroy(study);
+    /* the end of an int, not its default */
+    study_change(study_built_in, "fixed: {ensemble_size: 3}",
+                 "  ensemble_size: {lower: 1, upper: 2, default: 2}\n"
+                 "fixed: {model_kind: deterministic}",
+                 text);
+    assert_fails(study_parse("study.yaml", text, NULL, 0, &study), STATUS_ERR_PARSE,
+                 "'ensemble_size: 1' with the other defaults");
     study_change(study_built_in, "{ensemble_size: 3}", "{max_plan_seconds: 0.5}", text);
     study = study_good(text);
     assert_contains(study->irreproducible, "max_plan_seconds");
