@@ -1,6 +1,7 @@
 #include "tuner/study_folder.h"
 
 #include "core/buffer.h"
+#include "core/clock.h"
 #include "core/file.h"
 
 #include <dirent.h>
@@ -13,6 +14,9 @@
 #include <unistd.h>
 
 enum { LOCK_TEXT_BYTES = 512 };
+
+/* how long somebody who only looks at a lock may be in the way */
+#define LOOK_SECONDS 0.1
 
 Status study_folder_init(const char *path, StudyFolder *folder) {
     memset(folder, 0, sizeof *folder);
@@ -122,7 +126,13 @@ Status study_folder_lock(StudyFolder *folder) {
         FAIL_NATIVE(STATUS_ERR_IO, errno, "cannot open the lock of '%s': %s", folder->path,
                     status_errno(errno));
     }
-    if (flock(descriptor, LOCK_EX | LOCK_NB) != 0) {
+    const double deadline = clock_monotonic() + LOOK_SECONDS;
+    int          refused = flock(descriptor, LOCK_EX | LOCK_NB);
+    while (refused != 0 && clock_monotonic() < deadline) {
+        clock_sleep(LOOK_SECONDS / 10.0); /* `mbtune show` holds it for a moment to look */
+        refused = flock(descriptor, LOCK_EX | LOCK_NB);
+    }
+    if (refused != 0) {
         char          holder[LOCK_TEXT_BYTES] = "";
         const ssize_t length = pread(descriptor, holder, sizeof holder - 1, 0);
         holder[(length > 0) ? length : 0] = '\0';
