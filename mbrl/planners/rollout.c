@@ -93,7 +93,8 @@ static size_t need(const Sizes *z) {
         2 * arena_need(z->tile * z->s, sizeof(float)) +
         2 * arena_need(z->tile * z->o, sizeof(float)) + arena_need(z->tile * z->a, sizeof(float)) +
         arena_need(z->tile * (z->f + z->a), sizeof(float)) + arena_need(z->tile, sizeof(float)) +
-        arena_need(z->tile, 1) + 2 * arena_need(z->tile, sizeof(uint32_t));
+        arena_need(z->tile, 1) + 2 * arena_need(z->tile, sizeof(uint32_t)) +
+        arena_need(ROLLOUT_PERIOD * z->s, sizeof(uint32_t));
     return rows + tile;
 }
 
@@ -124,7 +125,13 @@ static Status take_tile(Rollout *r, const Sizes *z) {
     TRY(ARENA_TAKE(arena, float, z->tile, &tile->reward));
     TRY(ARENA_TAKE(arena, unsigned char, z->tile, &tile->ended));
     TRY(ARENA_TAKE(arena, uint32_t, z->tile, &tile->leader));
-    return ARENA_TAKE(arena, uint32_t, z->tile, &tile->from);
+    TRY(ARENA_TAKE(arena, uint32_t, z->tile, &tile->from));
+    TRY(ARENA_TAKE(arena, uint32_t, ROLLOUT_PERIOD * z->s, &tile->kept));
+    const bool *absolute = r->environment->target_absolute;
+    for (size_t i = 0; i < ROLLOUT_PERIOD * z->s; i++) {
+        tile->kept[i] = (absolute != NULL && absolute[i % z->s]) ? 0 : UINT32_MAX;
+    }
+    return STATUS_OK;
 }
 
 static Status rollout_reserve(void *self, const RolloutShape *shape, const PlanTask *task) {
