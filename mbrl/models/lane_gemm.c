@@ -10,8 +10,8 @@
  *
  * so a row of 208 floats, the 200 weights and the bias of a gradient, is split 4 + 4 + 3 + 2.
  *
- * B of a 200 x 64 block (51 kB) stays in L1/L2, A (160 kB) streams from L2 once per block of lanes:
- * 160 kB per 5.1 MFLOP, 2 bytes per cycle.
+ * B of a 200 x 32 block (26 kB) stays in L1, A (160 kB) streams from L2 once per block of lanes:
+ * 160 kB per 2.6 MFLOP, 4 bytes per cycle.
  */
 #include "mbrl/models/lane_gemm.h"
 

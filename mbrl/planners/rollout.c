@@ -3,7 +3,7 @@
  * Rows are grouped by member and predicted in tiles: 256 rows x (features + mean + sd + state) of a
  * few floats are 20 kB, so what the environment's functions and the sampling touch is still in L1
  * when the next of them reads it, and the call overhead is spread over 42 MFLOP. Inside predict()
- * the tile goes through all layers in blocks of 64 lanes (lane_gemm.h), 51 kB per layer, while the
+ * the tile goes through all layers in blocks of 32 lanes (ensemble.c), 26 kB per layer, while the
  * weights of the member stay in L2 (1.25 MB and more on current servers). Nothing is as large as
  * R x width in memory: 10 000 rows x 200 x 4 bytes = 8 MB per layer would stream through L3.
  *

@@ -37,7 +37,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { TILE = 256, COPIED = 1 << 17 /* floats */ };
+enum { TILE = 256, LANES = 32 /* as ensemble.c */, COPIED = 1 << 17 /* floats */ };
 
 typedef struct Budget {
     Planning     planning;
@@ -58,14 +58,14 @@ static void all_products(void *context) {
     for (size_t l = 0; l < b->shape.layers; l++) {
         lane_gemm(&(LaneGemm){.m = b->shape.fan_out[l],
                               .k = b->shape.fan_in[l],
-                              .lanes = NETWORK_LANES,
+                              .lanes = LANES,
                               .a = b->block + b->shape.offset[l],
                               .a_row = b->shape.stride[l],
                               .a_step = 1,
                               .b = b->side[l % 2],
-                              .b_row = NETWORK_LANES,
+                              .b_row = LANES,
                               .c = b->side[(l + 1) % 2],
-                              .c_row = NETWORK_LANES,
+                              .c_row = LANES,
                               .start = b->block + b->shape.offset[l] + b->shape.fan_in[l],
                               .start_row = b->shape.stride[l]});
     }
@@ -74,16 +74,16 @@ static void all_products(void *context) {
 static void all_activations(void *context) {
     Budget *b = context;
     for (size_t l = 0; l + 1 < b->shape.layers; l++) {
-        lanes_activate(b->shape.activation, b->side[l % 2], b->shape.fan_out[l] * NETWORK_LANES);
+        lanes_activate(b->shape.activation, b->side[l % 2], b->shape.fan_out[l] * LANES);
     }
 }
 
 static void all_bounds(void *context) {
     Budget *b = context;
     for (size_t d = 0; d < b->shape.outputs; d++) {
-        lanes_bound(b->side[0] + d * NETWORK_LANES, -10.0f, 0.5f, NETWORK_LANES);
+        lanes_bound(b->side[0] + d * LANES, -10.0f, 0.5f, LANES);
     }
-    lanes_exp_half(b->side[0], b->shape.outputs * NETWORK_LANES);
+    lanes_exp_half(b->side[0], b->shape.outputs * LANES);
 }
 
 static void all_tiles(Budget *b, void (*part)(Budget *, const uint32_t *, size_t)) {
@@ -244,8 +244,8 @@ static void budget_make(Budget *b, const PlanCase *c) {
     b->block = allocate(b->shape.floats);
     Rng rng = rng_stream(4, 0, RNG_TEST);
     network_init(&b->shape, &rng, b->block);
-    b->side[0] = random_floats(b->shape.widest * NETWORK_LANES, 5);
-    b->side[1] = random_floats(b->shape.widest * NETWORK_LANES, 6);
+    b->side[0] = random_floats(b->shape.widest * LANES, 5);
+    b->side[1] = random_floats(b->shape.widest * LANES, 6);
     draw_normals(b);
     all_gathered(b);
 }
@@ -282,9 +282,9 @@ static void print_table(Budget *b, const PlanCase *c, double peak, double copy) 
     const double lane = 2.0 / peak; /* ns of one lane of one operation */
     const double evaluations = (double)b->rows * c->horizon * c->iterations;
 
-    const double products = time_part(b, NETWORK_LANES, all_products);
-    const double activations = time_part(b, NETWORK_LANES, all_activations);
-    const double bounds = time_part(b, NETWORK_LANES, all_bounds);
+    const double products = time_part(b, LANES, all_products);
+    const double activations = time_part(b, LANES, all_activations);
+    const double bounds = time_part(b, LANES, all_bounds);
     const double samples = time_part(b, b->rows, draw_normals) + time_part(b, b->rows, all_samples);
     const double rewards = time_part(b, b->rows, all_rewards);
     const double predicted = time_part(b, b->rows, all_predicted);

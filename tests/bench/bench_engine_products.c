@@ -19,7 +19,15 @@
 #include <libxsmm.h>
 #endif
 
-enum { WIDTH = 200, INPUTS = 24, OUTPUTS = 36, LAYERS = 5, MOST_ROWS = 256, STRIDE = 208 };
+enum {
+    WIDTH = 200,
+    INPUTS = 24,
+    OUTPUTS = 36,
+    LAYERS = 5,
+    MOST_ROWS = 256,
+    STRIDE = 208,
+    LANES = 32
+};
 
 typedef enum Engine { ENGINE_LANES, ENGINE_OPENBLAS, ENGINE_LIBXSMM, ENGINES } Engine;
 
@@ -46,26 +54,26 @@ static size_t fan_out(const Tile *t, size_t l) {
     return (t->layers > 1 && l + 1 == t->layers) ? OUTPUTS : WIDTH;
 }
 
-/* out (fan_out, rows) in blocks of 64 lanes, as predict() does it */
+/* out (fan_out, rows) in blocks of LANES, as predict() does it */
 static void lanes_forward(const Tile *t) {
-    for (size_t first = 0; first < t->rows; first += 64) {
+    for (size_t first = 0; first < t->rows; first += LANES) {
         const float *in = t->input + first * fan_in(t, 0);
         for (size_t l = 0; l < t->layers; l++) {
             float *out = t->side[l % 2];
             lane_gemm(&(LaneGemm){.m = fan_out(t, l),
                                   .k = fan_in(t, l),
-                                  .lanes = 64,
+                                  .lanes = LANES,
                                   .a = t->weights[l],
                                   .a_row = STRIDE,
                                   .a_step = 1,
                                   .b = in,
-                                  .b_row = 64,
+                                  .b_row = LANES,
                                   .c = out,
-                                  .c_row = 64,
+                                  .c_row = LANES,
                                   .start = t->weights[l] + fan_in(t, l),
                                   .start_row = STRIDE});
             if (l + 1 < t->layers) {
-                lanes_activate(ACTIVATION_SWISH, out, fan_out(t, l) * 64);
+                lanes_activate(ACTIVATION_SWISH, out, fan_out(t, l) * LANES);
             }
             in = out;
         }
@@ -146,23 +154,23 @@ static void tile_free(Tile *t) {
     free(t->side[1]);
 }
 
-/* the whole network by `engine` and by lane_gemm on 64 rows; @return outputs that differ */
+/* the whole network by `engine` and by lane_gemm on LANES rows; @return outputs that differ */
 static int compare_engine(Engine engine) {
-    Tile lanes = {.engine = ENGINE_LANES, .rows = 64, .layers = LAYERS};
-    Tile rows = {.engine = engine, .rows = 64, .layers = LAYERS};
+    Tile lanes = {.engine = ENGINE_LANES, .rows = LANES, .layers = LAYERS};
+    Tile rows = {.engine = engine, .rows = LANES, .layers = LAYERS};
     int  wrong = 0;
     tile_make(&lanes);
     tile_make(&rows);
-    for (size_t j = 0; j < 64; j++) {
+    for (size_t j = 0; j < LANES; j++) {
         for (size_t i = 0; i < INPUTS; i++) {
-            lanes.input[i * 64 + j] = rows.input[j * INPUTS + i];
+            lanes.input[i * LANES + j] = rows.input[j * INPUTS + i];
         }
     }
     forward(&lanes);
     forward(&rows);
-    for (size_t j = 0; j < 64; j++) {
+    for (size_t j = 0; j < LANES; j++) {
         for (size_t o = 0; o < OUTPUTS; o++) {
-            const float x = lanes.side[(LAYERS - 1) % 2][o * 64 + j];
+            const float x = lanes.side[(LAYERS - 1) % 2][o * LANES + j];
             const float y = rows.side[(LAYERS - 1) % 2][j * OUTPUTS + o];
             wrong += !(fabsf(x - y) < 1e-4f * (1.0f + fabsf(x)));
         }
