@@ -9,7 +9,7 @@
 enum { THREADS_LIMIT = 1024 };
 
 /* counts changes of the bits that core/vector_math.h and core/rng.c compute; all widths agree */
-#define KERNEL_FAMILY "plain-1"
+#define KERNEL_FAMILY "plain-2"
 
 /* LAPACK's own symbol, which OpenBLAS brings without a header; the length of `uplo` comes last */
 /* NOLINTNEXTLINE(readability-identifier-naming): LAPACK's */

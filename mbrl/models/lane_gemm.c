@@ -5,10 +5,13 @@
  * V loads of B, R broadcasts of A and R V fused multiply-adds, so that the two load ports are less
  * busy than the two multiply-add ports as soon as R + V <= R V.
  *
- *     V = 4: R = 6 (10 loads, 24 FMA)   V = 2: R = 10 (12, 20)   V = 1: R = 12 (13, 12)
+ *     V = 4: R = 6 (10 loads, 24 FMA)   V = 2: R = 10 (12, 20)
+ *     V = 3: R = 8 (11 loads, 24 FMA)   V = 1: R = 12 (13, 12)
  *
- * B of a 200 x 64 block (51 kB) stays in L1/L2, A (160 kB) streams from L2 once per block of lanes:
- * 160 kB per 5.1 MFLOP, 2 bytes per cycle.
+ * so a row of 208 floats, the 200 weights and the bias of a gradient, is split 4 + 4 + 3 + 2.
+ *
+ * B of a 200 x 32 block (26 kB) stays in L1, A (160 kB) streams from L2 once per block of lanes:
+ * 160 kB per 2.6 MFLOP, 4 bytes per cycle.
  */
 #include "mbrl/models/lane_gemm.h"
 
@@ -169,13 +172,14 @@ typedef void (*BlockKernel)(const Block *block);
     }
 #define ROWS_TO_6(X, vectors) \
     X(1, vectors) X(2, vectors) X(3, vectors) X(4, vectors) X(5, vectors) X(6, vectors)
-#define ROWS_TO_10(X, vectors) \
-    ROWS_TO_6(X, vectors) X(7, vectors) X(8, vectors) X(9, vectors) X(10, vectors)
+#define ROWS_TO_8(X, vectors)   ROWS_TO_6(X, vectors) X(7, vectors) X(8, vectors)
+#define ROWS_TO_10(X, vectors)  ROWS_TO_8(X, vectors) X(9, vectors) X(10, vectors)
 #define ROWS_TO_12(X, vectors)  ROWS_TO_10(X, vectors) X(11, vectors) X(12, vectors)
 #define NAME_512(rows, vectors) [rows] = block_512_##rows##_##vectors,
 
 ROWS_TO_12(BLOCK_512, 1)
 ROWS_TO_10(BLOCK_512, 2)
+ROWS_TO_8(BLOCK_512, 3)
 ROWS_TO_6(BLOCK_512, 4)
 BLOCK_256(1)
 BLOCK_256(2)
@@ -186,6 +190,7 @@ BLOCK_256(6)
 
 static const BlockKernel one_vector[] = {ROWS_TO_12(NAME_512, 1)};
 static const BlockKernel two_vectors[] = {ROWS_TO_10(NAME_512, 2)};
+static const BlockKernel three_vectors[] = {ROWS_TO_8(NAME_512, 3)};
 static const BlockKernel four_vectors[] = {ROWS_TO_6(NAME_512, 4)};
 static const BlockKernel one_step_256[] = {NULL,        block_256_1, block_256_2, block_256_3,
                                            block_256_4, block_256_5, block_256_6};
@@ -198,18 +203,24 @@ static void all_rows(const LaneGemm *g, size_t j, const BlockKernel *kernels, si
     }
 }
 
+/* vectors of the next block of lanes where `left` are left: 4, unless that leaves a single one */
+static size_t next_vectors(size_t left) {
+    if (left == 5) {
+        return 3;
+    }
+    return (left < MAX_VECTORS) ? left : MAX_VECTORS;
+}
+
 static void gemm_avx512(const LaneGemm *g) {
-    const size_t four = (size_t)4 * LANE_STEP;
-    const size_t two = (size_t)2 * LANE_STEP;
-    size_t       j = 0;
-    for (; j + four <= g->lanes; j += four) {
-        all_rows(g, j, four_vectors, 6);
-    }
-    for (; j + two <= g->lanes; j += two) {
-        all_rows(g, j, two_vectors, 10);
-    }
-    for (; j < g->lanes; j += LANE_STEP) {
-        all_rows(g, j, one_vector, 12);
+    static const struct {
+        const BlockKernel *kernels;
+        size_t             most;
+    } by_vectors[] = {
+        {NULL, 0}, {one_vector, 12}, {two_vectors, 10}, {three_vectors, 8}, {four_vectors, 6}};
+    for (size_t j = 0; j < g->lanes;) {
+        const size_t vectors = next_vectors((g->lanes - j) / LANE_STEP);
+        all_rows(g, j, by_vectors[vectors].kernels, by_vectors[vectors].most);
+        j += vectors * LANE_STEP;
     }
 }
 

@@ -48,7 +48,8 @@ void lanes_loss(const LaneLoss *dimension, size_t lanes);
  * not used. */
 void lanes_squared_loss(const LaneLoss *dimension, size_t lanes);
 
-/** Block (features, lanes) -> rows: out[j * stride + i] = x[i * lanes + j]. */
-void lanes_transpose(const float *x, size_t features, size_t lanes, float *out, size_t stride);
+/** Block (features, lanes) -> rows: out[j * stride + i] = x[i * lanes + j], then 1, the bias'
+ * input, and 0 up to the row's end; `stride` > features is a multiple of LANE_STEP. */
+void lanes_input_rows(const float *x, size_t features, size_t lanes, float *out, size_t stride);
 
 #endif

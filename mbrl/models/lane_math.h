@@ -10,68 +10,89 @@
 #include "mbrl/models/lane_dispatch.h"
 
 #include <math.h>
+#include <stdint.h>
 
-/* e^x between these is a normal float */
-#define EXP_LOWEST  (-87.0f)
-#define EXP_HIGHEST 87.0f
-/* ln 2 as the sum of two floats */
-#define LN2_HIGH 0.693147182f
-#define LN2_LOW  (-1.904654323e-9f)
+/* e^x between +- this is a normal float; its bits */
+#define EXP_LIMIT      87.0f
+#define EXP_LIMIT_BITS 0x42ae0000u
+#define LOG2_E         1.44269504f /* of log2(e) 1.4426950409: relative error 1.3e-8 */
 
-/* e^x for x between those two; relative error below 2^-23; NaN stays NaN. Coefficients:
- * (e^r - 1) / r at the Chebyshev nodes of |r| <= ln(2) / 2, error 5e-9. */
-LANES_INLINE float exp_normal(float x) {
-    const float shifted = fmaf(x, 1.44269504f, VECTOR_ROUND);
-    const float n = shifted - VECTOR_ROUND;
-    const float r = fmaf(n, -LN2_LOW, fmaf(n, -LN2_HIGH, x));
-    float       p = 1.39337307e-3f;
-    p = fmaf(p, r, 8.36922029e-3f);
-    p = fmaf(p, r, 4.16664642e-2f);
-    p = fmaf(p, r, 1.66665046e-1f);
-    p = fmaf(p, r, 0.5f);
-    p = fmaf(p, r, 1.0f);
-    p = fmaf(p, r, 1.0f);
-    return p * vector_from_bits((vector_bits(shifted) << 23) + (127u << 23));
+/* 2^(x scale) for |x scale| <= 126, where scale is LOG2_E or -LOG2_E: e^x or e^-x.
+ *
+ * The remainder of x scale is exact (one fused multiply-add), and the error of LOG2_E moves x by
+ * 1.3e-8 of its size, less than a half of what the rounding of x itself did; beyond that the
+ * relative error is below 2^-22. Coefficients: minimax of 2^f, |f| <= 1/2, with 2^0 = 1, error
+ * 9e-8. The power of two is added to the exponent, which the integer ports do. */
+LANES_INLINE float exp_scaled(float x, float scale) {
+    const float shifted = fmaf(x, scale, VECTOR_ROUND);
+    const float f = fmaf(x, scale, -(shifted - VECTOR_ROUND));
+    float       p = 1.326472743e-3f;
+    p = fmaf(p, f, 9.671512969e-3f);
+    p = fmaf(p, f, 5.550733746e-2f);
+    p = fmaf(p, f, 2.402224208e-1f);
+    p = fmaf(p, f, 6.931469776e-1f);
+    p = fmaf(p, f, 1.0f);
+    return vector_from_bits(vector_bits(p) + (vector_bits(shifted) << 23));
 }
 
-/* e^x, clamped to the range of normal floats */
+/* e^x, clamped to the range of normal floats; NaN stays NaN */
 LANES_INLINE float exp_lane(float x) {
-    const float low = (x < EXP_LOWEST) ? EXP_LOWEST : x;
-    return exp_normal((low > EXP_HIGHEST) ? EXP_HIGHEST : low);
+    const float low = (x < -EXP_LIMIT) ? -EXP_LIMIT : x;
+    return exp_scaled((low > EXP_LIMIT) ? EXP_LIMIT : low, LOG2_E);
 }
 
-/* e^-|x|, from which sigmoid and softplus follow without overflow; one clamp instead of two */
+/* |x|, at most EXP_LIMIT, as bits: floats that are not negative are ordered as their bits are, and
+ * integers have a minimum where floats need a comparison and a select. NaN becomes EXP_LIMIT. */
+LANES_INLINE uint32_t limited_size(float x) {
+    const uint32_t size = vector_bits(x) & 0x7fffffffu;
+    return (size < EXP_LIMIT_BITS) ? size : EXP_LIMIT_BITS;
+}
+
+/* e^-|x|, from which softplus and its slope follow without overflow; not for NaN */
 LANES_INLINE float exp_minus_size(float x) {
-    const float below = -fabsf(x);
-    return exp_normal((below < EXP_LOWEST) ? EXP_LOWEST : below);
+    return exp_scaled(vector_from_bits(limited_size(x)), -LOG2_E);
 }
 
-/* 1 / x for x in [1e-8, 6e37] by Newton's iteration from a guess on the bits (error 12 %, then 1.5
- * %, 2e-4, 4e-8) */
+/* e^-x, clamped to the range of normal floats; not for NaN */
+LANES_INLINE float exp_minus(float x) {
+    const uint32_t sign = vector_bits(x) & 0x80000000u;
+    return exp_scaled(vector_from_bits(limited_size(x) | sign), -LOG2_E);
+}
+
+/* 1 / x for x in [1e-8, 7e37], relative error below 2^-22: a guess on the bits (error 5 %), a
+ * Newton step whose constant centres its error (+- 0.13 %) and one of third order (2e-9). */
 LANES_INLINE float reciprocal(float x) {
-    float y = vector_from_bits(0x7ef311c3u - vector_bits(x));
-    y = fmaf(y, fmaf(-x, y, 1.0f), y);
-    y = fmaf(y, fmaf(-x, y, 1.0f), y);
-    return fmaf(y, fmaf(-x, y, 1.0f), y);
+    const float guess = vector_from_bits(0x7ef32000u - vector_bits(x));
+    const float y = guess * fmaf(-x, guess, 2.0013f);
+    const float r = fmaf(-x, y, 1.0f);
+    return fmaf(y, fmaf(r, r, r), y);
 }
 
-/* log(1 + e) for e in [0, 1] as 2 atanh(e / (2 + e)); relative error below 2^-22 */
+/* log(1 + e) for e in [0, 1]; relative error below 2^-22. Coefficients: minimax of log(1 + e) / e,
+ * error 3.3e-8. */
 LANES_INLINE float log1p_lane(float e) {
-    const float s = e * reciprocal(2.0f + e);
-    const float z = s * s;
-    float       p = 1.40788792e-1f;
-    p = fmaf(p, z, 1.39825789e-1f);
-    p = fmaf(p, z, 2.00122976e-1f);
-    p = fmaf(p, z, 3.33331608e-1f);
-    p = fmaf(p, z, 1.0f);
-    return 2.0f * s * p;
+    float p = 5.36479931e-3f;
+    p = fmaf(p, e, -3.00656976e-2f);
+    p = fmaf(p, e, 7.92043907e-2f);
+    p = fmaf(p, e, -1.37537909e-1f);
+    p = fmaf(p, e, 1.91536500e-1f);
+    p = fmaf(p, e, -2.48571625e-1f);
+    p = fmaf(p, e, 3.33213225e-1f);
+    p = fmaf(p, e, -4.99996480e-1f);
+    p = fmaf(p, e, 1.0f);
+    return p * e;
 }
 
 LANES_INLINE float positive_part(float x) {
     return (x < 0.0f) ? 0.0f : x;
 }
 
-/* 1 / (1 + e^-x), given e^-|x| */
+/* 1 / (1 + e^-x); NaN stays NaN */
+LANES_INLINE float sigmoid_lane(float x) {
+    return reciprocal(1.0f + exp_lane(-x));
+}
+
+/* the same, given e^-|x| */
 LANES_INLINE float sigmoid_from(float x, float e) {
     const float share = reciprocal(1.0f + e);
     return (x < 0.0f) ? e * share : share;

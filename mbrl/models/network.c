@@ -208,19 +208,6 @@ static double output_gradient(const NetworkShape *shape, const float *block,
     return loss;
 }
 
-/* the inputs of layer l, one row per lane, the bias' input 1 included: training->rows */
-static void transpose_inputs(const NetworkShape *shape, NetworkTraining *training, size_t l,
-                             size_t lanes) {
-    const size_t fan_in = shape->fan_in[l];
-    const size_t stride = shape->stride[l];
-    lanes_transpose(training->layer[l], fan_in, lanes, training->rows, stride);
-    for (size_t j = 0; j < lanes; j++) {
-        float *row = training->rows + j * stride;
-        row[fan_in] = 1.0f;
-        memset(row + fan_in + 1, 0, (stride - fan_in - 1) * sizeof *row);
-    }
-}
-
 /* gradient of rows.m rows of layer l's weights: their delta (rows.m, lanes) times the inputs */
 static void weight_gradient(const NetworkShape *shape, const NetworkTraining *training, size_t l,
                             const float *delta, size_t lanes, LaneGemm rows) {
@@ -292,7 +279,7 @@ typedef struct GradientUse {
 
 static void use_gradient(const NetworkShape *shape, NetworkTraining *training, size_t l,
                          const float *delta, size_t lanes, const GradientUse *use) {
-    transpose_inputs(shape, training, l, lanes);
+    lanes_input_rows(training->layer[l], shape->fan_in[l], lanes, training->rows, shape->stride[l]);
     if (use->optimizer == NULL) {
         weight_gradient(shape, training, l, delta, lanes,
                         (LaneGemm){.m = shape->fan_out[l],

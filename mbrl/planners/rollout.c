@@ -3,7 +3,7 @@
  * Rows are grouped by member and predicted in tiles: 256 rows x (features + mean + sd + state) of a
  * few floats are 20 kB, so what the environment's functions and the sampling touch is still in L1
  * when the next of them reads it, and the call overhead is spread over 42 MFLOP. Inside predict()
- * the tile goes through all layers in blocks of 64 lanes (lane_gemm.h), 51 kB per layer, while the
+ * the tile goes through all layers in blocks of 32 lanes (ensemble.c), 26 kB per layer, while the
  * weights of the member stay in L2 (1.25 MB and more on current servers). Nothing is as large as
  * R x width in memory: 10 000 rows x 200 x 4 bytes = 8 MB per layer would stream through L3.
  *
@@ -93,7 +93,8 @@ static size_t need(const Sizes *z) {
         2 * arena_need(z->tile * z->s, sizeof(float)) +
         2 * arena_need(z->tile * z->o, sizeof(float)) + arena_need(z->tile * z->a, sizeof(float)) +
         arena_need(z->tile * (z->f + z->a), sizeof(float)) + arena_need(z->tile, sizeof(float)) +
-        arena_need(z->tile, 1) + 2 * arena_need(z->tile, sizeof(uint32_t));
+        arena_need(z->tile, 1) + 2 * arena_need(z->tile, sizeof(uint32_t)) +
+        arena_need(ROLLOUT_PERIOD * z->s, sizeof(uint32_t));
     return rows + tile;
 }
 
@@ -124,7 +125,13 @@ static Status take_tile(Rollout *r, const Sizes *z) {
     TRY(ARENA_TAKE(arena, float, z->tile, &tile->reward));
     TRY(ARENA_TAKE(arena, unsigned char, z->tile, &tile->ended));
     TRY(ARENA_TAKE(arena, uint32_t, z->tile, &tile->leader));
-    return ARENA_TAKE(arena, uint32_t, z->tile, &tile->from);
+    TRY(ARENA_TAKE(arena, uint32_t, z->tile, &tile->from));
+    TRY(ARENA_TAKE(arena, uint32_t, ROLLOUT_PERIOD * z->s, &tile->kept));
+    const bool *absolute = r->environment->target_absolute;
+    for (size_t i = 0; i < ROLLOUT_PERIOD * z->s; i++) {
+        tile->kept[i] = (absolute != NULL && absolute[i % z->s]) ? 0 : UINT32_MAX;
+    }
+    return STATUS_OK;
 }
 
 static Status rollout_reserve(void *self, const RolloutShape *shape, const PlanTask *task) {

@@ -13,8 +13,11 @@
 #include "core/arena.h"
 #include "mbrl/planners/backend.h"
 
+enum { ROLLOUT_PERIOD = 16 }; /* rows of `kept`, a whole number of vectors of any length */
+
 /** One tile of rows: n = its rows, o = outputs of the model. */
 typedef struct RolloutTile {
+    uint32_t      *kept;   /* (ROLLOUT_PERIOD, s) all bits where a change is predicted, else none */
     float         *state;  /* (n, s) */
     float         *action; /* (n, a) */
     float         *input;  /* (n, f + a) */

@@ -3,20 +3,61 @@
  */
 #include "mbrl/planners/rollout_internal.h"
 
+#include "core/kernel.h"
+#include "core/vector_math.h"
+
 #include <string.h>
 
-static void copy_floats(float *out, const float *in, size_t n) {
-    for (size_t i = 0; i < n; i++) {
-        out[i] = in[i];
+enum {
+    CHUNK = 4, /* floats that one move of the baseline instruction set copies */
+    AHEAD = 8  /* rows between asking for a row's memory and reading it */
+};
+
+static inline void copy_chunk(float *restrict out, const float *restrict in) {
+    memcpy(out, in, CHUNK * sizeof *out);
+}
+
+/* Rows are 4 to 20 floats, too few for a call of memcpy(), which gcc makes of loops here: whole
+ * chunks, and one at the end that may overlap the one before. */
+static inline void copy_floats(float *restrict out, const float *restrict in, size_t n) {
+    switch (n / CHUNK) {
+    case 5:
+        copy_chunk(out + (size_t)4 * CHUNK, in + (size_t)4 * CHUNK); /* fall through */
+    case 4:
+        copy_chunk(out + (size_t)3 * CHUNK, in + (size_t)3 * CHUNK); /* fall through */
+    case 3:
+        copy_chunk(out + (size_t)2 * CHUNK, in + (size_t)2 * CHUNK); /* fall through */
+    case 2:
+        copy_chunk(out + CHUNK, in + CHUNK); /* fall through */
+    case 1:
+        copy_chunk(out, in);
+        copy_chunk(out + n - CHUNK, in + n - CHUNK);
+        break;
+    default:
+        memcpy(out, in, n * sizeof *out);
+    }
+}
+
+/* rows `rows` of `from` (., width), one after another; 576 kB of states are read here in an order
+ * that no prefetcher guesses, and come from L3 */
+static void gather_rows(float *out, const float *from, size_t width, const uint32_t *rows,
+                        size_t n) {
+    for (size_t j = 0; j < n; j++) {
+        if (j + AHEAD < n) {
+            __builtin_prefetch(from + rows[j + AHEAD] * width);
+            __builtin_prefetch(from + (rows[j + AHEAD] + 1) * width - 1);
+        }
+        copy_floats(out + j * width, from + rows[j] * width, width);
     }
 }
 
 void rollout__gather(Rollout *r, const float *actions, const uint32_t *rows, size_t n) {
-    const size_t s = r->environment->state_dim;
-    const size_t a = r->environment->action_dim;
+    const size_t   s = r->environment->state_dim;
+    const size_t   a = r->environment->action_dim;
+    const uint32_t candidates = (uint32_t)r->candidates;
+    gather_rows(r->tile.state, r->state, s, rows, n);
     for (size_t j = 0; j < n; j++) {
-        copy_floats(r->tile.state + j * s, r->state + rows[j] * s, s);
-        copy_floats(r->tile.action + j * a, actions + rows[j] % r->candidates * a, a);
+        copy_floats(r->tile.action + j * a, actions + rows[j] % candidates * a, a);
     }
 }
 
@@ -32,17 +73,29 @@ Status rollout__predict(Rollout *r, const PlanTask *plan, size_t member, size_t 
                                 r->tile.sd, &r->arena);
 }
 
+/* next[i] (noise before) = mean[i] + sd[i] noise, and the state where `kept` has all bits; the
+ * arrays are ROLLOUT_PERIOD rows each, of which `kept` repeats */
+KERNEL_CLONES
+static void sample_rows(const float *restrict mean, const float *restrict sd,
+                        const float *restrict state, const uint32_t *restrict kept, size_t count,
+                        float *restrict next) {
+    for (size_t i = 0; i < count; i++) {
+        const float before = vector_from_bits(vector_bits(state[i]) & kept[i]);
+        next[i] = before + (mean[i] + sd[i] * next[i]);
+    }
+}
+
 void rollout__sample(Rollout *r, const uint32_t *rows, const uint32_t *from, size_t n) {
     const size_t s = r->environment->state_dim;
-    const bool  *absolute = r->environment->target_absolute;
-    for (size_t j = 0; j < n; j++) {
-        const float *noise = r->noise + rows[j] * s;
-        const size_t predicted = (from == NULL ? j : from[j]) * r->outputs;
-        for (size_t d = 0; d < s; d++) {
-            const float target = r->tile.mean[predicted + d] + r->tile.sd[predicted + d] * noise[d];
-            const bool  whole = absolute != NULL && absolute[d];
-            r->tile.next[j * s + d] = whole ? target : r->tile.state[j * s + d] + target;
-        }
+    const size_t o = r->outputs;
+    const bool   flat = from == NULL && o == s; /* predictions lie as the states do */
+    const size_t step = flat ? ROLLOUT_PERIOD : 1;
+    gather_rows(r->tile.next, r->noise, s, rows, n);
+    for (size_t j = 0; j < n; j += step) {
+        const size_t count = (n - j < step) ? n - j : step;
+        const size_t predicted = (from == NULL ? j : from[j]) * o;
+        sample_rows(r->tile.mean + predicted, r->tile.sd + predicted, r->tile.state + j * s,
+                    r->tile.kept, count * s, r->tile.next + j * s);
     }
 }
 

@@ -1,24 +1,25 @@
 /* Speed of planning and of model training against what the machine can do, on one core.
  *
- *     bench_engine [--quick]
+ *     bench_engine [--quick | products | plan | train | budget | scaling | memory]
  *
  * Prints one line per case: median and quartiles of the processor time of a call over the
  * repetitions, useful GFLOP/s (FLOP of the plain algorithm: 2 per multiply-add of a predicted row,
  * 6 of a trained row; nothing for activations, sampling, Adam), and the share of OpenBLAS' sgemm at
- * 256x200x200 and of the fused multiply-add peak, both measured first. The environment of the
- * planning cases never terminates, so that every row is predicted. Before timing, the products are
- * compared with a plain loop; a mismatch ends the program with status 1.
+ * 256x200x200, measured first, and of the fused multiply-add peak, measured before and after every
+ * call, since other load changes what a core can do. The environment of the planning cases never
+ * terminates, so that every row is predicted. Before timing, the products are compared with each
+ * other; a mismatch ends the program with status 1.
  */
+#include "tests/bench/engine_bench.h"
+
 #include "core/clock.h"
 #include "core/rng.h"
-#include "mbrl/environments/environment.h"
 #include "mbrl/models/builtin.h"
 #include "mbrl/models/lane_gemm.h"
 #include "mbrl/planners/builtin.h"
 
 #include <cblas.h>
 #include <math.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,14 +28,13 @@
 #include <immintrin.h>
 #endif
 
-enum { MAX_REPETITIONS = 50, MAX_OPTIONS = 32 };
+enum { MAX_REPETITIONS = 50, MAX_OPTIONS = 32, SMALL_CASE = 5 /* of plan_cases */ };
 
 /* declared by OpenBLAS' own cblas.h only in some builds */
 char *openblas_get_corename(void);
 void  openblas_set_num_threads(int threads);
 
-static double sgemm_rate = (double)NAN; /* GFLOP/s */
-static double peak_rate = (double)NAN;
+double        sgemm_rate = (double)NAN;
 static size_t repetitions = 11;
 
 static int by_value(const void *x, const void *y) {
@@ -43,60 +43,10 @@ static int by_value(const void *x, const void *y) {
     return (a > b) - (a < b);
 }
 
-/* one timed case; `inner` calls per repetition, results in GFLOP/s of the median */
-static double measure(const char *name, double flop, size_t inner, void (*call)(void *),
-                      void *context) {
-    double seconds[MAX_REPETITIONS];
-    call(context);
-    for (size_t r = 0; r < repetitions; r++) {
-        const double begin = clock_thread();
-        for (size_t i = 0; i < inner; i++) {
-            call(context);
-        }
-        seconds[r] = (clock_thread() - begin) / (double)inner;
-    }
-    qsort(seconds, repetitions, sizeof *seconds, by_value);
-    const double median = seconds[repetitions / 2];
-    const double rate = flop / median * 1e-9;
-    printf("%-46s %10.3f ms  [%9.3f %9.3f]  %7.1f GFLOP/s", name, 1e3 * median,
-           1e3 * seconds[repetitions / 4], 1e3 * seconds[3 * repetitions / 4], rate);
-    if (isfinite(sgemm_rate)) {
-        printf("  %4.0f %% of sgemm  %4.0f %% of peak", 100.0 * rate / sgemm_rate,
-               100.0 * rate / peak_rate);
-    }
-    printf("\n");
-    (void)fflush(stdout);
-    return rate;
-}
-
-static void *allocate(size_t floats) {
-    void *memory = aligned_alloc(64, (floats * sizeof(float) + 63) / 64 * 64);
-    if (memory == NULL) {
-        (void)fprintf(stderr, "no memory\n");
-        abort();
-    }
-    return memory;
-}
-
-static float *random_floats(size_t n, uint32_t lane) {
-    Rng    rng = rng_stream_lane(1, 0, RNG_TEST, lane);
-    float *x = allocate(n);
-    rng_fill_normal(&rng, x, n);
-    return x;
-}
-
-static void check(Status status) {
-    if (status != STATUS_OK) {
-        (void)fprintf(stderr, "%s: %s\n", status_name(status), status_last()->text);
-        abort();
-    }
-}
-
 #if defined(__x86_64__)
-enum { PEAK_CHAINS = 20, PEAK_STEPS = 1000000 };
+enum { PEAK_CHAINS = 20, PEAK_STEPS = 500000 };
 
-__attribute__((target("avx512f"))) static void peak_512(void *context) {
-    float       *out = context;
+__attribute__((target("avx512f"))) static void peak_512(float *out) {
     __m512       sum[PEAK_CHAINS];
     const __m512 factor = _mm512_set1_ps(0.999f);
     for (int i = 0; i < PEAK_CHAINS; i++) {
@@ -113,106 +63,99 @@ __attribute__((target("avx512f"))) static void peak_512(void *context) {
     }
 }
 
-static void measure_peak(void) {
+/* a burst of 1.5 ms: what the core can do now, in GFLOP/s; NaN without AVX-512 */
+static double peak_now(void) {
     float out[PEAK_CHAINS];
-    if (__builtin_cpu_supports("avx512f")) {
-        peak_rate = measure("fused multiply-add peak (avx512)", 32.0 * PEAK_CHAINS * PEAK_STEPS, 1,
-                            peak_512, out);
+    if (!__builtin_cpu_supports("avx512f")) {
+        return (double)NAN;
     }
+    const double begin = clock_thread();
+    peak_512(out);
+    const double seconds = clock_thread() - begin;
+    return isnan(out[0]) ? (double)NAN : 32.0 * PEAK_CHAINS * PEAK_STEPS / seconds * 1e-9;
 }
 #else
-static void measure_peak(void) {
+static double peak_now(void) {
+    return (double)NAN;
 }
 #endif
 
-typedef struct Product {
-    int      rows;
-    float   *a;
-    float   *b;
-    float   *c;
-    LaneGemm lanes;
-} Product;
-
-static void call_sgemm(void *context) {
-    Product *p = context;
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, p->rows, 200, 200, 1.0f, p->a, 200, p->b,
-                200, 0.0f, p->c, 200);
+double quantile(double *x, size_t n, double share) {
+    qsort(x, n, sizeof *x, by_value);
+    return x[(size_t)(share * (double)n)];
 }
 
-static void call_lane_gemm(void *context) {
-    lane_gemm(&((Product *)context)->lanes);
-}
-
-/* the same product by the library and by the house: C^T = B^T A^T in lanes */
-static int compare_products(void) {
-    Product p = {.rows = 64, .a = random_floats(64 * 200, 0), .b = random_floats(40000, 1)};
-    float  *lanes = allocate(200 * 64);
-    float  *out = allocate(200 * 64);
-    p.c = allocate(64 * 200);
-    for (size_t j = 0; j < 64; j++) {
-        for (size_t k = 0; k < 200; k++) {
-            lanes[k * 64 + j] = p.a[j * 200 + k];
+Timing time_calls(double flop, size_t inner, void (*call)(void *), void *context) {
+    double seconds[MAX_REPETITIONS];
+    double peaks[MAX_REPETITIONS];
+    double shares[MAX_REPETITIONS];
+    call(context);
+    for (size_t r = 0; r < repetitions; r++) {
+        const double before = peak_now();
+        const double begin = clock_thread();
+        for (size_t i = 0; i < inner; i++) {
+            call(context);
         }
+        seconds[r] = (clock_thread() - begin) / (double)inner;
+        peaks[r] = 0.5 * (before + peak_now());
+        shares[r] = flop / seconds[r] * 1e-9 / peaks[r];
     }
-    p.lanes = (LaneGemm){.m = 200,
-                         .k = 200,
-                         .lanes = 64,
-                         .a = p.b,
-                         .a_row = 1,
-                         .a_step = 200,
-                         .b = lanes,
-                         .b_row = 64,
-                         .c = out,
-                         .c_row = 64};
-    call_sgemm(&p);
-    call_lane_gemm(&p);
-    int wrong = 0;
-    for (size_t j = 0; j < 64; j++) {
-        for (size_t o = 0; o < 200; o++) {
-            wrong += !(fabsf(out[o * 64 + j] - p.c[j * 200 + o]) < 1e-3f);
-        }
-    }
-    free(p.a);
-    free(p.b);
-    free(p.c);
-    free(lanes);
-    free(out);
-    return wrong;
+    return (Timing){.median = quantile(seconds, repetitions, 0.5),
+                    .lower = quantile(seconds, repetitions, 0.25),
+                    .upper = quantile(seconds, repetitions, 0.75),
+                    .peak = quantile(peaks, repetitions, 0.5),
+                    .share = quantile(shares, repetitions, 0.5)};
 }
 
-static void measure_products(void) {
-    Product   p = {.a = random_floats(256 * 200, 0),
-                   .b = random_floats(208 * 208, 1),
-                   .c = allocate(256 * 208)};
-    const int rows[2] = {256, 32};
-    for (size_t i = 0; i < 2; i++) {
-        char name[64];
-        p.rows = rows[i];
-        (void)snprintf(name, sizeof name, "OpenBLAS sgemm %dx200x200", rows[i]);
-        const double rate = measure(name, 80000.0 * rows[i], 200, call_sgemm, &p);
-        sgemm_rate = (i == 0) ? rate : sgemm_rate;
+double measure(const char *name, double flop, size_t inner, void (*call)(void *), void *context) {
+    const Timing t = time_calls(flop, inner, call, context);
+    const double rate = flop / t.median * 1e-9;
+    printf("%-50s %10.3f ms  [%9.3f %9.3f]  %7.1f GFLOP/s", name, 1e3 * t.median, 1e3 * t.lower,
+           1e3 * t.upper, rate);
+    if (isfinite(sgemm_rate)) {
+        printf("  %4.0f %% of sgemm", 100.0 * rate / sgemm_rate);
     }
-    for (size_t lanes = 64; lanes >= 16; lanes /= 2) {
-        char name[64];
-        p.lanes = (LaneGemm){.m = 200,
-                             .k = 200,
-                             .lanes = lanes,
-                             .a = p.b,
-                             .a_row = 208,
-                             .a_step = 1,
-                             .b = p.a,
-                             .b_row = lanes,
-                             .c = p.c,
-                             .c_row = lanes};
-        (void)snprintf(name, sizeof name, "lane_gemm 200x200, %zu lanes", lanes);
-        (void)measure(name, 80000.0 * (double)lanes, 500, call_lane_gemm, &p);
-    }
-    free(p.a);
-    free(p.b);
-    free(p.c);
+    printf("  %4.0f %% of peak\n", 100.0 * t.share);
+    (void)fflush(stdout);
+    return rate;
 }
 
-static void set_option(const OptionSpec *options, double *values, const char *name, double value) {
+void *allocate(size_t floats) {
+    void *memory = aligned_alloc(64, (floats * sizeof(float) + 63) / 64 * 64);
+    if (memory == NULL) {
+        (void)fprintf(stderr, "no memory\n");
+        abort();
+    }
+    return memory;
+}
+
+float *random_floats(size_t n, uint32_t lane) {
+    Rng    rng = rng_stream_lane(1, 0, RNG_TEST, lane);
+    float *x = allocate(n);
+    rng_fill_normal(&rng, x, n);
+    return x;
+}
+
+void check(Status status) {
+    if (status != STATUS_OK) {
+        (void)fprintf(stderr, "%s: %s\n", status_name(status), status_last()->text);
+        abort();
+    }
+}
+
+static void measure_peak(void) {
+    double peaks[MAX_REPETITIONS];
+    for (size_t r = 0; r < repetitions; r++) {
+        peaks[r] = peak_now();
+    }
+    const double median = quantile(peaks, repetitions, 0.5);
+    printf(
+        "fused multiply-add peak (avx512) %.1f GFLOP/s [%.1f %.1f]; shares below are of the peak "
+        "measured around each call\n",
+        median, peaks[repetitions / 4], peaks[3 * repetitions / 4]);
+}
+
+void set_option(const OptionSpec *options, double *values, const char *name, double value) {
     const size_t index = option_find(options, name);
     if (options[index].name == NULL) {
         (void)fprintf(stderr, "no option %s\n", name);
@@ -221,17 +164,7 @@ static void set_option(const OptionSpec *options, double *values, const char *na
     values[index] = value;
 }
 
-/* A network ensemble: members of inputs -> width x layers -> 2 outputs. */
-typedef struct Networks {
-    size_t inputs;
-    size_t outputs;
-    size_t members;
-    size_t layers;
-    size_t width;
-    double activation; /* 0 swish, 1 leaky_relu */
-} Networks;
-
-static void *make_model(const Networks *n, double batch) {
+void *make_model(const Networks *n, double batch) {
     const OptionSpec *options = model_ensemble_ops.options;
     double            values[MAX_OPTIONS];
     double            scales[ENV_MAX_STATE];
@@ -253,14 +186,7 @@ static void *make_model(const Networks *n, double batch) {
     return self;
 }
 
-typedef struct Planning {
-    void    *model;
-    void    *planner;
-    uint64_t step;
-    double   flop;
-} Planning;
-
-static void call_plan(void *context) {
+void call_plan(void *context) {
     Planning      *p = context;
     const double   state[ENV_MAX_STATE] = {0.01, 0.02, 0.03, 0.04};
     double         action[ENV_MAX_ACTION];
@@ -275,18 +201,6 @@ static void call_plan(void *context) {
     planner_cem_ops.reset(p->planner);
 }
 
-typedef struct PlanCase {
-    const char *name;
-    const char *environment;
-    Networks    networks; /* inputs and outputs follow from the environment */
-    double      candidates;
-    double      iterations;
-    double      horizon;
-    double      particles;
-    double      propagation;
-    bool        quick;
-} PlanCase;
-
 #define BALANCE(kind) \
     { .members = 5, .layers = 3, .width = 200, .activation = kind }
 #define SMALL \
@@ -297,34 +211,34 @@ typedef struct PlanCase {
 /* the first two are mbrl-lib's pets_cartpole and pets_halfcheetah overrides */
 static const PlanCase plan_cases[] = {
     {"plan cart-pole: 7 x 4x200 swish, 350x5, H 15, 20 p", "cartpole", SEVEN, 350, 5, 15, 20,
-     PROPAGATION_TS1, false},
+     PROPAGATION_TS1, false, NULL},
     {"plan half-cheetah: 7 x 4x200 swish, 400x5, H 30", "half_cheetah", SEVEN, 400, 5, 30, 20,
-     PROPAGATION_TS1, false},
+     PROPAGATION_TS1, false, NULL},
     {"plan balance: 5 x 3x200 leaky, 500x5, H 15, 20 p", "cartpole", BALANCE(1), 500, 5, 15, 20,
-     PROPAGATION_TSINF, false},
-    {"plan balance: swish", "cartpole", BALANCE(0), 500, 5, 15, 20, PROPAGATION_TSINF, false},
-    {"plan balance: swish, ts1", "cartpole", BALANCE(0), 500, 5, 15, 20, PROPAGATION_TS1, false},
+     PROPAGATION_TSINF, false, NULL},
+    {"plan balance: swish", "cartpole", BALANCE(0), 500, 5, 15, 20, PROPAGATION_TSINF, false, NULL},
+    {"plan balance: swish, ts1", "cartpole", BALANCE(0), 500, 5, 15, 20, PROPAGATION_TS1, false,
+     NULL},
     {"plan small: 5 x 2x64 swish, 60x3, H 20, 5 p", "cartpole", SMALL, 60, 3, 20, 5,
-     PROPAGATION_TSINF, true},
-    {"plan small: ts1", "cartpole", SMALL, 60, 3, 20, 5, PROPAGATION_TS1, true},
+     PROPAGATION_TSINF, true, NULL},
+    {"plan small: ts1", "cartpole", SMALL, 60, 3, 20, 5, PROPAGATION_TS1, true, NULL},
 };
 
-static void measure_planning(const PlanCase *c, size_t inner) {
+bool planning_make(const PlanCase *c, Planning *out) {
     const EnvironmentOps *found = NULL;
-    EnvironmentOps        environment;
     double                values[MAX_OPTIONS];
     double                shared[ROLLOUT_OPTION_COUNT];
     const OptionSpec     *options = planner_cem_ops.options;
     if (environment_find(c->environment, &found) != STATUS_OK) {
-        printf("%-46s not measured: %s\n", c->name, status_last()->text);
-        return;
+        printf("%-50s not measured: %s\n", c->name, status_last()->text);
+        return false;
     }
-    environment = *found;
-    environment.terminated = NULL;
+    *out = (Planning){.environment = *found};
+    out->environment.terminated = NULL;
     Networks networks = c->networks;
-    networks.inputs = environment.feature_dim + environment.action_dim;
-    networks.outputs = environment.state_dim;
-    Planning p = {.model = make_model(&networks, 32)};
+    networks.inputs = found->feature_dim + found->action_dim;
+    networks.outputs = found->state_dim;
+    out->model = make_model(&networks, 32);
     option_defaults(options, values);
     set_option(options, values, "cem_candidates", c->candidates);
     set_option(options, values, "cem_iterations", c->iterations);
@@ -332,15 +246,27 @@ static void measure_planning(const PlanCase *c, size_t inner) {
     shared[ROLLOUT_HORIZON] = c->horizon;
     shared[ROLLOUT_PARTICLES] = c->particles;
     shared[ROLLOUT_PROPAGATION] = c->propagation;
-    check(planner_cem_ops.create(&(PlannerSetup){.environment = &environment,
-                                                 .backend = &planner_backend_rollout_ops,
-                                                 .rollout_values = shared,
-                                                 .values = values},
-                                 &p.planner));
-    call_plan(&p);
-    (void)measure(c->name, p.flop, inner, call_plan, &p);
-    planner_cem_ops.destroy(p.planner);
-    model_ensemble_ops.destroy(p.model);
+    check(planner_cem_ops.create(
+        &(PlannerSetup){.environment = &out->environment,
+                        .backend = (c->backend != NULL) ? c->backend : &planner_backend_rollout_ops,
+                        .rollout_values = shared,
+                        .values = values},
+        &out->planner));
+    return true;
+}
+
+void planning_free(Planning *p) {
+    planner_cem_ops.destroy(p->planner);
+    model_ensemble_ops.destroy(p->model);
+}
+
+static void measure_planning(const PlanCase *c, size_t inner) {
+    Planning p;
+    if (planning_make(c, &p)) {
+        call_plan(&p);
+        (void)measure(c->name, p.flop, inner, call_plan, &p);
+        planning_free(&p);
+    }
 }
 
 typedef struct Training {
@@ -380,22 +306,21 @@ static void measure_training(const Networks *n, size_t rows, double batch) {
     model_ensemble_ops.destroy(t.model);
 }
 
-int main(int argc, char **argv) {
-    const bool quick = argc > 1 && strcmp(argv[1], "--quick") == 0;
-    repetitions = quick ? 3 : repetitions;
-    openblas_set_num_threads(1);
-    printf("OpenBLAS core %s, own kernels %s\n", openblas_get_corename(), lane_gemm_kernel());
-    if (compare_products() != 0) {
-        (void)fprintf(stderr, "lane_gemm and sgemm differ\n");
-        return 1;
-    }
-    measure_peak();
-    measure_products();
+static void measure_plans(bool quick) {
     for (size_t i = 0; i < sizeof plan_cases / sizeof *plan_cases; i++) {
         if (!quick || plan_cases[i].quick) {
             measure_planning(&plan_cases[i], plan_cases[i].quick ? 20 : 1);
         }
     }
+}
+
+static void measure_budgets(bool quick) {
+    for (size_t i = 0; i < 2; i++) {
+        measure_budget(&plan_cases[quick ? SMALL_CASE : i]);
+    }
+}
+
+static void measure_trainings(bool quick) {
     static const struct {
         Networks networks;
         double   batch;
@@ -405,6 +330,39 @@ int main(int argc, char **argv) {
     };
     for (size_t i = 0; i < sizeof training / sizeof *training; i++) {
         measure_training(&training[i].networks, quick ? 100 : 1000, training[i].batch);
+    }
+}
+
+/* whether the part called `name` was asked for: all are without an argument, or with --quick */
+static bool wanted(const char *part, const char *name) {
+    return part == NULL || strcmp(part, name) == 0;
+}
+
+int main(int argc, char **argv) {
+    const bool  quick = argc > 1 && strcmp(argv[1], "--quick") == 0;
+    const char *part = (argc > 1 && !quick) ? argv[1] : NULL;
+    repetitions = quick ? 3 : repetitions;
+    openblas_set_num_threads(1);
+    printf("OpenBLAS core %s, own kernels %s\n", openblas_get_corename(), lane_gemm_kernel());
+    if (wanted(part, "memory")) {
+        measure_memory(quick ? 1000 : 100000); /* first: it reads the peak of the process */
+    }
+    measure_peak();
+    if (wanted(part, "products") && measure_products() != 0) {
+        (void)fprintf(stderr, "the products of the engines differ\n");
+        return 1;
+    }
+    if (wanted(part, "plan")) {
+        measure_plans(quick);
+    }
+    if (wanted(part, "train")) {
+        measure_trainings(quick);
+    }
+    if (wanted(part, "budget")) {
+        measure_budgets(quick);
+    }
+    if (wanted(part, "scaling")) {
+        measure_scaling();
     }
     return 0;
 }
