@@ -8,7 +8,8 @@
 
 enum { THREADS_LIMIT = 1024 };
 
-/* counts changes of the bits that core/vector_math.h and core/rng.c compute; all widths agree */
+/* counts changes of the bits that core/vector_math.h, core/rng.c and the networks' kernels compute;
+ * all widths agree */
 #define KERNEL_FAMILY "plain-2"
 
 /* LAPACK's own symbol, which OpenBLAS brings without a header; the length of `uplo` comes last */
