@@ -14,6 +14,7 @@
 #include "mbrl/environments/environment.h"
 #include "mbrl/models/builtin.h"
 #include "mbrl/models/lane_gemm.h"
+#include "mbrl/models/lane_gemm_bf16.h"
 #include "mbrl/planners/builtin.h"
 
 #include <cblas.h>
@@ -229,6 +230,7 @@ typedef struct Networks {
     size_t layers;
     size_t width;
     double activation; /* 0 swish, 1 leaky_relu */
+    double precision;  /* 0 float32, 1 bfloat16 */
 } Networks;
 
 static void *make_model(const Networks *n, double batch) {
@@ -244,6 +246,7 @@ static void *make_model(const Networks *n, double batch) {
     set_option(options, values, "hidden_width", (double)n->width);
     set_option(options, values, "hidden_layers", (double)n->layers);
     set_option(options, values, "activation", n->activation);
+    set_option(options, values, "planning_precision", n->precision);
     set_option(options, values, "model_batch_size", batch);
     set_option(options, values, "model_train_epochs", 1.0);
     check(model_ensemble_ops.create(
@@ -309,21 +312,23 @@ static const PlanCase plan_cases[] = {
     {"plan small: ts1", "cartpole", SMALL, 60, 3, 20, 5, PROPAGATION_TS1, true},
 };
 
-static void measure_planning(const PlanCase *c, size_t inner) {
+/* `environment` (out) must live as long as the planner; false where the build does not have it */
+static bool make_planning(const PlanCase *c, double precision, EnvironmentOps *environment,
+                          Planning *out) {
     const EnvironmentOps *found = NULL;
-    EnvironmentOps        environment;
     double                values[MAX_OPTIONS];
     double                shared[ROLLOUT_OPTION_COUNT];
     const OptionSpec     *options = planner_cem_ops.options;
     if (environment_find(c->environment, &found) != STATUS_OK) {
         printf("%-46s not measured: %s\n", c->name, status_last()->text);
-        return;
+        return false;
     }
-    environment = *found;
-    environment.terminated = NULL;
+    *environment = *found;
+    environment->terminated = NULL;
     Networks networks = c->networks;
-    networks.inputs = environment.feature_dim + environment.action_dim;
-    networks.outputs = environment.state_dim;
+    networks.inputs = environment->feature_dim + environment->action_dim;
+    networks.outputs = environment->state_dim;
+    networks.precision = precision;
     Planning p = {.model = make_model(&networks, 32)};
     option_defaults(options, values);
     set_option(options, values, "cem_candidates", c->candidates);
@@ -332,15 +337,62 @@ static void measure_planning(const PlanCase *c, size_t inner) {
     shared[ROLLOUT_HORIZON] = c->horizon;
     shared[ROLLOUT_PARTICLES] = c->particles;
     shared[ROLLOUT_PROPAGATION] = c->propagation;
-    check(planner_cem_ops.create(&(PlannerSetup){.environment = &environment,
+    check(planner_cem_ops.create(&(PlannerSetup){.environment = environment,
                                                  .backend = &planner_backend_rollout_ops,
                                                  .rollout_values = shared,
                                                  .values = values},
                                  &p.planner));
     call_plan(&p);
-    (void)measure(c->name, p.flop, inner, call_plan, &p);
-    planner_cem_ops.destroy(p.planner);
-    model_ensemble_ops.destroy(p.model);
+    *out = p;
+    return true;
+}
+
+static void destroy_planning(Planning *p) {
+    planner_cem_ops.destroy(p->planner);
+    model_ensemble_ops.destroy(p->model);
+}
+
+static void measure_planning(const PlanCase *c, size_t inner) {
+    EnvironmentOps environment;
+    Planning       p;
+    if (make_planning(c, 0, &environment, &p)) {
+        (void)measure(c->name, p.flop, inner, call_plan, &p);
+        destroy_planning(&p);
+    }
+}
+
+static double seconds_of(void (*call)(void *), void *context) {
+    const double begin = clock_thread();
+    call(context);
+    return clock_thread() - begin;
+}
+
+/* the same step in float32 and bfloat16, in turn, so that a busy machine is busy for both */
+static void measure_precisions(const PlanCase *c) {
+    EnvironmentOps environment[2];
+    Planning       p[2];
+    double         seconds[2][MAX_REPETITIONS];
+    double         ratio[MAX_REPETITIONS];
+    if (!make_planning(c, 0, &environment[0], &p[0])) {
+        return;
+    }
+    (void)make_planning(c, 1, &environment[1], &p[1]);
+    for (size_t r = 0; r < repetitions; r++) {
+        seconds[0][r] = seconds_of(call_plan, &p[0]);
+        seconds[1][r] = seconds_of(call_plan, &p[1]);
+        ratio[r] = seconds[0][r] / seconds[1][r];
+    }
+    qsort(seconds[0], repetitions, sizeof *ratio, by_value);
+    qsort(seconds[1], repetitions, sizeof *ratio, by_value);
+    qsort(ratio, repetitions, sizeof *ratio, by_value);
+    const size_t middle = repetitions / 2;
+    printf("%s\n    float32 %.1f ms, bfloat16 %.1f ms (%.1f GFLOP/s): ratio %.2f [%.2f %.2f]\n",
+           c->name, 1e3 * seconds[0][middle], 1e3 * seconds[1][middle],
+           p[1].flop / seconds[1][middle] * 1e-9, ratio[middle], ratio[repetitions / 4],
+           ratio[3 * repetitions / 4]);
+    (void)fflush(stdout);
+    destroy_planning(&p[0]);
+    destroy_planning(&p[1]);
 }
 
 typedef struct Training {
@@ -396,12 +448,18 @@ int main(int argc, char **argv) {
             measure_planning(&plan_cases[i], plan_cases[i].quick ? 20 : 1);
         }
     }
+    for (size_t i = 0; i < sizeof plan_cases / sizeof *plan_cases && lanes_have_bf16(); i++) {
+        if (quick ? plan_cases[i].quick : i < 2) {
+            measure_precisions(&plan_cases[i]);
+        }
+    }
     static const struct {
         Networks networks;
         double   batch;
     } training[] = {
-        {{5, 4, 7, 4, 200, 0}, 256}, {{5, 4, 7, 4, 200, 0}, 32}, {{5, 4, 5, 3, 200, 0}, 256},
-        {{5, 4, 5, 3, 200, 0}, 32},  {{5, 4, 5, 3, 200, 1}, 32}, {{5, 4, 5, 2, 64, 0}, 32},
+        {{5, 4, 7, 4, 200, 0, 0}, 256}, {{5, 4, 7, 4, 200, 0, 0}, 32},
+        {{5, 4, 5, 3, 200, 0, 0}, 256}, {{5, 4, 5, 3, 200, 0, 0}, 32},
+        {{5, 4, 5, 3, 200, 1, 0}, 32},  {{5, 4, 5, 2, 64, 0, 0}, 32},
     };
     for (size_t i = 0; i < sizeof training / sizeof *training; i++) {
         measure_training(&training[i].networks, quick ? 100 : 1000, training[i].batch);
