@@ -1,15 +1,16 @@
 /* Budget. VDPBF16PS does 4 FLOP per lane where a fused multiply-add does 2, at the same rate (two
  * per cycle on Zen 5, latency 6), so products can at best be twice as fast, and everything else
- * weighs double. Per 64 rows of a 200 x 200 layer: 40 000 instructions of 16 lanes / 2 per cycle
- * = 10 000 cycles of products (float32: 20 000); loads 4 + 6 per 24 products, below the two ports.
- * Swish in float32 is 25 operations per vector, 800 vectors: about 8 000 operations more for the
- * same ports, 17 % of the products' time here; the table below takes 10, of which 4 are
- * multiply-adds: 5 %. Rounding and interleaving are 2 per pair of vectors.
+ * weighs double. 64 rows of a 200 x 200 layer are 80 000 instructions of 16 lanes: 40 000 cycles
+ * (float32: 80 000); loads are 4 + 6 per 24 products, below the two ports. Swish in float32 is 25
+ * operations per vector, 800 vectors: 10 000 cycles, a quarter of these products. The table below
+ * takes 10, and rounding and interleaving 2 per pair of vectors: predicted 11 % of the products,
+ * measured 9 to 15 %.
  *
- * A block is 6 rows x up to 4 vectors: 24 chains in registers, which the latency needs 12 of.
- * Weights are packed block after block in the order in which they are read: 6 biases, then for each
- * pair along k 6 words. The sums of a block go to a buffer of 1.5 kB, are activated there and leave
- * as pairs of the next layer's input, so that a layer's float32 outputs are never in memory.
+ * A block is 6 rows x up to 4 vectors: 24 chains in registers, of which the latency needs 12 (one
+ * vector alone, 16 rows, runs at half the rate). Weights are packed block after block in the order
+ * in which they are read: 6 biases, then for each pair along k 6 words. The sums of a block go to a
+ * buffer of 1.5 kB, are activated there and leave as pairs of the next layer's input, so that a
+ * layer's float32 outputs are never in memory.
  */
 #include "mbrl/models/lane_gemm_bf16.h"
 
