@@ -178,4 +178,5 @@ const AgentOps agent_pets_ops = {
     .save = pets__save,
     .load = pets__load,
     .cost = pets_cost,
+    .numerics = pets__numerics,
 };

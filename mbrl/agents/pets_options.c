@@ -209,6 +209,12 @@ static bool plans_with_ensemble(const double *options) {
     return !pets__has_true_dynamics(options) && pets__model_ops(options) == &model_ensemble_ops;
 }
 
+void pets__numerics(const double *options, Buffer *out) {
+    if (wants_bfloat16(options) && plans_with_ensemble(options)) {
+        buffer_printf(out, "; planning bfloat16");
+    }
+}
+
 Status pets__check_machine(const double *options) {
     if (wants_bfloat16(options) && plans_with_ensemble(options) && !lanes_have_bf16()) {
         FAIL(STATUS_ERR_STATE,

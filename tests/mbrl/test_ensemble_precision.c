@@ -167,6 +167,25 @@ static void bfloat16_is_refused_where_it_cannot_be_had(void **state) {
     }
 }
 
+/* what a study records beside the machine's own */
+static void numerics_name_the_precision_where_it_has_an_effect(void **state) {
+    (void)state;
+    double options[BENCH_MOST_OPTIONS];
+    Buffer text;
+    buffer_init(&text, 256);
+    bench_options(options);
+    bench_pets()->numerics(options, &text);
+    assert_int_equal(text.length, 0);
+    bench_option(options, "planning_precision", ENSEMBLE_BFLOAT16);
+    bench_option(options, "dynamics_model", 1);
+    bench_pets()->numerics(options, &text);
+    assert_int_equal(text.length, 0);
+    bench_option(options, "dynamics_model", 0);
+    bench_pets()->numerics(options, &text);
+    assert_string_equal(buffer_text(&text), "; planning bfloat16");
+    buffer_reset(&text);
+}
+
 static void chains_in_bfloat16_are_the_same_however_cut(void **state) {
     (void)state;
     if (!lanes_have_bf16()) {
@@ -204,6 +223,7 @@ int main(void) {
         cmocka_unit_test(training_and_scores_stay_float32),
         cmocka_unit_test(predictions_agree_between_precisions),
         cmocka_unit_test(bfloat16_is_refused_where_it_cannot_be_had),
+        cmocka_unit_test(numerics_name_the_precision_where_it_has_an_effect),
         cmocka_unit_test(chains_in_bfloat16_are_the_same_however_cut),
     };
     return cmocka_run_group_tests_name("mbrl/ensemble_precision", tests, NULL, NULL);
