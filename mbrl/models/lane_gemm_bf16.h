@@ -20,7 +20,7 @@
 enum { LANE_BF16_MOST_LANES = 64 };
 
 /** Has this machine the instruction (AVX512_BF16), within lanes_limit()? Without it the portable
- * version runs: for tests, some 50 times slower. */
+ * version runs: for tests, far slower. */
 bool lanes_have_bf16(void);
 
 /** Pairs of k features; the last of an odd number is filled up with 0. */
