@@ -415,16 +415,21 @@ static Status check_numerics(Coordinator *c, const News *news) {
         return STATUS_OK;
     }
     Buffer recorded;
+    Buffer offered;
     buffer_init(&recorded, 4096);
+    buffer_init(&offered, 4096);
+    buffer_printf(&offered, "%s", news->numerics);
+    coordinator__add_numerics(c, &offered);
     Status status = results_study_text(c->results, "numerics", &recorded);
-    if (status == STATUS_OK && strcmp(buffer_text(&recorded), news->numerics) != 0) {
+    if (status == STATUS_OK && strcmp(buffer_text(&recorded), buffer_text(&offered)) != 0) {
         status =
             FAILURE(STATUS_ERR_STATE,
                     "worker %d on %s computes with '%s', but this study was started with '%s'; "
                     "results would differ",
-                    news->worker, news->host, news->numerics, buffer_text(&recorded));
+                    news->worker, news->host, buffer_text(&offered), buffer_text(&recorded));
     }
     buffer_reset(&recorded);
+    buffer_reset(&offered);
     return status;
 }
 

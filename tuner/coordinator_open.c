@@ -61,6 +61,13 @@ static Status create_database(Coordinator *c, const ResultsStudy *row) {
     return results_open(c->folder->database, RESULTS_WRITE, &c->results);
 }
 
+void coordinator__add_numerics(const Coordinator *c, Buffer *out) {
+    const AgentOps *agent = c->study->agent;
+    if (agent != NULL && agent->numerics != NULL) {
+        agent->numerics(c->study->agent_values, out);
+    }
+}
+
 static Status create_study(Coordinator *c) {
     const char  *timing[STUDY_MAX_TIMING];
     ResultsStudy row;
@@ -70,6 +77,7 @@ static Status create_study(Coordinator *c) {
     buffer_init(&numerics, NUMERICS_CAP);
     study_results(c->study, timing, &row);
     linalg_numerics(&numerics);
+    coordinator__add_numerics(c, &numerics);
     row.numerics = buffer_text(&numerics);
     Status status = definition_text(c, &definition);
     row.definition = buffer_text(&definition);

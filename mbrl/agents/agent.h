@@ -88,6 +88,10 @@ typedef struct AgentOps {
                    const char *path, void **self);
     void (*cost)(const EnvironmentOps *environment, const double *option_values, double rows,
                  AgentCost *out);
+
+    /* optional: appends "; what" for each thing that these values change in how numbers are
+     * computed, to what a study records of its numerics */
+    void (*numerics)(const double *option_values, Buffer *out);
 } AgentOps;
 
 Status          agent_find(const char *name, const AgentOps **out) MUST_USE;

@@ -77,6 +77,7 @@ Status pets__create(const EnvironmentOps *environment, AgentUnit unit, const dou
                     uint64_t seed, Pets **out) {
     *out = NULL;
     TRY(pets__check(environment, options, NULL));
+    TRY(pets__check_machine(options));
     Pets *pets = calloc(1, sizeof *pets);
     if (pets == NULL) {
         FAIL(STATUS_ERR_NOMEM, "no memory for an agent");
@@ -177,4 +178,5 @@ const AgentOps agent_pets_ops = {
     .save = pets__save,
     .load = pets__load,
     .cost = pets_cost,
+    .numerics = pets__numerics,
 };

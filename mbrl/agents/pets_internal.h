@@ -120,6 +120,10 @@ Status pets__options_check(const double *options) MUST_USE;
 /* agent_pets_ops.check */
 Status pets__check(const EnvironmentOps *environment, const double *options,
                    Buffer *notes) MUST_USE;
+/* agent_pets_ops.numerics */
+void pets__numerics(const double *options, Buffer *out);
+/* STATUS_ERR_STATE where this processor cannot do what the values ask for */
+Status pets__check_machine(const double *options) MUST_USE;
 /* predictions per candidate and time step, before a model exists */
 double pets__predictions(const double *options);
 size_t pets__input_dim(const EnvironmentOps *environment);

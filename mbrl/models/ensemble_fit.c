@@ -304,6 +304,7 @@ Status ensemble__fit(void *self, const Dataset *data, uint64_t seed, uint64_t st
     Fit          fit = {.e = e, .data = data, .report = &result};
     const size_t mark = arena_mark(&e->scratch);
     const Status status = fit_members(&fit, seed, step);
+    ensemble__pack(e);
     arena_release(&e->scratch, mark);
     if (status == STATUS_OK) {
         *report = result;
@@ -360,6 +361,7 @@ Status ensemble__rebuild(void *self, const RebuildTask *task, FitReport *report)
     Fit          fit = {.e = e, .data = task->data, .report = &result};
     const size_t mark = arena_mark(&e->scratch);
     const Status status = rebuild_members(&fit, task);
+    ensemble__pack(e);
     arena_release(&e->scratch, mark);
     if (status == STATUS_OK) {
         *report = result;

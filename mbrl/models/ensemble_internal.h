@@ -11,6 +11,7 @@
 #include "core/arena.h"
 #include "mbrl/models/dynamics_model.h"
 #include "mbrl/models/network.h"
+#include "mbrl/models/network_bf16.h"
 
 enum {
     ENSEMBLE_LEARNING_RATE,
@@ -30,10 +31,13 @@ enum {
     ENSEMBLE_PATIENCE,
     ENSEMBLE_SHARED_ORDER,
     ENSEMBLE_ELITES,
+    ENSEMBLE_PLANNING_PRECISION,
     ENSEMBLE_OPTION_COUNT
 };
 
 enum { ENSEMBLE_BOUNDS_LEARNED = 0, ENSEMBLE_DECAY_UNIFORM = 0, ENSEMBLE_MAX_MEMBERS = 64 };
+/* values of planning_precision */
+enum { ENSEMBLE_FLOAT32 = 0, ENSEMBLE_BFLOAT16 = 1 };
 
 /** All learned numbers are one block: per member its network (network.h). What the optimizer
  * remembers lies in two blocks of the same layout. */
@@ -45,11 +49,12 @@ typedef struct Ensemble {
     float       *block;   /* (members, shape.floats) */
     float       *first;
     float       *second;
-    float       *scaler_mean;                 /* (i) */
-    float       *scaler_inverse;              /* (i) 1 / sd */
-    float       *gradient;                    /* (shape.floats) */
-    float       *best;                        /* (shape.floats) best weights of a fit */
-    float       *decay;                       /* (largest stride) */
+    float       *scaler_mean;    /* (i) */
+    float       *scaler_inverse; /* (i) 1 / sd */
+    float       *gradient;       /* (shape.floats) */
+    float       *best;           /* (shape.floats) best weights of a fit */
+    float       *decay;          /* (largest stride) */
+    uint32_t    *packed; /* (members, network_bf16_words()) what plans in bfloat16; else NULL */
     int64_t      steps[ENSEMBLE_MAX_MEMBERS]; /* of the optimizer */
     double      *target_scale;                /* (o) owns the doubles below */
     double      *member_nll;                  /* (members) of the judging rows after the last fit */
@@ -100,6 +105,8 @@ Status ensemble__check_data(const Ensemble *e, const Dataset *data) MUST_USE;
 /** Memory for e->shape and e->members; what was made is freed by ensemble__free(). */
 Status ensemble__allocate(Ensemble *e) MUST_USE;
 void   ensemble__free(Ensemble *e);
+/** Brings e->packed up to date; due after every change of e->block. */
+void   ensemble__pack(Ensemble *e);
 Status ensemble__save(const void *self, Buffer *out);
 Status ensemble__load(void *self, const void *bytes, size_t length);
 size_t ensemble__saved_bytes(const NetworkShape *shape, size_t members);

@@ -12,8 +12,28 @@ static size_t padded(size_t floats) {
 void ensemble__free(Ensemble *e) {
     arena_reset(&e->scratch);
     free(e->memory);
+    free(e->packed);
     free(e->target_scale);
     free(e->order);
+}
+
+void ensemble__pack(Ensemble *e) {
+    const size_t words = network_bf16_words(&e->shape);
+    for (size_t m = 0; e->packed != NULL && m < e->members; m++) {
+        network_bf16_pack(&e->shape, e->block + m * e->shape.floats, e->packed + m * words);
+    }
+}
+
+static Status allocate_packed(Ensemble *e) {
+    if (e->values[ENSEMBLE_PLANNING_PRECISION] != ENSEMBLE_BFLOAT16) {
+        return STATUS_OK;
+    }
+    const size_t words = e->members * network_bf16_words(&e->shape);
+    e->packed = aligned_alloc(LANE_ALIGNMENT, words * sizeof *e->packed);
+    if (e->packed == NULL) {
+        FAIL(STATUS_ERR_NOMEM, "ensemble: no memory for %zu networks in bfloat16", e->members);
+    }
+    return STATUS_OK;
 }
 
 /* one aligned, zeroed allocation with views into it; the same for the doubles */
@@ -42,6 +62,7 @@ Status ensemble__allocate(Ensemble *e) {
     e->member_nll = e->target_scale + outputs;
     e->residual = e->member_nll + e->members;
     e->squares = e->residual + e->members * outputs;
+    TRY(allocate_packed(e));
     /* a judgement happens while a training block is taken */
     return arena_init(&e->scratch, ensemble__score_need(e) + network_training_need(&e->shape));
 }
@@ -132,6 +153,7 @@ Status ensemble__load(void *self, const void *bytes, size_t length) {
         memcpy(parts[k].bytes, at, parts[k].length);
         at += parts[k].length;
     }
+    ensemble__pack(e);
     ensemble__choose(e);
     return STATUS_OK;
 }

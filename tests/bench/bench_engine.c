@@ -1,6 +1,6 @@
 /* Speed of planning and of model training against what the machine can do, on one core.
  *
- *     bench_engine [--quick | products | plan | train | budget | scaling | memory]
+ *     bench_engine [--quick | products | plan | turns | train | budget | scaling | memory]
  *
  * Prints one line per case: median and quartiles of the processor time of a call over the
  * repetitions, useful GFLOP/s (FLOP of the plain algorithm: 2 per multiply-add of a predicted row,
@@ -28,14 +28,14 @@
 #include <immintrin.h>
 #endif
 
-enum { MAX_REPETITIONS = 50, MAX_OPTIONS = 32, SMALL_CASE = 5 /* of plan_cases */ };
+enum { MAX_OPTIONS = 32, SMALL_CASE = 5 /* of plan_cases */ };
 
 /* declared by OpenBLAS' own cblas.h only in some builds */
 char *openblas_get_corename(void);
 void  openblas_set_num_threads(int threads);
 
-double        sgemm_rate = (double)NAN;
-static size_t repetitions = 11;
+double sgemm_rate = (double)NAN;
+size_t repetitions = 11;
 
 static int by_value(const void *x, const void *y) {
     const double a = *(const double *)x;
@@ -86,9 +86,9 @@ double quantile(double *x, size_t n, double share) {
 }
 
 Timing time_calls(double flop, size_t inner, void (*call)(void *), void *context) {
-    double seconds[MAX_REPETITIONS];
-    double peaks[MAX_REPETITIONS];
-    double shares[MAX_REPETITIONS];
+    double seconds[BENCH_MAX_REPETITIONS];
+    double peaks[BENCH_MAX_REPETITIONS];
+    double shares[BENCH_MAX_REPETITIONS];
     call(context);
     for (size_t r = 0; r < repetitions; r++) {
         const double before = peak_now();
@@ -144,7 +144,7 @@ void check(Status status) {
 }
 
 static void measure_peak(void) {
-    double peaks[MAX_REPETITIONS];
+    double peaks[BENCH_MAX_REPETITIONS];
     for (size_t r = 0; r < repetitions; r++) {
         peaks[r] = peak_now();
     }
@@ -177,6 +177,7 @@ void *make_model(const Networks *n, double batch) {
     set_option(options, values, "hidden_width", (double)n->width);
     set_option(options, values, "hidden_layers", (double)n->layers);
     set_option(options, values, "activation", n->activation);
+    set_option(options, values, "planning_precision", n->precision);
     set_option(options, values, "model_batch_size", batch);
     set_option(options, values, "model_train_epochs", 1.0);
     check(model_ensemble_ops.create(
@@ -314,6 +315,14 @@ static void measure_plans(bool quick) {
     }
 }
 
+static void measure_turns(bool quick) {
+    for (size_t i = 0; i < sizeof plan_cases / sizeof *plan_cases; i++) {
+        if (quick ? plan_cases[i].quick : i < 2) {
+            measure_precisions(&plan_cases[i], plan_cases[i].quick ? 20 : 1);
+        }
+    }
+}
+
 static void measure_budgets(bool quick) {
     for (size_t i = 0; i < 2; i++) {
         measure_budget(&plan_cases[quick ? SMALL_CASE : i]);
@@ -325,8 +334,9 @@ static void measure_trainings(bool quick) {
         Networks networks;
         double   batch;
     } training[] = {
-        {{5, 4, 7, 4, 200, 0}, 256}, {{5, 4, 7, 4, 200, 0}, 32}, {{5, 4, 5, 3, 200, 0}, 256},
-        {{5, 4, 5, 3, 200, 0}, 32},  {{5, 4, 5, 3, 200, 1}, 32}, {{5, 4, 5, 2, 64, 0}, 32},
+        {{5, 4, 7, 4, 200, 0, 0}, 256}, {{5, 4, 7, 4, 200, 0, 0}, 32},
+        {{5, 4, 5, 3, 200, 0, 0}, 256}, {{5, 4, 5, 3, 200, 0, 0}, 32},
+        {{5, 4, 5, 3, 200, 1, 0}, 32},  {{5, 4, 5, 2, 64, 0, 0}, 32},
     };
     for (size_t i = 0; i < sizeof training / sizeof *training; i++) {
         measure_training(&training[i].networks, quick ? 100 : 1000, training[i].batch);
@@ -354,6 +364,9 @@ int main(int argc, char **argv) {
     }
     if (wanted(part, "plan")) {
         measure_plans(quick);
+    }
+    if (wanted(part, "turns")) {
+        measure_turns(quick);
     }
     if (wanted(part, "train")) {
         measure_trainings(quick);

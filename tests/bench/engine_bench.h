@@ -3,6 +3,7 @@
  * bench_engine.c           timing, the peak; planning and training
  * bench_engine_products.c  the matrix products of three libraries on the networks' shapes
  * bench_engine_budget.c    where a planning step spends its time, predicted and measured
+ * bench_engine_turns.c     planning in float32 and bfloat16, in turn
  * bench_engine_scaling.c   cost against population, particles, horizon, members; memory
  */
 #ifndef TESTS_BENCH_ENGINE_BENCH_H
@@ -17,6 +18,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+enum { BENCH_MAX_REPETITIONS = 50 };
+
+extern size_t repetitions;
 extern double sgemm_rate; /* GFLOP/s of OpenBLAS at 256x200x200; NaN before it is measured */
 
 /** Processor time of a call. */
@@ -51,6 +55,7 @@ typedef struct Networks {
     size_t layers;
     size_t width;
     double activation; /* 0 swish, 1 leaky_relu */
+    double precision;  /* of planning: 0 float32, 1 bfloat16 */
 } Networks;
 void *make_model(const Networks *n, double batch);
 
@@ -83,6 +88,7 @@ void call_plan(void *context);
 /** @return how many numbers differ between the libraries */
 int  measure_products(void);
 void measure_budget(const PlanCase *c);
+void measure_precisions(const PlanCase *c, size_t inner);
 void measure_scaling(void);
 void measure_memory(size_t transitions);
 

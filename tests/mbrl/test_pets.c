@@ -65,6 +65,7 @@ static void options_are_the_published_names_with_defaults_in_range(void **state)
                                         "patience",
                                         "shared_order",
                                         "ensemble_elites",
+                                        "planning_precision",
                                         "linear_iterations",
                                         "gp_points",
                                         "gp_iterations",
