@@ -5,6 +5,7 @@
 #include "core/buffer.h"
 #include "core/option.h"
 #include "core/status.h"
+#include "core/thread_pool.h"
 #include "mbrl/environments/environment.h"
 
 #include <stdatomic.h>
@@ -88,6 +89,10 @@ typedef struct AgentOps {
                    const char *path, void **self);
     void (*cost)(const EnvironmentOps *environment, const double *option_values, double rows,
                  AgentCost *out);
+
+    /* optional: threads to compute with from now on (NULL = one); the pool outlives the agent. What
+     * the agent does is the same bits for any number of threads */
+    void (*set_pool)(void *self, ThreadPool *pool);
 } AgentOps;
 
 Status          agent_find(const char *name, const AgentOps **out) MUST_USE;
