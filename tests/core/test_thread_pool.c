@@ -105,7 +105,11 @@ static void no_pool_is_the_caller_alone(void **state) {
 static Status fail_some(void *context, size_t thread, size_t item) {
     Loop *loop = context;
     (void)thread;
+    const struct timespec nap = {.tv_nsec = item == loop->fails[0] ? 1000000 : 50000};
     wait_for_others(loop);
+    if (item > loop->fails[1]) {
+        (void)nanosleep(&nap, NULL); /* the later one fails later; the rest takes 10 ms and more */
+    }
     for (size_t k = 0; k < 2; k++) {
         if (item == loop->fails[k]) {
             FAIL_NATIVE(STATUS_ERR_NUMERIC, 17, "item %zu of this loop", item);
