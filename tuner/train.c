@@ -1,5 +1,6 @@
 #include "tuner/train.h"
 
+#include "core/blas_core.h"
 #include "core/linalg.h"
 #include "core/option.h"
 #include "core/thread_pool.h"
@@ -174,6 +175,15 @@ static void lend_pool(const Trainer *trainer, void *agent) {
     }
 }
 
+/* which kernels: to the log, since a poor pick costs half the speed and shows nowhere else */
+static void say_kernels(void) {
+    Buffer text;
+    buffer_init(&text, NOTES_BYTES);
+    blas_core_describe(&text);
+    (void)fprintf(stderr, "mbtune train: %s\n", buffer_text(&text));
+    buffer_reset(&text);
+}
+
 static Status greet(Trainer *trainer, const Request *request) {
     const AgentOps *agent = NULL;
 
@@ -194,6 +204,7 @@ static Status greet(Trainer *trainer, const Request *request) {
     /* whatever the cores: the study's record says so, and another number gives other bits */
     TRY(linalg_start(1));
     TRY(make_pool(trainer, request->threads));
+    say_kernels();
     trainer->agent = agent;
     trainer->noted = false;
     option_defaults(agent->options(), trainer->fixed);

@@ -11,6 +11,7 @@
  */
 #include "core/clock.h"
 #include "core/rng.h"
+#include "core/thread_pool.h"
 #include "mbrl/environments/environment.h"
 #include "mbrl/models/builtin.h"
 #include "mbrl/models/lane_gemm.h"
@@ -254,10 +255,11 @@ static void *make_model(const Networks *n, double batch) {
 }
 
 typedef struct Planning {
-    void    *model;
-    void    *planner;
-    uint64_t step;
-    double   flop;
+    void       *model;
+    void       *planner;
+    uint64_t    step;
+    double      flop;
+    ThreadPool *pool; /* NULL = one thread */
 } Planning;
 
 static void call_plan(void *context) {
@@ -269,7 +271,8 @@ static void call_plan(void *context) {
                            .model_self = p->model,
                            .state = state,
                            .seed = 1,
-                           .step = ++p->step};
+                           .step = ++p->step,
+                           .pool = p->pool};
     check(planner_cem_ops.plan(p->planner, &task, action, &report));
     p->flop = report.flop;
     planner_cem_ops.reset(p->planner);
@@ -309,22 +312,23 @@ static const PlanCase plan_cases[] = {
     {"plan small: ts1", "cartpole", SMALL, 60, 3, 20, 5, PROPAGATION_TS1, true},
 };
 
-static void measure_planning(const PlanCase *c, size_t inner) {
+/* false, after a line that says why, where the environment is missing; else `environment` outlives
+ * the planner */
+static bool open_planning(const PlanCase *c, EnvironmentOps *environment, Planning *p) {
     const EnvironmentOps *found = NULL;
-    EnvironmentOps        environment;
     double                values[MAX_OPTIONS];
     double                shared[ROLLOUT_OPTION_COUNT];
     const OptionSpec     *options = planner_cem_ops.options;
     if (environment_find(c->environment, &found) != STATUS_OK) {
         printf("%-46s not measured: %s\n", c->name, status_last()->text);
-        return;
+        return false;
     }
-    environment = *found;
-    environment.terminated = NULL;
+    *environment = *found;
+    environment->terminated = NULL;
     Networks networks = c->networks;
-    networks.inputs = environment.feature_dim + environment.action_dim;
-    networks.outputs = environment.state_dim;
-    Planning p = {.model = make_model(&networks, 32)};
+    networks.inputs = environment->feature_dim + environment->action_dim;
+    networks.outputs = environment->state_dim;
+    *p = (Planning){.model = make_model(&networks, 32)};
     option_defaults(options, values);
     set_option(options, values, "cem_candidates", c->candidates);
     set_option(options, values, "cem_iterations", c->iterations);
@@ -332,15 +336,62 @@ static void measure_planning(const PlanCase *c, size_t inner) {
     shared[ROLLOUT_HORIZON] = c->horizon;
     shared[ROLLOUT_PARTICLES] = c->particles;
     shared[ROLLOUT_PROPAGATION] = c->propagation;
-    check(planner_cem_ops.create(&(PlannerSetup){.environment = &environment,
+    check(planner_cem_ops.create(&(PlannerSetup){.environment = environment,
                                                  .backend = &planner_backend_rollout_ops,
                                                  .rollout_values = shared,
                                                  .values = values},
-                                 &p.planner));
-    call_plan(&p);
-    (void)measure(c->name, p.flop, inner, call_plan, &p);
-    planner_cem_ops.destroy(p.planner);
-    model_ensemble_ops.destroy(p.model);
+                                 &p->planner));
+    return true;
+}
+
+static void close_planning(Planning *p) {
+    planner_cem_ops.destroy(p->planner);
+    model_ensemble_ops.destroy(p->model);
+}
+
+static void measure_planning(const PlanCase *c, size_t inner) {
+    EnvironmentOps environment;
+    Planning       p;
+    if (open_planning(c, &environment, &p)) {
+        call_plan(&p);
+        (void)measure(c->name, p.flop, inner, call_plan, &p);
+        close_planning(&p);
+    }
+}
+
+/* One and two threads in turns, by the clock on the wall: on a busy machine the ratio says how much
+ * of a second core was free. */
+static void measure_threads(const PlanCase *c, size_t inner) {
+    double         seconds[2][MAX_REPETITIONS];
+    ThreadPool    *pool = NULL;
+    EnvironmentOps environment;
+    Planning       p;
+    if (!open_planning(c, &environment, &p)) {
+        return;
+    }
+    check(thread_pool_create(2, &pool));
+    for (size_t r = 0; r < repetitions; r++) {
+        for (size_t threads = 1; threads <= 2; threads++) {
+            p.pool = threads == 1 ? NULL : pool;
+            call_plan(&p);
+            const double begin = clock_monotonic();
+            for (size_t i = 0; i < inner; i++) {
+                call_plan(&p);
+            }
+            seconds[threads - 1][r] = (clock_monotonic() - begin) / (double)inner;
+        }
+    }
+    for (size_t k = 0; k < 2; k++) {
+        qsort(seconds[k], repetitions, sizeof *seconds[k], by_value);
+    }
+    printf("%-46s 1 thread %.3f ms, 2 threads %.3f ms (best %.3f, %.3f): %.2f times (best %.2f)\n",
+           c->name, 1e3 * seconds[0][repetitions / 2], 1e3 * seconds[1][repetitions / 2],
+           1e3 * seconds[0][0], 1e3 * seconds[1][0],
+           seconds[0][repetitions / 2] / seconds[1][repetitions / 2],
+           seconds[0][0] / seconds[1][0]);
+    (void)fflush(stdout);
+    close_planning(&p);
+    thread_pool_destroy(pool);
 }
 
 typedef struct Training {
@@ -394,6 +445,11 @@ int main(int argc, char **argv) {
     for (size_t i = 0; i < sizeof plan_cases / sizeof *plan_cases; i++) {
         if (!quick || plan_cases[i].quick) {
             measure_planning(&plan_cases[i], plan_cases[i].quick ? 20 : 1);
+        }
+    }
+    for (size_t i = 0; i < sizeof plan_cases / sizeof *plan_cases; i++) {
+        if (plan_cases[i].quick || (!quick && i < 2)) {
+            measure_threads(&plan_cases[i], plan_cases[i].quick ? 20 : 1);
         }
     }
     static const struct {
