@@ -62,8 +62,9 @@ typedef enum LinalgForm { LINALG_PLAIN, LINALG_TRANSPOSED } LinalgForm;
 Status linalg_start(int threads) MUST_USE;
 
 /**
- * Appends one line without line end: library with version and build, core type, threads,
- * precisions, kernel family, C library. Two processes whose lines are equal compute the same bits.
+ * Appends one line without line end: library with version and build, core type, threads (of
+ * OpenBLAS; those that planners use change no result and are not part of it), precisions, kernel
+ * family, C library. Two processes whose lines are equal compute the same bits.
  * Failures stay in the buffer.
  */
 void linalg_numerics(Buffer *out);

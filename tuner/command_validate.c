@@ -1,6 +1,7 @@
 /* `mbtune validate`: is the study file right, and what would the study cost? */
 #include "tuner/commands.h"
 
+#include "core/blas_core.h"
 #include "core/json.h"
 #include "tuner/cli.h"
 #include "tuner/study_cost.h"
@@ -244,6 +245,11 @@ static Status put_definition(const Study *study, Buffer *out) {
 static Status put_text(const Study *study, const StudyCost *cost, double rate, const char *warnings,
                        Buffer *out) {
     put_counts(study, cost, out);
+    if (cost->known) {
+        buffer_puts(out, "  algebra       ");
+        blas_core_describe(out);
+        buffer_puts(out, "\n");
+    }
     put_lines("warning", warnings, out);
     return cost->known ? put_cost(cost, rate, out) : buffer_status(out);
 }

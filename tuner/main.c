@@ -1,3 +1,4 @@
+#include "core/blas_core.h"
 #include "tuner/cli.h"
 #include "tuner/command_run.h"
 #include "tuner/commands.h"
@@ -20,5 +21,6 @@ static const Command commands[] = {
 };
 
 int main(int argc, char **argv) {
+    blas_core_settle(argv);
     return cli_dispatch(commands, argc, argv);
 }

@@ -82,8 +82,9 @@ typedef struct StudyEvaluate {
 } StudyEvaluate;
 
 typedef struct StudyResources {
-    int64_t cores;  /* per trainer, >= 1 */
-    double  memory; /* bytes of one trainer's process group; 0 = no limit */
+    int64_t cores;   /* per trainer, >= 1 */
+    int64_t threads; /* that a trainer plans with, 1 to `cores` */
+    double  memory;  /* bytes of one trainer's process group; 0 = no limit */
 } StudyResources;
 
 typedef struct StudyLimits {

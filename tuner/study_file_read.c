@@ -1,6 +1,8 @@
 /* What a study wants and may spend: objectives, constraints, scheduler, budget, limits. */
 #include "tuner/study_file_parts.h"
 
+#include "core/thread_pool.h"
+
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
@@ -388,18 +390,28 @@ static Status read_evaluate(const Node *node, Study *study) {
 }
 
 static Status read_resources(const Node *node, Study *study) {
-    static const char *const keys[] = {"cores", "memory", NULL};
+    static const char *const keys[] = {"cores", "threads_per_worker", "memory", NULL};
+    StudyResources          *resources = &study->resources;
 
-    study->resources.cores = 1;
+    resources->cores = 1;
+    resources->threads = 1;
     if (node == NULL) {
         return STATUS_OK;
     }
     TRY(study__mapping(node, "resources", "{cores: 1, memory: 2GiB}"));
     TRY(node_known_keys(node, "resources", keys));
-    TRY(study__integer(node_get(node, "cores"), "resources.cores", 1, 4096,
-                       &study->resources.cores));
+    const Node *threads = node_get(node, "threads_per_worker");
+    TRY(study__integer(node_get(node, "cores"), "resources.cores", 1, 4096, &resources->cores));
+    TRY(study__integer(threads, "resources.threads_per_worker", 1, THREAD_POOL_MOST,
+                       &resources->threads));
+    if (resources->threads > resources->cores) {
+        return node_fail(threads,
+                         "'resources.threads_per_worker' must be at most 'resources.cores', which "
+                         "is %" PRId64 ", found %" PRId64,
+                         resources->cores, resources->threads);
+    }
     if (node_get(node, "memory") != NULL) {
-        TRY(node_bytes(node_get(node, "memory"), "resources.memory", &study->resources.memory));
+        TRY(node_bytes(node_get(node, "memory"), "resources.memory", &resources->memory));
     }
     return STATUS_OK;
 }

@@ -387,6 +387,7 @@ Status study_trainer_hello(const Study *study, Buffer *out) {
         .fixed = study->fixed,
         .metrics_wanted = metrics,
         .cores = study->resources.cores,
+        .threads = study->resources.threads,
     };
     const size_t start = out->length;
     if (status == STATUS_OK) {

@@ -1,7 +1,9 @@
 #include "tuner/train.h"
 
+#include "core/blas_core.h"
 #include "core/linalg.h"
 #include "core/option.h"
+#include "core/thread_pool.h"
 #include "mbrl/agents/agent.h"
 #include "mbrl/environments/mjcf.h"
 #include "tuner/cli.h"
@@ -27,6 +29,7 @@ typedef struct Trainer {
     const EnvironmentOps *environment;
     const EnvironmentOps *own; /* the same, where it was built here from a definition; else NULL */
     AgentUnit             unit;
+    ThreadPool           *pool;                /* that agents plan with */
     double                fixed[MOST_OPTIONS]; /* defaults, and what the hello fixed */
 
     void   *held;                 /* agent in memory, NULL = none */
@@ -156,6 +159,31 @@ static Status find_environment(Trainer *trainer, const Request *request) {
     return STATUS_OK;
 }
 
+/* no agent is held here that could still use the old one */
+static Status make_pool(Trainer *trainer, int64_t threads) {
+    if (threads < 1 || threads > THREAD_POOL_MOST) {
+        FAIL(STATUS_ERR_PROTOCOL, "hello: 'threads' must be 1 to %d, found %lld", THREAD_POOL_MOST,
+             (long long)threads);
+    }
+    thread_pool_destroy(trainer->pool);
+    return thread_pool_create((size_t)threads, &trainer->pool);
+}
+
+static void lend_pool(const Trainer *trainer, void *agent) {
+    if (trainer->agent->set_pool != NULL) {
+        trainer->agent->set_pool(agent, trainer->pool);
+    }
+}
+
+/* which kernels: to the log, since a poor pick costs half the speed and shows nowhere else */
+static void say_kernels(void) {
+    Buffer text;
+    buffer_init(&text, NOTES_BYTES);
+    blas_core_describe(&text);
+    (void)fprintf(stderr, "mbtune train: %s\n", buffer_text(&text));
+    buffer_reset(&text);
+}
+
 static Status greet(Trainer *trainer, const Request *request) {
     const AgentOps *agent = NULL;
 
@@ -173,7 +201,10 @@ static Status greet(Trainer *trainer, const Request *request) {
     if (option_count(agent->options()) > MOST_OPTIONS) {
         FAIL(STATUS_ERR_RANGE, "agent '%s' has more than %d options", agent->name, MOST_OPTIONS);
     }
-    TRY(linalg_start(request->cores > 0 ? (int)request->cores : 1));
+    /* whatever the cores: the study's record says so, and another number gives other bits */
+    TRY(linalg_start(1));
+    TRY(make_pool(trainer, request->threads));
+    say_kernels();
     trainer->agent = agent;
     trainer->noted = false;
     option_defaults(agent->options(), trainer->fixed);
@@ -214,6 +245,7 @@ static Status prepare(Trainer *trainer, const Request *request, const double *va
         FAIL(STATUS_ERR_STATE, "the agent stands at %lld, 'begin' says %lld",
              (long long)agent->position(trainer->held), (long long)request->begin);
     }
+    lend_pool(trainer, trainer->held);
     return agent->set(trainer->held, values, request->seed);
 }
 
@@ -294,6 +326,9 @@ static Status evaluate(Trainer *trainer, const Request *request, AgentResult *re
     if (!here) {
         TRY(agent->load(trainer->environment, trainer->unit, values, request->resume_from,
                         &loaded));
+    }
+    if (!here) {
+        lend_pool(trainer, loaded);
     }
     Status status = here ? STATUS_OK : agent->set(loaded, values, request->seed);
     if (status == STATUS_OK) {
@@ -408,6 +443,7 @@ int train_main(int argc, char **argv) {
     }
     forget_agent(trainer);
     environment_mjcf_destroy(trainer->own);
+    thread_pool_destroy(trainer->pool);
     json_release(trainer->row);
     free(trainer);
     (void)close(output);

@@ -94,6 +94,7 @@ Status request_write(const Request *request, Buffer *out) {
         put_json(out, "fixed", request->fixed);
         put_json(out, "metrics_wanted", request->metrics_wanted);
         put_integer(out, "cores", request->cores);
+        put_integer(out, "threads", request->threads);
         break;
     case REQUEST_TRAIN:
         buffer_puts(out, "{\"op\":\"train\"");
@@ -294,6 +295,7 @@ static Status read_seed(const Json *json, const char *op, uint64_t *out) {
 static Status read_hello_request(const Json *json, Request *out) {
     out->kind = REQUEST_HELLO;
     out->cores = 1;
+    out->threads = 1;
     TRY(need_integer(json, "hello", "protocol", &out->protocol));
     TRY(want_string(json, "hello", "study", &out->study));
     TRY(want_string(json, "hello", "agent", &out->agent));
@@ -302,7 +304,8 @@ static Status read_hello_request(const Json *json, Request *out) {
     TRY(want_string(json, "hello", "unit", &out->unit));
     TRY(want_object(json, "hello", "fixed", &out->fixed));
     out->metrics_wanted = json_get(json, "metrics_wanted");
-    return want_integer(json, "hello", "cores", &out->cores);
+    TRY(want_integer(json, "hello", "cores", &out->cores));
+    return want_integer(json, "hello", "threads", &out->threads);
 }
 
 static Status read_train(const Json *json, Request *out) {

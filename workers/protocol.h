@@ -41,7 +41,8 @@ typedef struct Request {
     const char *unit;                   /* "episode", "env_step" or the trainer's own */
     const Json *fixed;
     const Json *metrics_wanted; /* array of names; may be NULL */
-    int64_t     cores;
+    int64_t     cores;          /* that it may use */
+    int64_t     threads;        /* to plan with; at least 1, 1 where the line has none */
     /* train, evaluate */
     int64_t     segment;
     int64_t     parent; /* 0 = none */

@@ -5,6 +5,7 @@
 #include "core/buffer.h"
 #include "core/option.h"
 #include "core/status.h"
+#include "core/thread_pool.h"
 #include "mbrl/environments/environment.h"
 
 #include <stdatomic.h>
@@ -92,6 +93,10 @@ typedef struct AgentOps {
     /* optional: appends "; what" for each thing that these values change in how numbers are
      * computed, to what a study records of its numerics */
     void (*numerics)(const double *option_values, Buffer *out);
+
+    /* optional: threads to compute with from now on (NULL = one); the pool outlives the agent. What
+     * the agent does is the same bits for any number of threads */
+    void (*set_pool)(void *self, ThreadPool *pool);
 } AgentOps;
 
 Status          agent_find(const char *name, const AgentOps **out) MUST_USE;

@@ -128,6 +128,10 @@ static Status pets_set(void *self, const double *option_values, uint64_t seed) {
     return STATUS_OK;
 }
 
+static void pets_set_pool(void *self, ThreadPool *pool) {
+    ((Pets *)self)->pool = pool;
+}
+
 /* Of one episode: as many training calls as fit into it, each on `rows` transitions; a checkpoint
  * holds the model, the bootstrap indices of all rows, and the experience of one episode. */
 static void pets_cost(const EnvironmentOps *environment, const double *option_values, double rows,
@@ -179,4 +183,5 @@ const AgentOps agent_pets_ops = {
     .load = pets__load,
     .cost = pets_cost,
     .numerics = pets__numerics,
+    .set_pool = pets_set_pool,
 };

@@ -101,6 +101,8 @@ typedef struct Pets {
                           when the folder is renamed */
     PetsBlock *blocks; /* experience that stands there */
     size_t     block_count;
+    /* lent, to plan with; NULL = one thread */
+    ThreadPool *pool;
 } Pets;
 
 /* pets_options.c */

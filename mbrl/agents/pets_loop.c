@@ -103,7 +103,8 @@ PlanTask pets__plan_task(const Pets *pets, const void *simulator, double *snapsh
     return (PlanTask){.model = simulated ? NULL : pets->model_ops,
                       .model_self = simulated ? NULL : pets->model,
                       .state = state,
-                      .snapshot = simulated ? snapshot : NULL};
+                      .snapshot = simulated ? snapshot : NULL,
+                      .pool = pets->pool};
 }
 
 /* what is due before this step: another structure, a training call */

@@ -10,6 +10,7 @@
 #include "core/buffer.h"
 #include "core/option.h"
 #include "core/status.h"
+#include "core/thread_pool.h"
 #include "mbrl/environments/environment.h"
 #include "mbrl/models/dynamics_model.h"
 
@@ -81,6 +82,7 @@ typedef struct PlanTask {
     const double *snapshot;        /* of the simulator (EnvironmentOps.save), or NULL (learned) */
     uint64_t      seed;            /* streams (seed, step, RNG_PLAN_...) */
     uint64_t      step;
+    ThreadPool   *pool; /* NULL = one thread; the results are the same bits for any number */
 } PlanTask;
 
 /** One batch of candidates to evaluate. */
@@ -107,10 +109,11 @@ typedef struct PlannerBackend {
     Status (*create)(const EnvironmentOps *environment, void **self);
     void (*destroy)(void *self); /* accepts NULL */
     /**
-     * Makes room for a shape; allocates only if it needs more than any before.
+     * Makes room for a shape and the threads of task->pool; allocates only if it needs more than
+     * any before.
      * @return STATUS_OK; STATUS_ERR_NOMEM; STATUS_ERR_RANGE if the rows exceed 2^32;
      *         STATUS_ERR_ARG if model and propagation do not go together, or the task lacks the
-     *         model or the snapshot
+     *         model or the snapshot; what environment->create() says
      */
     Status (*reserve)(void *self, const RolloutShape *shape, const PlanTask *task);
     /**
@@ -120,7 +123,8 @@ typedef struct PlannerBackend {
      *
      * @param returns  out  (c) NaN or infinite where a prediction was
      * @return STATUS_OK; STATUS_ERR_RANGE if 2 iterations t exceed the lanes of a stream (2^16);
-     *         what the model's predict() or the environment's step() fails with
+     *         STATUS_ERR_STATE if there are more threads than room was made for; what the model's
+     *         predict() or the environment's step() fails with
      */
     Status (*evaluate)(void *self, const RolloutTask *task, double *returns, RolloutResult *result);
 } PlannerBackend;

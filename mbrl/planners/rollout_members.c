@@ -90,6 +90,36 @@ void rollout__group_rows(Rollout *r, bool by_candidate) {
     }
 }
 
+/* rows of the first r->chunk candidates among `left` that go by candidate */
+static size_t rows_of_leaders(const Rollout *r, const uint32_t *rows, size_t left) {
+    size_t leaders = 0;
+    size_t last = SIZE_MAX;
+    for (size_t j = 0; j < left; j++) {
+        const size_t candidate = rows[j] % r->candidates;
+        leaders += candidate != last;
+        last = candidate;
+        if (leaders > r->chunk) {
+            return j;
+        }
+    }
+    return left;
+}
+
+void rollout__list_spans(Rollout *r, bool by_candidate) {
+    r->span_count = 0;
+    for (size_t m = 0; m < r->members; m++) {
+        size_t first = r->start[m];
+        while (first < r->start[m + 1]) {
+            const size_t left = r->start[m + 1] - first;
+            const size_t count = by_candidate        ? rows_of_leaders(r, r->order + first, left)
+                                 : (left < r->chunk) ? left
+                                                     : r->chunk;
+            r->spans[r->span_count++] = (RolloutSpan){.member = m, .first = first, .count = count};
+            first += count;
+        }
+    }
+}
+
 size_t rollout__list_rows(Rollout *r) {
     size_t live = 0;
     for (size_t i = 0; i < rollout__rows(r); i++) {

@@ -9,7 +9,7 @@
  * stays as it is; the others are redrawn from what is left of them.
  *
  * Members go one after another over all rows, so that a member's weights stay in cache; the sums
- * are updated as by Welford, in float.
+ * are updated as by Welford, in float, in the order of the members whatever the threads do.
  */
 #include "mbrl/planners/rollout_internal.h"
 
@@ -23,15 +23,16 @@ static size_t smaller(size_t a, size_t b) {
 }
 
 /* adds the tile's predictions of the member-th of the members (from 0) to the rows' moments */
-static void accumulate(Rollout *r, const uint32_t *rows, size_t n, size_t member) {
+static void accumulate(Rollout *r, const RolloutTile *tile, const uint32_t *rows, size_t n,
+                       size_t member) {
     const size_t o = r->outputs;
     const float  share = 1.0f / (float)(member + 1);
     for (size_t j = 0; j < n; j++) {
         float *mean = r->mean + rows[j] * o;
         float *spread = r->spread + rows[j] * o;
         for (size_t d = 0; d < o; d++) {
-            const float predicted = r->tile.mean[j * o + d];
-            const float sd = r->tile.sd[j * o + d];
+            const float predicted = tile->mean[j * o + d];
+            const float sd = tile->sd[j * o + d];
             const float off = predicted - mean[d];
             mean[d] += off * share;
             spread[d] += off * (predicted - mean[d]) + sd * sd;
@@ -39,54 +40,75 @@ static void accumulate(Rollout *r, const uint32_t *rows, size_t n, size_t member
     }
 }
 
-/* one member's part in the moments of the first `count` rows of the order */
-static Status predict_member(Rollout *r, const RolloutTask *task, const float *actions,
-                             size_t count, size_t member) {
-    for (size_t first = 0; first < count && !rollout__expired(r, task); first += r->shape.tile) {
-        const size_t    n = smaller(count - first, r->shape.tile);
-        const uint32_t *rows = r->order + first;
-        rollout__gather(r, actions, rows, n);
-        TRY(rollout__predict(r, task->plan, member, n));
-        accumulate(r, rows, n, member);
+/* a tile of the first step->count rows of the order */
+typedef struct Slice {
+    const uint32_t *rows;
+    size_t          n;
+} Slice;
+
+static Slice slice_of(const RolloutStep *step, size_t item) {
+    const Rollout *r = step->rollout;
+    const size_t   first = item * r->chunk;
+    return (Slice){.rows = r->order + first, .n = smaller(step->count - first, r->chunk)};
+}
+
+static Status run_slices(RolloutStep *step, ThreadWork work) {
+    const size_t chunk = step->rollout->chunk;
+    return thread_pool_run(step->rollout->pool, (step->count + chunk - 1) / chunk, work, step);
+}
+
+/* one member's part in the moments of a slice */
+static Status predict_slice(void *context, size_t thread, size_t item) {
+    const RolloutStep *step = context;
+    Rollout           *r = step->rollout;
+    RolloutTile       *tile = &r->tiles[thread];
+    const Slice        slice = slice_of(step, item);
+    if (rollout__expired(r, step->task)) {
+        return STATUS_OK;
     }
+    rollout__gather(r, tile, step->actions, slice.rows, slice.n);
+    TRY(rollout__predict(r, tile, step->task->plan, step->member, slice.n));
+    accumulate(r, tile, slice.rows, slice.n, step->member);
     return STATUS_OK;
 }
 
-/* moments of the first `count` rows of the order */
-static Status predict_rows(Rollout *r, const RolloutTask *task, const float *actions,
-                           size_t count) {
+/* moments of the first step->count rows of the order */
+static Status predict_rows(RolloutStep *step) {
+    Rollout     *r = step->rollout;
     const size_t floats = rollout__rows(r) * r->outputs;
     memset(r->mean, 0, floats * sizeof *r->mean);
     memset(r->spread, 0, floats * sizeof *r->spread);
     for (size_t m = 0; m < r->members; m++) {
-        TRY(predict_member(r, task, actions, count, m));
+        step->member = m;
+        TRY(run_slices(step, predict_slice));
     }
     return STATUS_OK;
 }
 
 /* the members' mean and standard deviation of n rows into the tile; row i was predicted as row
  * i % period */
-static void load_moments(Rollout *r, const uint32_t *rows, size_t n, size_t period) {
+static void load_moments(const Rollout *r, RolloutTile *tile, const uint32_t *rows, size_t n,
+                         size_t period) {
     const size_t o = r->outputs;
     const float  share = 1.0f / (float)r->members;
     for (size_t j = 0; j < n; j++) {
         const size_t row = (rows[j] % period) * o;
         for (size_t d = 0; d < o; d++) {
-            r->tile.mean[j * o + d] = r->mean[row + d];
-            r->tile.sd[j * o + d] = sqrtf(r->spread[row + d] * share);
+            tile->mean[j * o + d] = r->mean[row + d];
+            tile->sd[j * o + d] = sqrtf(r->spread[row + d] * share);
         }
     }
 }
 
 /* tile.next without noise */
-static void expect(Rollout *r, size_t n) {
+static void expect(const Rollout *r, RolloutTile *tile, size_t n) {
     const size_t s = r->environment->state_dim;
     const bool  *absolute = r->environment->target_absolute;
     for (size_t j = 0; j < n; j++) {
         for (size_t d = 0; d < s; d++) {
-            const float target = r->tile.mean[j * r->outputs + d];
+            const float target = tile->mean[j * r->outputs + d];
             const bool  whole = absolute != NULL && absolute[d];
-            r->tile.next[j * s + d] = whole ? target : r->tile.state[j * s + d] + target;
+            tile->next[j * s + d] = whole ? target : tile->state[j * s + d] + target;
         }
     }
 }
@@ -116,70 +138,95 @@ static void match(Rollout *r, size_t c, size_t d) {
     }
 }
 
-static void match_all(Rollout *r, const RolloutTask *task, size_t time) {
-    const size_t s = r->environment->state_dim;
-    const size_t lane = 2 * (task->iteration * r->shape.horizon + time) + 1;
-    Rng          rng =
-        rng_stream_lane(task->plan->seed, task->plan->step, RNG_PLAN_PARTICLES, (uint32_t)lane);
-    rng_fill_normal(&rng, r->noise, rollout__rows(r) * s);
-    for (size_t c = 0; c < r->candidates; c++) {
-        for (size_t d = 0; d < s; d++) {
+/* candidates that are matched at a time */
+enum { MATCHED = 64 };
+
+static Status match_some(void *context, size_t thread, size_t item) {
+    const RolloutStep *step = context;
+    Rollout           *r = step->rollout;
+    const size_t       end = smaller((item + 1) * MATCHED, r->candidates);
+    (void)thread;
+    for (size_t c = item * MATCHED; c < end; c++) {
+        for (size_t d = 0; d < r->environment->state_dim; d++) {
             match(r, c, d);
         }
     }
+    return STATUS_OK;
+}
+
+static Status match_all(RolloutStep *step) {
+    Rollout        *r = step->rollout;
+    const PlanTask *plan = step->task->plan;
+    const size_t    lane = 2 * (step->task->iteration * r->shape.horizon + step->time) + 1;
+    Rng rng = rng_stream_lane(plan->seed, plan->step, RNG_PLAN_PARTICLES, (uint32_t)lane);
+    rng_fill_normal(&rng, r->noise, rollout__rows(r) * r->environment->state_dim);
+    return thread_pool_run(r->pool, (r->candidates + MATCHED - 1) / MATCHED, match_some, step);
 }
 
 /* tile.next <-> r->moved */
-static void store_moved(Rollout *r, const uint32_t *rows, size_t n) {
+static void store_moved(Rollout *r, const RolloutTile *tile, const uint32_t *rows, size_t n) {
     const size_t s = r->environment->state_dim;
     for (size_t j = 0; j < n; j++) {
-        memcpy(r->moved + rows[j] * s, r->tile.next + j * s, s * sizeof *r->moved);
+        memcpy(r->moved + rows[j] * s, tile->next + j * s, s * sizeof *r->moved);
     }
 }
 
-static void load_moved(Rollout *r, const uint32_t *rows, size_t n) {
+static void load_moved(const Rollout *r, RolloutTile *tile, const uint32_t *rows, size_t n) {
     const size_t s = r->environment->state_dim;
     for (size_t j = 0; j < n; j++) {
-        memcpy(r->tile.next + j * s, r->moved + rows[j] * s, s * sizeof *r->moved);
+        memcpy(tile->next + j * s, r->moved + rows[j] * s, s * sizeof *r->moved);
     }
 }
 
-Status rollout__advance_moments(Rollout *r, const RolloutTask *task, const float *actions,
-                                size_t time) {
-    const bool   matched = r->shape.propagation == PROPAGATION_MM;
-    const bool   expected = r->shape.propagation == PROPAGATION_E;
-    const float *learned = r->shape.learned_reward ? r->tile.mean : NULL;
-    const size_t live = rollout__list_rows(r);
-    /* at time 0 the rows of particle 0, which come first, stand for all */
-    const size_t period = time == 0 ? r->candidates : rollout__rows(r);
-    TRY(predict_rows(r, task, actions, smaller(period, live)));
-    for (size_t first = 0; first < live && !r->expired; first += r->shape.tile) {
-        const size_t    n = smaller(live - first, r->shape.tile);
-        const uint32_t *rows = r->order + first;
-        rollout__gather(r, actions, rows, n);
-        load_moments(r, rows, n, period);
-        if (expected) {
-            expect(r, n);
-        } else {
-            rollout__sample(r, rows, NULL, n);
-        }
-        if (matched) {
-            store_moved(r, rows, n);
-        } else {
-            rollout__settle(r, rows, learned, NULL, n);
-        }
+/* next states of a slice from its moments; but for MM the rows move on */
+static Status draw_slice(void *context, size_t thread, size_t item) {
+    const RolloutStep *step = context;
+    Rollout           *r = step->rollout;
+    RolloutTile       *tile = &r->tiles[thread];
+    const Slice        slice = slice_of(step, item);
+    rollout__gather(r, tile, step->actions, slice.rows, slice.n);
+    load_moments(r, tile, slice.rows, slice.n, step->period);
+    if (r->shape.propagation == PROPAGATION_E) {
+        expect(r, tile, slice.n);
+    } else {
+        rollout__sample(r, tile, slice.rows, NULL, slice.n);
     }
-    if (!matched || r->expired) {
-        return STATUS_OK;
-    }
-    match_all(r, task, time);
-    for (size_t first = 0; first < live; first += r->shape.tile) {
-        const size_t    n = smaller(live - first, r->shape.tile);
-        const uint32_t *rows = r->order + first;
-        rollout__gather(r, actions, rows, n);
-        load_moments(r, rows, n, period);
-        load_moved(r, rows, n);
-        rollout__settle(r, rows, learned, NULL, n);
+    if (r->shape.propagation == PROPAGATION_MM) {
+        store_moved(r, tile, slice.rows, slice.n);
+    } else {
+        rollout__settle(r, tile, slice.rows, NULL, slice.n);
     }
     return STATUS_OK;
+}
+
+/* rows that were matched move on */
+static Status settle_slice(void *context, size_t thread, size_t item) {
+    const RolloutStep *step = context;
+    Rollout           *r = step->rollout;
+    RolloutTile       *tile = &r->tiles[thread];
+    const Slice        slice = slice_of(step, item);
+    rollout__gather(r, tile, step->actions, slice.rows, slice.n);
+    load_moments(r, tile, slice.rows, slice.n, step->period);
+    load_moved(r, tile, slice.rows, slice.n);
+    rollout__settle(r, tile, slice.rows, NULL, slice.n);
+    return STATUS_OK;
+}
+
+Status rollout__advance_moments(RolloutStep *step) {
+    Rollout     *r = step->rollout;
+    const size_t live = rollout__list_rows(r);
+    /* at time 0 the rows of particle 0, which come first, stand for all */
+    step->period = step->time == 0 ? r->candidates : rollout__rows(r);
+    step->count = smaller(step->period, live);
+    TRY(predict_rows(step));
+    if (atomic_load(&r->expired)) {
+        return STATUS_OK;
+    }
+    step->count = live;
+    TRY(run_slices(step, draw_slice));
+    if (r->shape.propagation != PROPAGATION_MM) {
+        return STATUS_OK;
+    }
+    TRY(match_all(step));
+    return run_slices(step, settle_slice);
 }

@@ -51,26 +51,28 @@ static void gather_rows(float *out, const float *from, size_t width, const uint3
     }
 }
 
-void rollout__gather(Rollout *r, const float *actions, const uint32_t *rows, size_t n) {
+void rollout__gather(const Rollout *r, RolloutTile *tile, const float *actions,
+                     const uint32_t *rows, size_t n) {
     const size_t   s = r->environment->state_dim;
     const size_t   a = r->environment->action_dim;
     const uint32_t candidates = (uint32_t)r->candidates;
-    gather_rows(r->tile.state, r->state, s, rows, n);
+    gather_rows(tile->state, r->state, s, rows, n);
     for (size_t j = 0; j < n; j++) {
-        copy_floats(r->tile.action + j * a, actions + rows[j] % candidates * a, a);
+        copy_floats(tile->action + j * a, actions + rows[j] % candidates * a, a);
     }
 }
 
-Status rollout__predict(Rollout *r, const PlanTask *plan, size_t member, size_t n) {
+Status rollout__predict(const Rollout *r, RolloutTile *tile, const PlanTask *plan, size_t member,
+                        size_t n) {
     const EnvironmentOps *env = r->environment;
     const size_t          a = env->action_dim;
     const size_t          inputs = env->feature_dim + a;
     for (size_t j = 0; j < n; j++) {
-        copy_floats(r->tile.input + j * inputs + env->feature_dim, r->tile.action + j * a, a);
+        copy_floats(tile->input + j * inputs + env->feature_dim, tile->action + j * a, a);
     }
-    env->features(env, r->tile.state, n, r->tile.input, inputs);
-    return plan->model->predict(plan->model_self, member, r->tile.input, inputs, n, r->tile.mean,
-                                r->tile.sd, &r->arena);
+    env->features(env, tile->state, n, tile->input, inputs);
+    return plan->model->predict(plan->model_self, member, tile->input, inputs, n, tile->mean,
+                                tile->sd, &tile->arena);
 }
 
 /* next[i] (noise before) = mean[i] + sd[i] noise, and the state where `kept` has all bits; the
@@ -85,44 +87,45 @@ static void sample_rows(const float *restrict mean, const float *restrict sd,
     }
 }
 
-void rollout__sample(Rollout *r, const uint32_t *rows, const uint32_t *from, size_t n) {
+void rollout__sample(const Rollout *r, RolloutTile *tile, const uint32_t *rows,
+                     const uint32_t *from, size_t n) {
     const size_t s = r->environment->state_dim;
     const size_t o = r->outputs;
     const bool   flat = from == NULL && o == s; /* predictions lie as the states do */
     const size_t step = flat ? ROLLOUT_PERIOD : 1;
-    gather_rows(r->tile.next, r->noise, s, rows, n);
+    gather_rows(tile->next, r->noise, s, rows, n);
     for (size_t j = 0; j < n; j += step) {
         const size_t count = (n - j < step) ? n - j : step;
         const size_t predicted = (from == NULL ? j : from[j]) * o;
-        sample_rows(r->tile.mean + predicted, r->tile.sd + predicted, r->tile.state + j * s,
-                    r->tile.kept, count * s, r->tile.next + j * s);
+        sample_rows(tile->mean + predicted, tile->sd + predicted, tile->state + j * s, tile->kept,
+                    count * s, tile->next + j * s);
     }
 }
 
 /* what the environment says of the tile's transitions: the planner's reward and termination */
-static void judge(Rollout *r, bool rewards, size_t n) {
+static void judge(const Rollout *r, RolloutTile *tile, bool rewards, size_t n) {
     const EnvironmentOps *env = r->environment;
     if (rewards) {
-        environment_planner_rewards(env, r->tile.state, r->tile.action, r->tile.next, n,
-                                    r->tile.reward);
+        environment_planner_rewards(env, tile->state, tile->action, tile->next, n, tile->reward);
     }
     if (env->terminated != NULL) {
-        env->terminated(env, r->tile.next, n, r->tile.ended);
+        env->terminated(env, tile->next, n, tile->ended);
     } else {
-        memset(r->tile.ended, 0, n);
+        memset(tile->ended, 0, n);
     }
 }
 
-void rollout__settle(Rollout *r, const uint32_t *rows, const float *learned, const uint32_t *from,
+void rollout__settle(Rollout *r, RolloutTile *tile, const uint32_t *rows, const uint32_t *from,
                      size_t n) {
     const size_t s = r->environment->state_dim;
-    for (size_t j = 0; learned != NULL && j < n; j++) {
-        r->tile.reward[j] = learned[(from == NULL ? j : from[j]) * r->outputs + s];
+    const bool   learned = r->shape.learned_reward;
+    for (size_t j = 0; learned && j < n; j++) {
+        tile->reward[j] = tile->mean[(from == NULL ? j : from[j]) * r->outputs + s];
     }
-    judge(r, learned == NULL, n);
+    judge(r, tile, !learned, n);
     for (size_t j = 0; j < n; j++) {
-        r->total[rows[j]] += (double)r->tile.reward[j];
-        r->ended[rows[j]] = r->tile.ended[j];
-        copy_floats(r->state + rows[j] * s, r->tile.next + j * s, s);
+        r->total[rows[j]] += (double)tile->reward[j];
+        r->ended[rows[j]] = tile->ended[j];
+        copy_floats(r->state + rows[j] * s, tile->next + j * s, s);
     }
 }

@@ -1,5 +1,5 @@
-/* true_dynamics: sequences are carried out in the simulator itself, one after another, from the
- * state in which the real one is. What a planner earns with it is an upper bound for learned models
+/* true_dynamics: sequences are carried out in simulators of its own, one per thread, from the state
+ * in which the real one is. What a planner earns with it is an upper bound for learned models
  * under the same budget. The reward is that of the episode; a simulation that diverges returns NaN,
  * so breaking the physics never pays; after a termination the rest of the horizon earns 0.
  */
@@ -8,23 +8,68 @@
 #include "core/clock.h"
 
 #include <math.h>
+#include <stdatomic.h>
 #include <stdlib.h>
+
+/* candidates that a thread takes at a time: a candidate of a small task takes a microsecond */
+enum { TAKEN = 8 };
+
+/* of one thread; a whole cache line, so that counting disturbs no other */
+typedef struct Lane {
+    void  *simulator;
+    double steps; /* simulated in the evaluation under way */
+    char   apart[48];
+} Lane;
 
 typedef struct Simulation {
     const EnvironmentOps *environment;
-    void                 *simulator;
+    Lane                 *lanes; /* (lane_count) */
+    size_t                lane_count;
     size_t                horizon;
+    /* the evaluation under way */
+    const RolloutTask *task;
+    double            *returns;
+    atomic_bool        expired; /* set by whichever thread sees it */
 } Simulation;
+
+static void destroy_lanes(const EnvironmentOps *environment, Lane *lanes, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        environment->destroy(lanes[i].simulator);
+    }
+    free(lanes);
+}
 
 static void simulation_destroy(void *self) {
     Simulation *simulation = self;
-    if (simulation == NULL) {
-        return;
+    if (simulation != NULL) {
+        destroy_lanes(simulation->environment, simulation->lanes, simulation->lane_count);
+        free(simulation);
     }
-    if (simulation->simulator != NULL) {
-        simulation->environment->destroy(simulation->simulator);
+}
+
+/* a simulator for each of so many threads, at least */
+static Status make_lanes(Simulation *simulation, size_t threads) {
+    const EnvironmentOps *environment = simulation->environment;
+    size_t                made = simulation->lane_count;
+    if (threads <= made) {
+        return STATUS_OK;
     }
-    free(simulation);
+    Lane *lanes = calloc(threads, sizeof *lanes);
+    if (lanes == NULL) {
+        FAIL(STATUS_ERR_NOMEM, "simulation: no memory");
+    }
+    for (size_t i = 0; i < made; i++) {
+        lanes[i].simulator = simulation->lanes[i].simulator;
+    }
+    Status status = STATUS_OK;
+    for (; made < threads && status == STATUS_OK; made += status == STATUS_OK) {
+        status = environment->create(environment, &lanes[made].simulator);
+    }
+    /* what was made is kept: the next try goes on from there */
+    free(simulation->lanes);
+    simulation->lanes = lanes;
+    simulation->lane_count = made;
+    return status;
 }
 
 static Status simulation_create(const EnvironmentOps *environment, void **self) {
@@ -34,7 +79,7 @@ static Status simulation_create(const EnvironmentOps *environment, void **self) 
         FAIL(STATUS_ERR_NOMEM, "simulation: no memory");
     }
     simulation->environment = environment;
-    const Status status = environment->create(environment, &simulation->simulator);
+    const Status status = make_lanes(simulation, 1);
     if (status != STATUS_OK) {
         simulation_destroy(simulation);
         return status;
@@ -48,28 +93,29 @@ static Status simulation_reserve(void *self, const RolloutShape *shape, const Pl
     if (task->snapshot == NULL) {
         FAIL(STATUS_ERR_ARG, "simulation: there is no simulator state to plan from");
     }
+    TRY(make_lanes(simulation, thread_pool_threads(task->pool)));
     simulation->horizon = shape->horizon;
     return STATUS_OK;
 }
 
-/* the return of candidate c; adds to *steps what was simulated */
-static Status simulate(Simulation *simulation, const RolloutTask *task, size_t c, double *total,
-                       double *steps) {
+/* the return of candidate c; adds to lane->steps what was simulated */
+static Status simulate(const Simulation *simulation, Lane *lane, size_t c, double *total) {
     const EnvironmentOps *env = simulation->environment;
+    const RolloutTask    *task = simulation->task;
     const size_t          a = env->action_dim;
     double                state[ENV_MAX_STATE];
     double                action[ENV_MAX_ACTION];
     EnvironmentStep       step = {.reward = 0.0};
     *total = 0.0;
-    TRY(env->load(simulation->simulator, task->plan->snapshot, state));
+    TRY(env->load(lane->simulator, task->plan->snapshot, state));
     for (size_t time = 0; time < simulation->horizon && !step.terminated; time++) {
         const float *drawn = task->actions + (time * task->candidates + c) * a;
         for (size_t d = 0; d < a; d++) {
             action[d] = (double)drawn[d];
         }
         step = (EnvironmentStep){.reward = 0.0};
-        TRY(env->step(simulation->simulator, action, state, &step));
-        *steps += 1.0;
+        TRY(env->step(lane->simulator, action, state, &step));
+        lane->steps += 1.0;
         if (step.diverged) {
             *total = (double)NAN;
             return STATUS_OK;
@@ -79,16 +125,44 @@ static Status simulate(Simulation *simulation, const RolloutTask *task, size_t c
     return STATUS_OK;
 }
 
+static bool is_over(Simulation *simulation) {
+    const double deadline = simulation->task->deadline;
+    if (deadline > 0.0 && clock_monotonic() >= deadline) {
+        atomic_store(&simulation->expired, true);
+    }
+    return atomic_load(&simulation->expired);
+}
+
+/* a ThreadWork */
+static Status simulate_some(void *context, size_t thread, size_t item) {
+    Simulation  *simulation = context;
+    const size_t candidates = simulation->task->candidates;
+    const size_t end = (item + 1) * TAKEN < candidates ? (item + 1) * TAKEN : candidates;
+    for (size_t c = item * TAKEN; c < end && !is_over(simulation); c++) {
+        TRY(simulate(simulation, &simulation->lanes[thread], c, &simulation->returns[c]));
+    }
+    return STATUS_OK;
+}
+
 static Status simulation_evaluate(void *self, const RolloutTask *task, double *returns,
                                   RolloutResult *result) {
-    Simulation *simulation = self;
-    *result = (RolloutResult){.flop = 0.0};
-    for (size_t c = 0; c < task->candidates; c++) {
-        if (task->deadline > 0.0 && clock_monotonic() >= task->deadline) {
-            result->expired = true;
-            break;
-        }
-        TRY(simulate(simulation, task, c, &returns[c], &result->env_steps));
+    Simulation  *simulation = self;
+    ThreadPool  *pool = task->plan->pool;
+    const size_t threads = thread_pool_threads(pool);
+    if (threads > simulation->lane_count) {
+        FAIL(STATUS_ERR_STATE, "simulation: %zu threads, room was made for %zu", threads,
+             simulation->lane_count);
+    }
+    simulation->task = task;
+    simulation->returns = returns;
+    atomic_store(&simulation->expired, false);
+    for (size_t i = 0; i < threads; i++) {
+        simulation->lanes[i].steps = 0.0;
+    }
+    TRY(thread_pool_run(pool, (task->candidates + TAKEN - 1) / TAKEN, simulate_some, simulation));
+    *result = (RolloutResult){.expired = atomic_load(&simulation->expired)};
+    for (size_t i = 0; i < threads; i++) {
+        result->env_steps += simulation->lanes[i].steps; /* whole numbers: any order, same sum */
     }
     return STATUS_OK;
 }

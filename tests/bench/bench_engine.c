@@ -196,7 +196,8 @@ void call_plan(void *context) {
                            .model_self = p->model,
                            .state = state,
                            .seed = 1,
-                           .step = ++p->step};
+                           .step = ++p->step,
+                           .pool = p->pool};
     check(planner_cem_ops.plan(p->planner, &task, action, &report));
     p->flop = report.flop;
     planner_cem_ops.reset(p->planner);
@@ -319,6 +320,7 @@ static void measure_turns(bool quick) {
     for (size_t i = 0; i < sizeof plan_cases / sizeof *plan_cases; i++) {
         if (quick ? plan_cases[i].quick : i < 2) {
             measure_precisions(&plan_cases[i], plan_cases[i].quick ? 20 : 1);
+            measure_threads(&plan_cases[i], plan_cases[i].quick ? 20 : 1);
         }
     }
 }

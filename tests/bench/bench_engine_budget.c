@@ -99,7 +99,7 @@ static void draw_normals(void *context) {
 }
 
 static void sample_tile(Budget *b, const uint32_t *rows, size_t n) {
-    rollout__sample(b->rollout, rows, NULL, n);
+    rollout__sample(b->rollout, b->rollout->tiles, rows, NULL, n);
 }
 
 static void all_samples(void *context) {
@@ -107,7 +107,7 @@ static void all_samples(void *context) {
 }
 
 static void reward_tile(Budget *b, const uint32_t *rows, size_t n) {
-    RolloutTile *tile = &b->rollout->tile;
+    RolloutTile *tile = b->rollout->tiles;
     (void)rows;
     environment_planner_rewards(b->rollout->environment, tile->state, tile->action, tile->next, n,
                                 tile->reward);
@@ -118,7 +118,7 @@ static void all_rewards(void *context) {
 }
 
 static void settle_tile(Budget *b, const uint32_t *rows, size_t n) {
-    rollout__settle(b->rollout, rows, NULL, NULL, n);
+    rollout__settle(b->rollout, b->rollout->tiles, rows, NULL, n);
 }
 
 static void all_settled(void *context) {
@@ -126,7 +126,7 @@ static void all_settled(void *context) {
 }
 
 static void gather_tile(Budget *b, const uint32_t *rows, size_t n) {
-    rollout__gather(b->rollout, b->actions, rows, n);
+    rollout__gather(b->rollout, b->rollout->tiles, b->actions, rows, n);
 }
 
 static void all_gathered(void *context) {
@@ -135,7 +135,7 @@ static void all_gathered(void *context) {
 
 static void predict_tile(Budget *b, const uint32_t *rows, size_t n) {
     (void)rows;
-    check(rollout__predict(b->rollout, &b->plan, 0, n));
+    check(rollout__predict(b->rollout, b->rollout->tiles, &b->plan, 0, n));
 }
 
 static void all_predicted(void *context) {
@@ -228,6 +228,7 @@ static void budget_make(Budget *b, const PlanCase *c) {
                         .tile = TILE},
         &b->plan));
     b->rollout->candidates = (size_t)c->candidates;
+    b->rollout->chunk = TILE;
     const size_t s = b->planning.environment.state_dim;
     memset(b->rollout->state, 0, b->rows * s * sizeof(float));
     memset(b->rollout->ended, 0, b->rows);

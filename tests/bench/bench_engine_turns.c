@@ -58,3 +58,19 @@ void measure_precisions(const PlanCase *c, size_t inner) {
         planning_free(&p[1]);
     }
 }
+
+/* By the clock on the wall: on a busy machine the ratio says how much of a second core was free. */
+void measure_threads(const PlanCase *c, size_t inner) {
+    ThreadPool *pool = NULL;
+    Planning    p[2];
+    Turns       turns;
+    check(thread_pool_create(2, &pool));
+    if (planning_make(c, &p[0]) && planning_make(c, &p[1])) {
+        p[1].pool = pool;
+        take_turns(&p[0], &p[1], inner, clock_monotonic, &turns);
+        print_turns(c->name, "1 thread", "2 threads", p[1].flop, &turns);
+        planning_free(&p[0]);
+        planning_free(&p[1]);
+    }
+    thread_pool_destroy(pool);
+}

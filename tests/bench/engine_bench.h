@@ -3,7 +3,7 @@
  * bench_engine.c           timing, the peak; planning and training
  * bench_engine_products.c  the matrix products of three libraries on the networks' shapes
  * bench_engine_budget.c    where a planning step spends its time, predicted and measured
- * bench_engine_turns.c     planning in float32 and bfloat16, in turn
+ * bench_engine_turns.c     planning in two precisions, with one thread and two, in turn
  * bench_engine_scaling.c   cost against population, particles, horizon, members; memory
  */
 #ifndef TESTS_BENCH_ENGINE_BENCH_H
@@ -11,6 +11,7 @@
 
 #include "core/option.h"
 #include "core/status.h"
+#include "core/thread_pool.h"
 #include "mbrl/environments/environment.h"
 #include "mbrl/planners/backend.h"
 
@@ -78,6 +79,7 @@ typedef struct Planning {
     void          *planner;
     uint64_t       step;
     double         flop; /* of the last step */
+    ThreadPool    *pool; /* NULL = one thread */
 } Planning;
 /** @return false where the environment is not built in, after a line that says so */
 bool planning_make(const PlanCase *c, Planning *out);
@@ -89,6 +91,7 @@ void call_plan(void *context);
 int  measure_products(void);
 void measure_budget(const PlanCase *c);
 void measure_precisions(const PlanCase *c, size_t inner);
+void measure_threads(const PlanCase *c, size_t inner);
 void measure_scaling(void);
 void measure_memory(size_t transitions);
 

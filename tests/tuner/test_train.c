@@ -142,18 +142,24 @@ static int session_end(Session *session) {
     "\"cem_elite_ratio\":0.3,\"particles\":2,\"initial_steps\":20,\"validation_ratio\":0.0,"     \
     "\"activation\":\"tanh\",\"bootstrap\":true}"
 
-static void greet(Session *session) {
+static void greet_with(Session *session, int threads) {
     Reply reply;
     session_open(session);
-    session_say(session, "{\"op\":\"hello\",\"protocol\":1,\"agent\":\"pets\",\"environment\":"
-                         "\"cartpole\",\"unit\":\"episode\",\"cores\":1,"
-                         "\"metrics_wanted\":[],\"later\":[1,2]," TINY "}");
+    session_say(session,
+                "{\"op\":\"hello\",\"protocol\":1,\"agent\":\"pets\",\"environment\":"
+                "\"cartpole\",\"unit\":\"episode\",\"cores\":%d,\"threads\":%d,"
+                "\"metrics_wanted\":[],\"later\":[1,2]," TINY "}",
+                threads, threads);
     session_reply(session, &reply);
     assert_int_equal(reply.kind, REPLY_HELLO);
     assert_int_equal(reply.protocol, PROTOCOL_VERSION);
     assert_true(reply.checkpoint && reply.deterministic);
     assert_contains(reply.trainer, "mbtune");
     reply_reset(&reply);
+}
+
+static void greet(Session *session) {
+    greet_with(session, 1);
 }
 
 /* `from` and `to` may be NULL */
@@ -226,9 +232,10 @@ static void a_chain_goes_on_in_memory_and_from_file(void **state) {
     expect_done(&one, 1);
     assert_true(file_is_folder(first));
 
-    /* in memory: the file is not even named; the second process only has the file */
+    /* in memory: the file is not even named; the second process only has the file, and two threads
+     */
     ask_train(&one, 2, 1, 2, 4, NULL, second);
-    greet(&two);
+    greet_with(&two, 2);
     ask_train(&two, 2, 1, 2, 4, first, third);
     for (int step = 3; step <= 4; step++) {
         expect_row(&one, 2, step, false, row);
@@ -374,6 +381,9 @@ static void a_wrong_hello_ends_the_conversation(void **state) {
         {"{\"op\":\"hello\",\"protocol\":1,\"agent\":\"pets\",\"environment\":\"cartpole\","
          "\"fixed\":{\"ensemble_sizes\":3}}",
          "ensemble_size"},
+        {"{\"op\":\"hello\",\"protocol\":1,\"agent\":\"pets\",\"environment\":\"cartpole\","
+         "\"threads\":0}",
+         "'threads' must be 1 to"},
         {"{\"op\":\"train\",\"segment\":0,\"begin\":0,\"end\":1,\"seed\":1}", "hello"},
         {"{\"op\":\"dance\"}", "dance"},
         {"not json at all", "malformed"},

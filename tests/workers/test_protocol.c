@@ -73,7 +73,8 @@ static void every_other_request_comes_back(void **state) {
                      .unit = "episode",
                      .fixed = fixed,
                      .metrics_wanted = wanted,
-                     .cores = 2};
+                     .cores = 2,
+                     .threads = 2};
     assert_ok(request_write(&hello, &line));
     assert_ok(request_parse(line.data, line.length - 1, &back));
     assert_int_equal(back.kind, REQUEST_HELLO);
@@ -83,6 +84,7 @@ static void every_other_request_comes_back(void **state) {
     assert_null(back.environment);
     assert_string_equal(json_string(json_get(back.environment_definition, "file")), "/robot.xml");
     assert_int_equal(back.cores, 2);
+    assert_int_equal(back.threads, 2);
     assert_int_equal(json_integer(json_get(back.fixed, "ensemble_size")), 5);
     assert_int_equal(json_count(back.metrics_wanted), 1);
     request_reset(&back);
