@@ -83,7 +83,7 @@ void call_plan(void *context);
 /** @return how many numbers differ between the libraries */
 int  measure_products(void);
 void measure_budget(const PlanCase *c);
-void measure_scaling(void);
+void measure_scaling(bool quick);
 void measure_memory(size_t transitions);
 
 #endif
