@@ -47,9 +47,9 @@ static void print_doubled(const char *what, const PlanCase *once, const PlanCase
  * time. The particles are a multiple of both numbers. */
 void measure_scaling(bool quick) {
     PlanCase c = sweep_case(quick);
-    printf(
-        "cost of a step: cart-pole, 5 x 3x200 swish, 200x2 candidates, horizon 10, 10 particles, "
-        "TSinf\n");
+    printf("cost of a step: cart-pole, 5 x 3x200 swish, %.0fx2 candidates, horizon 10, 10 "
+           "particles, TSinf\n",
+           c.candidates);
     const PlanCase once = c;
     c.candidates *= 2.0;
     print_doubled("population", &once, &c);
