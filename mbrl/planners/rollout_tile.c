@@ -22,13 +22,17 @@ static inline void copy_chunk(float *restrict out, const float *restrict in) {
 static inline void copy_floats(float *restrict out, const float *restrict in, size_t n) {
     switch (n / CHUNK) {
     case 5:
-        copy_chunk(out + (size_t)4 * CHUNK, in + (size_t)4 * CHUNK); /* fall through */
+        copy_chunk(out + (size_t)4 * CHUNK, in + (size_t)4 * CHUNK);
+        __attribute__((fallthrough));
     case 4:
-        copy_chunk(out + (size_t)3 * CHUNK, in + (size_t)3 * CHUNK); /* fall through */
+        copy_chunk(out + (size_t)3 * CHUNK, in + (size_t)3 * CHUNK);
+        __attribute__((fallthrough));
     case 3:
-        copy_chunk(out + (size_t)2 * CHUNK, in + (size_t)2 * CHUNK); /* fall through */
+        copy_chunk(out + (size_t)2 * CHUNK, in + (size_t)2 * CHUNK);
+        __attribute__((fallthrough));
     case 2:
-        copy_chunk(out + CHUNK, in + CHUNK); /* fall through */
+        copy_chunk(out + CHUNK, in + CHUNK);
+        __attribute__((fallthrough));
     case 1:
         copy_chunk(out, in);
         copy_chunk(out + n - CHUNK, in + n - CHUNK);

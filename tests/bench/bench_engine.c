@@ -377,7 +377,7 @@ int main(int argc, char **argv) {
         measure_budgets(quick);
     }
     if (wanted(part, "scaling")) {
-        measure_scaling();
+        measure_scaling(quick);
     }
     return 0;
 }

@@ -9,12 +9,16 @@
 
 enum { MOST_OPTIONS = 128 };
 
-#define SWEEP_CASE                                                                                 \
-    (PlanCase) {                                                                                   \
-        .name = "", .environment = "cartpole",                                                     \
-        .networks = {.members = 5, .layers = 3, .width = 200}, .candidates = 200, .iterations = 2, \
-        .horizon = 10, .particles = 10, .propagation = PROPAGATION_TSINF                           \
-    }
+static PlanCase sweep_case(bool quick) {
+    return (PlanCase){.name = "",
+                      .environment = "cartpole",
+                      .networks = {.members = 5, .layers = 3, .width = 200},
+                      .candidates = quick ? 10 : 200,
+                      .iterations = 2,
+                      .horizon = 10,
+                      .particles = 10,
+                      .propagation = PROPAGATION_TSINF};
+}
 
 static Timing time_plan(const PlanCase *c, double *flop) {
     Planning p;
@@ -30,11 +34,10 @@ static Timing time_plan(const PlanCase *c, double *flop) {
 
 /* Times are compared in units of the peak measured around each call, because other load changes the
  * core's speed between two cases. */
-static void print_doubled(const char *what, const PlanCase *doubled) {
-    const PlanCase once = SWEEP_CASE;
-    double         flop[2] = {0.0};
-    const Timing   first = time_plan(&once, &flop[0]);
-    const Timing   second = time_plan(doubled, &flop[1]);
+static void print_doubled(const char *what, const PlanCase *once, const PlanCase *doubled) {
+    double       flop[2] = {0.0};
+    const Timing first = time_plan(once, &flop[0]);
+    const Timing second = time_plan(doubled, &flop[1]);
     printf("  %-11s doubled: time %5.2f times, FLOP %5.2f times  (%.1f -> %.1f ms)\n", what,
            (flop[1] / second.share) / (flop[0] / first.share), flop[1] / flop[0],
            1e3 * first.median, 1e3 * second.median);
@@ -42,33 +45,27 @@ static void print_doubled(const char *what, const PlanCase *doubled) {
 
 /* With more members, equally many rows are predicted by more networks: FLOP stay, and so should the
  * time. The particles are a multiple of both numbers. */
-void measure_scaling(void) {
-    PlanCase c = SWEEP_CASE;
-    printf(
-        "cost of a step: cart-pole, 5 x 3x200 swish, 200x2 candidates, horizon 10, 10 particles, "
-        "TSinf\n");
+void measure_scaling(bool quick) {
+    PlanCase c = sweep_case(quick);
+    printf("cost of a step: cart-pole, 5 x 3x200 swish, %.0fx2 candidates, horizon 10, 10 "
+           "particles, TSinf\n",
+           c.candidates);
+    const PlanCase once = c;
     c.candidates *= 2.0;
-    print_doubled("population", &c);
-    c = SWEEP_CASE;
+    print_doubled("population", &once, &c);
+    c = once;
     c.particles *= 2.0;
-    print_doubled("particles", &c);
-    c = SWEEP_CASE;
+    print_doubled("particles", &once, &c);
+    c = once;
     c.horizon *= 2.0;
-    print_doubled("horizon", &c);
-    c = SWEEP_CASE;
+    print_doubled("horizon", &once, &c);
+    c = once;
     c.networks.members *= 2;
-    print_doubled("members", &c);
-    c = SWEEP_CASE;
-    c.propagation = PROPAGATION_DS; /* every member predicts every row */
-    c.networks.members *= 2;
-    PlanCase once = SWEEP_CASE;
-    once.propagation = PROPAGATION_DS;
-    double       flop[2] = {0.0};
-    const Timing first = time_plan(&once, &flop[0]);
-    const Timing second = time_plan(&c, &flop[1]);
-    printf("  %-11s doubled: time %5.2f times, FLOP %5.2f times  (%.1f -> %.1f ms)\n",
-           "members, DS", (flop[1] / second.share) / (flop[0] / first.share), flop[1] / flop[0],
-           1e3 * first.median, 1e3 * second.median);
+    print_doubled("members", &once, &c);
+    PlanCase joint = once;
+    joint.propagation = PROPAGATION_DS; /* every member predicts every row */
+    c.propagation = PROPAGATION_DS;
+    print_doubled("members, DS", &joint, &c);
 }
 
 static void append_transitions(Pets *pets, size_t count) {
