@@ -22,8 +22,11 @@ static const OptionSpec own_options[PETS_OPTION_COUNT + 1] = {
                                .lower = 0,
                                .upper = 0.5,
                                .default_value = 0.05,
-                               .help = "share of the episodes that is held out of training; where "
-                                       "above 0, one of episodes 1 to 5 is the first (0: none)"},
+                               .dynamic = OPTION_DYNAMIC,
+                               .help =
+                                   "share of the episodes that is held out of training, decided "
+                                   "when an episode begins; where above 0, one of episodes 1 to "
+                                   "5 is the first (0: none)"},
     [PETS_INITIAL_STEPS] = {.name = "initial_steps",
                             .type = OPTION_INT,
                             .lower = 1,
