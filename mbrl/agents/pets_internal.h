@@ -140,6 +140,8 @@ Status pets__make_model(Pets *pets, const double *built, uint64_t seed) MUST_USE
 void pets__same_structure(const Pets *pets, const double *wanted, double *out);
 /* builds the model anew where its structure differs from the options' */
 Status pets__follow_structure(Pets *pets, AgentResult *result) MUST_USE;
+/* where options leave members out of planning and nothing says yet which: finds out */
+Status pets__rank(Pets *pets) MUST_USE;
 /* one training call */
 Status pets__learn(Pets *pets, AgentResult *result) MUST_USE;
 

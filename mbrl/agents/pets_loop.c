@@ -122,11 +122,11 @@ static Status learn_if_due(Pets *pets, AgentResult *result) {
         return STATUS_OK;
     }
     TRY(pets__follow_structure(pets, result));
-    if (result->outcome == AGENT_DIVERGED ||
-        (at->trained && fmod((double)at->control_steps, every) != 0.0)) {
+    if (result->outcome == AGENT_DIVERGED) {
         return STATUS_OK;
     }
-    return pets__learn(pets, result);
+    return at->trained && fmod((double)at->control_steps, every) != 0.0 ? pets__rank(pets)
+                                                                        : pets__learn(pets, result);
 }
 
 static Status planned_action(Pets *pets, double *action, AgentResult *result) {

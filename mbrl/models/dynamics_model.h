@@ -114,6 +114,11 @@ typedef struct DynamicsModelOps {
     Status (*load)(void *self, const void *bytes, size_t length);
     void (*cost)(const ModelCostQuery *query, const double *option_values, ModelCost *out);
 
+    /* optional pair: does an option leave members out of planning, and the last training call did
+     * not compare them? rank() chooses who plans by dataset_judging_rows(); *flop gets what was
+     * predicted for it */
+    bool (*unranked)(const void *self);
+    Status (*rank)(void *self, const Dataset *data, double *flop);
     /* optional; needed where an option is marked OPTION_REBUILDS */
     Status (*rebuild)(void *self, const RebuildTask *task, FitReport *report);
 } DynamicsModelOps;

@@ -120,7 +120,7 @@ static void start_anew(Ensemble *e, uint64_t seed, uint64_t step) {
     for (size_t m = 0; m < e->members; m++) {
         Rng rng = rng_stream_lane(seed, step, RNG_MODEL_INIT, (uint32_t)m);
         network_init(&e->shape, &rng, e->block + m * e->shape.floats);
-        e->member_nll[m] = 0.0;
+        e->member_nll[m] = (double)NAN; /* not compared */
     }
     for (size_t k = 0; k < e->members * e->shape.outputs; k++) {
         e->residual[k] = 1.0;
@@ -297,5 +297,7 @@ const DynamicsModelOps model_ensemble_ops = {
     .save = ensemble__save,
     .load = ensemble__load,
     .cost = ensemble_cost,
+    .unranked = ensemble__is_unranked,
+    .rank = ensemble__rank,
     .rebuild = ensemble__rebuild,
 };

@@ -230,3 +230,29 @@ void ensemble__choose(Ensemble *e) {
         }
     }
 }
+
+Status ensemble__compare(Ensemble *e, const Dataset *data, const uint32_t *rows, size_t count,
+                         double *flop) {
+    for (size_t m = 0; m < e->members; m++) {
+        double nll = (double)NAN;
+        TRY(ensemble__judge(e, data, rows, count, m, &nll));
+        e->member_nll[m] = isnan(nll) ? (double)INFINITY : nll; /* compared, and last */
+    }
+    *flop += (double)(e->members * count) * 2.0 * (double)e->shape.multiplies;
+    ensemble__choose(e);
+    return STATUS_OK;
+}
+
+bool ensemble__is_unranked(const void *self) {
+    const Ensemble *e = self;
+    return ensemble__has_elites(e) && isnan(e->member_nll[0]);
+}
+
+Status ensemble__rank(void *self, const Dataset *data, double *flop) {
+    Ensemble *e = self;
+    size_t    count = 0;
+    *flop = 0.0;
+    TRY(ensemble__check_data(e, data));
+    const uint32_t *rows = dataset_judging_rows(data, &count);
+    return count == 0 ? STATUS_OK : ensemble__compare(e, data, rows, count, flop);
+}
