@@ -47,6 +47,7 @@ typedef struct AgentCost {
     double plan_flop;        /* per control step */
     double plan_env_steps;   /* simulated per control step, where the planner has the simulator */
     double train_flop;       /* of one episode's training calls, at `rows` transitions */
+    double rebuild_flop;     /* of building the model anew for another structure, at most */
     double checkpoint_bytes; /* own bytes of one checkpoint at `rows` transitions */
     double env_steps;        /* control steps of one episode at most */
     double first_row_steps;  /* environment steps until the first row of metrics, at most */

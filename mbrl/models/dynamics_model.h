@@ -59,6 +59,7 @@ typedef struct RebuildTask {
 typedef struct ModelCost {
     double predict_flop; /* of one row */
     double fit_flop;     /* of one training call, all epochs */
+    double rebuild_flop; /* of one epoch of rebuild(), judging and comparing included; 0 without */
     double bytes;        /* of save() */
     size_t members;      /* bootstrap columns of the dataset */
     size_t planning;     /* members that plan */

@@ -240,19 +240,24 @@ static double ensemble_predict_flop(const void *self) {
     return 2.0 * (double)e->shape.multiplies;
 }
 
+static double judging_rows(const ModelCostQuery *query) {
+    return (double)(query->held > 0 ? query->held : query->rows);
+}
+
+/* are members compared at the end of a call? */
+static bool is_compared(const double *values) {
+    const double elites = values[ENSEMBLE_ELITES];
+    return values[ENSEMBLE_KIND] == NETWORK_DETERMINISTIC ||
+           (elites > 0.0 && elites < values[ENSEMBLE_SIZE]);
+}
+
 /* rows that are predicted to judge a member, in one training call */
 static double judged_rows(const ModelCostQuery *query, const double *values) {
-    const double rows = (double)(query->held > 0 ? query->held : query->rows);
-    const double elites = values[ENSEMBLE_ELITES];
-    double       times = 0.0;
+    double times = is_compared(values) ? 1.0 : 0.0;
     if (values[ENSEMBLE_PATIENCE] > 0.0) {
         times += 1.0 + values[ENSEMBLE_TRAIN_EPOCHS];
     }
-    if (values[ENSEMBLE_KIND] == NETWORK_DETERMINISTIC ||
-        (elites > 0.0 && elites < values[ENSEMBLE_SIZE])) {
-        times += 1.0;
-    }
-    return times * rows;
+    return times * judging_rows(query);
 }
 
 static void ensemble_cost(const ModelCostQuery *query, const double *option_values,
@@ -270,6 +275,9 @@ static void ensemble_cost(const ModelCostQuery *query, const double *option_valu
         .predict_flop = predict,
         .fit_flop = members * option_values[ENSEMBLE_TRAIN_EPOCHS] * epoch +
                     members * judged_rows(query, option_values) * predict,
+        /* after every epoch the mixture is judged */
+        .rebuild_flop = members * (epoch + (is_compared(option_values) ? 2.0 : 1.0) *
+                                               judging_rows(query) * predict),
         .bytes = (double)ensemble__saved_bytes(&shape, (size_t)members),
         .members = (size_t)members,
         .planning = (size_t)((elites > 0.0 && elites < members) ? elites : members),

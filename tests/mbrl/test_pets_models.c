@@ -314,8 +314,17 @@ static void a_changed_structure_learns_up_to_the_old_model(void **state) {
     bench_option(options, "rebuild_epochs", 1);
     bench_option(options, "hidden_width", 12);
     assert_ok(bench_pets()->set(pets, options, 6));
+    AgentCost    cost;
+    const double spent = pets->at.in_episode ? pets->at.train_flop : 0.0;
+    const double rows = (double)pets->data->n;
+    const double share = (double)pets->data->held_count / rows;
     train_on(pets, 1);
     assert_int_equal(watched_report.epochs, 1);
+    /* what `mbtune validate` announces for these rows is a bound, and a close one */
+    bench_option(options, "validation_ratio", share);
+    bench_pets()->cost(cartpole(), options, rows, &cost);
+    assert_true(pets->at.train_flop - spent <= cost.rebuild_flop * (1.0 + 1e-12));
+    assert_true(pets->at.train_flop - spent > 0.9 * cost.rebuild_flop);
     pets__destroy(pets);
 }
 
