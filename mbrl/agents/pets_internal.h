@@ -115,8 +115,6 @@ const PlannerBackend *pets__backend(const double *options);
 /* plans in the simulator: no random part, no training, no experience */
 bool   pets__has_true_dynamics(const double *options);
 double pets__option(const double *options, PetsOption option);
-/* checks every value; STATUS_ERR_RANGE names the option */
-Status pets__options_check(const double *options) MUST_USE;
 /* agent_pets_ops.check */
 Status pets__check(const EnvironmentOps *environment, const double *options,
                    Buffer *notes) MUST_USE;

@@ -182,14 +182,6 @@ double pets__option(const double *options, PetsOption option) {
     return options[own_first + option];
 }
 
-Status pets__options_check(const double *options) {
-    const OptionSpec *specs = pets__options();
-    for (size_t i = 0; specs[i].name != NULL; i++) {
-        TRY(option_check(&specs[i], options[i]));
-    }
-    return STATUS_OK;
-}
-
 /* members that plan in a model of these values; is it probabilistic? */
 static size_t members_of(const double *options, bool *stochastic) {
     ModelCost            cost;
@@ -204,7 +196,7 @@ Status pets__check(const EnvironmentOps *environment, const double *options, Buf
     bool          stochastic = true;
 
     (void)environment;
-    TRY(pets__options_check(options));
+    TRY(option_check_all(pets__options(), options));
     if (pets__has_true_dynamics(options)) {
         return STATUS_OK; /* nothing is learned, so nothing has to go with it */
     }

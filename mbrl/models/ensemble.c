@@ -135,7 +135,7 @@ static void ensemble_reset(void *self, uint64_t seed, uint64_t step) {
 static Status ensemble_create(const DynamicsModelSetup *setup, const double *option_values,
                               void **self) {
     *self = NULL;
-    TRY(model_check_options(ensemble_options, option_values));
+    TRY(option_check_all(ensemble_options, option_values));
     if (setup->input_dim == 0 || setup->output_dim == 0) {
         FAIL(STATUS_ERR_ARG, "ensemble: %zu inputs and %zu outputs, expected at least 1 of each",
              setup->input_dim, setup->output_dim);
@@ -163,7 +163,7 @@ static Status ensemble_create(const DynamicsModelSetup *setup, const double *opt
 
 static Status ensemble_set(void *self, const double *option_values) {
     Ensemble *e = self;
-    TRY(model_check_options(ensemble_options, option_values));
+    TRY(option_check_all(ensemble_options, option_values));
     TRY(model_check_same("ensemble", ensemble_options, e->values, option_values));
     memcpy(e->values, option_values, sizeof e->values);
     ensemble__choose(e);
