@@ -2,6 +2,7 @@
 
 #include "core/clock.h"
 #include "mbrl/models/lane_gemm.h"
+#include "tuner/study_effects.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -285,7 +286,7 @@ Status study_warnings(const Study *study, const StudyCost *cost, Buffer *out) {
                       "of these has dynamic: true\n",
                       study->scheduler->name);
     }
-    return buffer_status(out);
+    return study_effects(study, out);
 }
 
 /* The kernel that agents spend their time in, at the size of one layer of theirs. */

@@ -68,6 +68,9 @@ typedef struct AgentOps {
      * @return STATUS_OK; STATUS_ERR_RANGE (an option), STATUS_ERR_ARG with a sentence
      */
     Status (*check)(const EnvironmentOps *environment, const double *option_values, Buffer *notes);
+    /* row of the option whose value leaves row `option` without effect; the number of rows where it
+     * has one */
+    size_t (*overruled_by)(const double *option_values, size_t option);
     Status (*create)(const EnvironmentOps *environment, AgentUnit unit, const double *option_values,
                      uint64_t seed, void **self);
     void (*destroy)(void *self);

@@ -175,6 +175,7 @@ const AgentOps agent_pets_ops = {
     .metrics = pets__metrics,
     .options = pets__options,
     .check = pets__check,
+    .overruled_by = pets__overruled_by,
     .create = pets_create,
     .destroy = pets__destroy,
     .set = pets_set,

@@ -1,6 +1,7 @@
 /** @file pets_internal.h  The PETS agent's parts, shared by its files only (and its tests).
  *
  * pets_options.c  hyperparameters: the model's rows, the planner's, its own
+ * pets_overruled.c  hyperparameters that have no effect beside others
  * pets.c          making, changing, destroying; cost; the table of functions
  * pets_loop.c     the loop: random steps, then train, plan, act, store
  * pets_learn.c    training calls: limit of the data, resets, a model whose structure changed
@@ -123,6 +124,10 @@ double pets__predictions(const double *options);
 size_t pets__input_dim(const EnvironmentOps *environment);
 /* the state, and the reward where it is learned: number state_dim */
 size_t pets__output_dim(const EnvironmentOps *environment, const double *options);
+
+/* pets_overruled.c */
+/* agent_pets_ops.overruled_by */
+size_t pets__overruled_by(const double *option_values, size_t option);
 
 /* pets.c */
 Status pets__create(const EnvironmentOps *environment, AgentUnit unit, const double *options,

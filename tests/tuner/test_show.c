@@ -513,44 +513,6 @@ static void validation_counts_and_prices_a_study(void **state) {
     free(path);
 }
 
-/* A structure that may change costs rebuilds: one a change at most, in the dearest figure only. */
-static void rebuilds_are_in_the_dearest_figure(void **state) {
-    Fixture    *f = *state;
-    char       *path = file_join(f->folder, "rebuilt.yaml");
-    double      highest[2];
-    double      rebuild = 0.0;
-    const char *head = "name: rebuilt\nagent: pets\nenvironment: cartpole\n"
-                       "objective: {metric: episode_reward, direction: maximize}\n"
-                       "budget: {per_trial: 8, segment: 2, total: 32}\n"
-                       "scheduler: {name: pbt, population: 4}\n"
-                       "confirm: {top: 2, seeds: 3}\n"
-                       "fixed: {rebuild_epochs: 40}\n"
-                       "hyperparameters:\n"
-                       "  model_learning_rate: {type: float, lower: 1e-4, upper: 1e-2, log: true}\n"
-                       "  hidden_width: {type: int, lower: 50, upper: 200, dynamic: ";
-
-    for (int dynamic = 0; dynamic < 2; dynamic++) {
-        char text[2048];
-        (void)snprintf(text, sizeof text, "%s%s}\n", head, dynamic ? "true" : "false");
-        assert_ok(file_write_atomic(path, text, strlen(text)));
-        assert_ok(run(f, command_validate, path, WORDS("-f", "json", NULL)));
-        Json *json = parsed(f);
-        /* 16 segments less 4 roots; 2 schedules on 3 seeds with 3 changes each */
-        assert_int_equal(json_integer(json_get(json, "rebuilds")), dynamic ? 12 + 18 : 0);
-        highest[dynamic] = json_number(json_get(json_get(json, "study_flop"), "highest"));
-        const Json *each = json_get(json, "rebuild_flop");
-        rebuild = json_number(json_get(each, "highest"));
-        assert_true(json_number(json_get(each, "lowest")) > 0.0);
-        assert_close(json_number(json_get(each, "defaults")), rebuild, 0.0, 1e-12);
-        json_release(json);
-        assert_ok(run(f, command_validate, path, WORDS(NULL)));
-        assert_true((strstr(buffer_text(&f->out), "built anew 30 times, at most") != NULL) ==
-                    (dynamic != 0));
-    }
-    assert_close(highest[1] - highest[0], 30.0 * rebuild, 0.0, 1e-6);
-    free(path);
-}
-
 static void segments_too_short_for_a_first_episode_are_warned_of(void **state) {
     Fixture *f = *state;
     char    *path = file_join(f->folder, "short.yaml");
@@ -618,7 +580,6 @@ int main(void) {
         cmocka_unit_test_setup_teardown(an_environment_shows_its_facts, setup, teardown),
         cmocka_unit_test_setup_teardown(every_example_is_good, setup, teardown),
         cmocka_unit_test_setup_teardown(validation_counts_and_prices_a_study, setup, teardown),
-        cmocka_unit_test_setup_teardown(rebuilds_are_in_the_dearest_figure, setup, teardown),
         cmocka_unit_test_setup_teardown(segments_too_short_for_a_first_episode_are_warned_of, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(a_population_with_nothing_to_change_is_warned_of, setup,
