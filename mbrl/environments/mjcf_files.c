@@ -209,14 +209,13 @@ static Status find_below(Scan *scan, const char *place, const char *asset) {
     return status;
 }
 
-static Status find_assets(Scan *scan) {
-    for (size_t i = 0; i < scan->assets.count; i++) {
-        TRY(find_below(scan, ".", scan->assets.items[i]));
-        for (size_t k = 0; k < scan->places.count; k++) {
-            TRY(find_below(scan, scan->places.items[k], scan->assets.items[i]));
-        }
+/* beside the model, and below every directory that any of the texts names */
+static Status find_asset(Scan *scan, const char *asset) {
+    Status status = find_below(scan, ".", asset);
+    for (size_t k = 0; k < scan->places.count && status == STATUS_OK; k++) {
+        status = find_below(scan, scan->places.items[k], asset);
     }
-    return STATUS_OK;
+    return status;
 }
 
 /* the contents one after another; only what is named makes a list of it */
@@ -249,7 +248,9 @@ static Status scan_all(Scan *scan, const char *file, uint64_t *out) {
     for (size_t i = 0; i < scan->texts.count; i++) {
         TRY(scan_text(scan, scan->texts.items[i], i == 0 ? &own : &other));
     }
-    TRY(find_assets(scan));
+    for (size_t i = 0; i < scan->assets.count; i++) {
+        TRY(find_asset(scan, scan->assets.items[i]));
+    }
     buffer_init(&list, TEXT_BYTES);
     const Status status = hash_all(scan, own, &list, out);
     buffer_reset(&list);
