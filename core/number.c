@@ -81,3 +81,12 @@ bool number_parse_integer(const char *text, int64_t *out) {
     *out = value;
     return true;
 }
+
+bool number_all_finite(const double *values, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        if (!isfinite(values[i])) {
+            return false;
+        }
+    }
+    return true;
+}

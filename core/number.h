@@ -22,5 +22,7 @@ void number_format(double value, char text[NUMBER_TEXT_SIZE]);
 bool number_parse(const char *text, double *out);
 /** Reads a decimal integer that fills the whole text; false if it is none or does not fit. */
 bool number_parse_integer(const char *text, int64_t *out);
+/** No NaN and no infinity among n numbers. */
+bool number_all_finite(const double *values, size_t n);
 
 #endif

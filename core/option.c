@@ -98,6 +98,13 @@ Status option_check(const OptionSpec *spec, double value) {
     return STATUS_OK;
 }
 
+Status option_check_all(const OptionSpec *specs, const double *values) {
+    for (size_t i = 0; specs[i].name != NULL; i++) {
+        TRY(option_check(&specs[i], values[i]));
+    }
+    return STATUS_OK;
+}
+
 /* STATUS_ERR_PARSE with what the option takes */
 static Status refuse_text(const OptionSpec *spec, const char *text) {
     char expected[STATUS_TEXT_SIZE / 2];

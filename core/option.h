@@ -43,6 +43,8 @@ void option_defaults(const OptionSpec *specs, double *values);
  * @return STATUS_OK; STATUS_ERR_RANGE with name, value and allowed range in the text
  */
 Status option_check(const OptionSpec *spec, double value) MUST_USE;
+/** Checks the number of every row; as option_check() of the first that is refused. */
+Status option_check_all(const OptionSpec *specs, const double *values) MUST_USE;
 /**
  * Parses text ("0.5", "true", "relative") for one option.
  * @param out  out  the value; left alone on failure

@@ -281,7 +281,6 @@ Status report_evaluations(Results *results, Json **out) {
 
 /* ---- trials --------------------------------------------------------------------------------- */
 
-/* ?1 turns the first objective so that larger is better */
 static const char trials_sql[] =
     "SELECT t.id, t.kind, t.number, t.\"repeat\" AS \"repeat\", t.source,"
     " (SELECT count(*) FROM segment WHERE trial = t.id) AS segments,"
@@ -293,9 +292,7 @@ static const char trials_sql[] =
     "      THEN 'queued'"
     "      ELSE (SELECT state FROM segment WHERE trial = t.id ORDER BY id DESC LIMIT 1)"
     "      END AS state,"
-    " (SELECT s.id FROM segment AS s JOIN segment_result AS r ON r.segment = s.id"
-    "   AND r.kind = 'objective' AND r.number = 0 WHERE s.trial = t.id AND s.state = 'finished'"
-    "   ORDER BY r.value * ?1 DESC, s.id LIMIT 1) AS best_segment,"
+    " NULL AS best_segment,"
     " (SELECT id FROM segment WHERE trial = t.id AND state = 'finished'"
     "   ORDER BY id DESC LIMIT 1) AS last_segment"
     " FROM trial AS t ORDER BY t.id";
@@ -309,18 +306,42 @@ static Status trial_objective(Results *results, sqlite3_stmt *statement, int col
 
 static Status trial_fill(Results *results, sqlite3_stmt *statement, Json *row) {
     TRY(row_fill(statement, row));
-    TRY(trial_objective(results, statement, 8, "best_objective", row));
+    TRY(json_set(row, "best_objective", json_new_null())); /* its place; see best_of_trial() */
     return trial_objective(results, statement, 9, "last_objective", row);
+}
+
+/* the best segment of one trial, as report_best() ranks */
+static Status best_of_trial(Results *results, const Tree *tree, Json *row) {
+    const int64_t   trial = json_integer(json_get(row, "id"));
+    const TreeNode *best = NULL;
+    Json           *value = NULL;
+    for (size_t i = 0; i < tree->count; i++) {
+        const TreeNode *node = &tree->nodes[i];
+        if (node->trial == trial && node->sound && !isnan(node->fitness) &&
+            (best == NULL || results__tree_compare(node, best) < 0)) {
+            best = node;
+        }
+    }
+    if (best == NULL) {
+        return STATUS_OK;
+    }
+    TRY(json_set(row, "best_segment", json_new_integer(best->id)));
+    TRY(results__objective_json(results, best->id, &value));
+    return json_set(row, "best_objective", value);
 }
 
 static Status trials(Results *results, Json *array) {
     sqlite3_stmt *statement = NULL;
-    char          metric[256];
-    bool          maximize = true;
-    int64_t       window = 0;
-    TRY(results__first_objective(results, metric, sizeof metric, &maximize, &window));
-    TRY(results__query(results, trials_sql, &statement, "d", maximize ? 1.0 : -1.0));
-    return rows_fill(results, statement, trial_fill, array);
+    Tree          tree = {.nodes = NULL};
+    TRY(results__query(results, trials_sql, &statement, ""));
+    TRY(rows_fill(results, statement, trial_fill, array));
+    TRY(results__tree_load(results, &tree));
+    Status status = STATUS_OK;
+    for (size_t i = 0; i < json_count(array) && status == STATUS_OK; i++) {
+        status = best_of_trial(results, &tree, json_at(array, i));
+    }
+    results__tree_reset(&tree);
+    return status;
 }
 
 Status report_trials(Results *results, Json **out) {

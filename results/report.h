@@ -49,6 +49,9 @@ Status report_best(Results *results, Json **out) MUST_USE;
  * another), best first, ranked as in report_best() without confirmation. Where configurations have
  * several chains, one segment of each configuration. */
 Status report_top(Results *results, size_t count, int64_t *segments, size_t *found) MUST_USE;
+/** Is a segment out of every ranking? An episode diverged (metric `episode_diverged` above 0) in
+ * the window of its first objective, and the study does not say `allow_diverged`. */
+Status report_is_diverged(Results *results, int64_t segment, bool *diverged) MUST_USE;
 /** Ids of the walk from the root to `segment`, root first. The caller frees `*ids`. */
 Status report_lineage(Results *results, int64_t segment, int64_t **ids, size_t *count) MUST_USE;
 /** The schedule of a leaf as JSON: study, agent, environment, unit, objective, provenance and

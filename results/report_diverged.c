@@ -13,7 +13,13 @@ enum { REDUCE_BYTES = 32 };
 
 static const char metric[] = "episode_diverged";
 
-/* of the first objective: values that count, 0 = all of the lineage */
+/* what a study says of diverged episodes */
+typedef struct Rule {
+    bool    allowed;
+    size_t  window; /* values that count in the first objective; 0 = all of the lineage */
+    double *values; /* (window) scratch */
+} Rule;
+
 static Status window_read(Results *results, size_t *window) {
     char          reduce[REDUCE_BYTES];
     sqlite3_stmt *statement = NULL;
@@ -33,14 +39,71 @@ static Status window_read(Results *results, size_t *window) {
     return STATUS_OK;
 }
 
-static bool any_above_zero(const double *values, size_t count) {
-    for (size_t i = 0; i < count; i++) {
-        if (values[i] > 0.0) {
-            return true;
-        }
+static Status rule_read(Results *results, Rule *out) {
+    int64_t allowed = 0;
+    Rule    rule = {.values = NULL};
+    TRY(results__integer(results,
+                         "SELECT json_valid(definition) AND"
+                         " coalesce(json_extract(iif(json_valid(definition), definition, '{}'),"
+                         " '$.allow_diverged'), 0) FROM study",
+                         0, &allowed, ""));
+    rule.allowed = allowed != 0;
+    TRY(window_read(results, &rule.window));
+    rule.values = calloc(rule.window + 1, sizeof *rule.values);
+    if (rule.values == NULL) {
+        FAIL(STATUS_ERR_NOMEM, "no memory for a window of %zu episodes", rule.window);
     }
-    return false;
+    *out = rule;
+    return STATUS_OK;
 }
+
+static Status any_in_line(Results *results, int64_t segment, bool *any) {
+    int64_t name = 0;
+    TRY(results__name_find(results, metric, &name));
+    for (int64_t id = segment; name != 0 && id != 0 && !*any;) {
+        sqlite3_stmt *statement = NULL;
+        bool          row = false;
+        TRY(results__query(results,
+                           "SELECT s.parent, EXISTS (SELECT 1 FROM metric AS m WHERE"
+                           " m.owner = s.id AND m.name = ? AND m.value > 0)"
+                           " FROM segment AS s WHERE s.id = ?",
+                           &statement, "ii", name, id));
+        TRY(results__step(results, statement, &row));
+        id = row ? results__column_integer(statement, 0, 0) : 0;
+        *any = row && results__column_integer(statement, 1, 0) != 0;
+        (void)sqlite3_reset(statement);
+    }
+    return STATUS_OK;
+}
+
+/* The rule: a diverged episode counts in the first objective of the segment, and the study does not
+ * allow that. */
+static Status rule_judge(Results *results, const Rule *rule, int64_t segment, bool *diverged) {
+    size_t found = 0;
+    size_t own = 0;
+    *diverged = false;
+    if (rule->allowed) {
+        return STATUS_OK;
+    }
+    if (rule->window == 0) {
+        return any_in_line(results, segment, diverged);
+    }
+    TRY(results_lineage_window(results, segment, metric, rule->window, rule->values, &found, &own));
+    for (size_t i = 0; i < found; i++) {
+        *diverged = *diverged || rule->values[i] > 0.0;
+    }
+    return STATUS_OK;
+}
+
+Status report_is_diverged(Results *results, int64_t segment, bool *diverged) {
+    Rule rule = {.values = NULL};
+    TRY(rule_read(results, &rule));
+    const Status status = rule_judge(results, &rule, segment, diverged);
+    free(rule.values);
+    return status;
+}
+
+/* ---- the tree ------------------------------------------------------------------------------- */
 
 /* tainted[i]: segment i or one of its ancestors has a diverged episode */
 static Status taint(Results *results, const Tree *tree, bool *tainted) {
@@ -72,58 +135,35 @@ static Status taint(Results *results, const Tree *tree, bool *tainted) {
     return STATUS_OK;
 }
 
-/* does a diverged episode of its line count in the objective of `node`? window 0: any does */
-static Status counts(Results *results, const TreeNode *node, size_t window, double *values,
-                     bool *diverged) {
-    size_t found = 0;
-    size_t own = 0;
-    *diverged = true;
-    if (window > 0) {
-        TRY(results_lineage_window(results, node->id, metric, window, values, &found, &own));
-        *diverged = any_above_zero(values, found);
-    }
-    return STATUS_OK;
-}
-
-static Status judge(Results *results, const bool *tainted, size_t window, double *values,
-                    Tree *tree) {
+static Status judge(Results *results, const Rule *rule, const bool *tainted, Tree *tree) {
     for (size_t i = 0; i < tree->count; i++) {
         TreeNode *node = &tree->nodes[i];
         bool      diverged = false;
-        if (!node->eligible || !tainted[i]) {
+        if (!node->sound || !tainted[i]) {
             continue;
         }
-        TRY(counts(results, node, window, values, &diverged));
+        TRY(rule_judge(results, rule, node->id, &diverged));
         if (diverged) {
+            tree->diverged += node->eligible ? 1 : 0;
+            node->sound = false;
             node->eligible = false;
-            tree->diverged++;
         }
     }
     return STATUS_OK;
 }
 
 Status results__tree_drop_diverged(Results *results, Tree *tree) {
-    int64_t allowed = 0;
-    size_t  window = 0;
-    TRY(results__integer(results,
-                         "SELECT json_valid(definition) AND"
-                         " coalesce(json_extract(iif(json_valid(definition), definition, '{}'),"
-                         " '$.allow_diverged'), 0) FROM study",
-                         0, &allowed, ""));
-    if (allowed != 0) {
-        return STATUS_OK;
-    }
-    TRY(window_read(results, &window));
-    bool   *tainted = calloc(tree->count + 1, sizeof *tainted);
-    double *values = calloc(window + 1, sizeof *values);
-    Status  status = STATUS_OK;
-    if (tainted == NULL || values == NULL) {
+    Rule rule = {.values = NULL};
+    TRY(rule_read(results, &rule));
+    bool  *tainted = calloc(tree->count + 1, sizeof *tainted);
+    Status status = STATUS_OK;
+    if (tainted == NULL) {
         status = FAILURE(STATUS_ERR_NOMEM, "no memory for %zu segments", tree->count);
-    } else {
-        status = taint(results, tree, tainted);
-        status = (status == STATUS_OK) ? judge(results, tainted, window, values, tree) : status;
+    } else if (!rule.allowed) {
+        status = taint(results, tree, tainted); /* most lines have none at all */
+        status = (status == STATUS_OK) ? judge(results, &rule, tainted, tree) : status;
     }
     free(tainted);
-    free(values);
+    free(rule.values);
     return status;
 }

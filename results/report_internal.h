@@ -12,7 +12,8 @@ typedef struct TreeNode {
     int64_t trial;
     int64_t configuration; /* number of its trial */
     int64_t end;
-    bool    eligible; /* finished, of a tuning trial, no diverged episode in its window */
+    bool    sound;    /* finished, no diverged episode in its window (or the study allows it) */
+    bool    eligible; /* that, and of a tuning trial */
     bool    feasible; /* every constraint is known and holds */
     double  fitness;  /* first objective, turned so that larger is better; NaN if there is none */
 } TreeNode;
@@ -26,8 +27,8 @@ typedef struct Tree {
 } Tree;
 
 Status results__tree_load(Results *results, Tree *out) MUST_USE;
-/** Segments in whose objective window an episode diverged are eligible no more, unless the study
- * says `allow_diverged`. */
+/** Segments in whose objective window an episode diverged are neither sound nor eligible, unless
+ * the study says `allow_diverged`. */
 Status          results__tree_drop_diverged(Results *results, Tree *tree) MUST_USE;
 void            results__tree_reset(Tree *tree);
 const TreeNode *results__tree_find(const Tree *tree, int64_t id);

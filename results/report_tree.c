@@ -9,11 +9,12 @@
 /* ?1 turns the objective so that larger is better. Feasible: no constraint of the study that lacks
  * a value inside its bounds. */
 static const char tree_sql[] =
-    "SELECT s.id, s.parent, s.trial, s.\"end\", s.state = 'finished' AND t.kind = 'tune',"
+    "SELECT s.id, s.parent, s.trial, s.\"end\", s.state = 'finished',"
     " r.value * ?1, NOT EXISTS (SELECT 1 FROM constraint_spec AS c"
     "  LEFT JOIN segment_result AS v ON v.segment = s.id AND v.kind = 'constraint'"
     "   AND v.number = c.id"
-    "  WHERE v.value IS NULL OR v.value < c.lower OR v.value > c.upper), t.number, t.\"repeat\""
+    "  WHERE v.value IS NULL OR v.value < c.lower OR v.value > c.upper), t.number, t.\"repeat\","
+    " t.kind = 'tune'"
     " FROM segment AS s JOIN trial AS t ON t.id = s.trial"
     " LEFT JOIN segment_result AS r ON r.segment = s.id AND r.kind = 'objective'"
     "  AND r.number = 0 ORDER BY s.id LIMIT ?2";
@@ -27,12 +28,14 @@ static Status tree_fill(Results *results, size_t capacity, Tree *tree) {
         if (!row) {
             return STATUS_OK;
         }
+        const bool finished = results__column_integer(statement, 4, 0) != 0;
         tree->nodes[tree->count++] = (TreeNode){
             .id = results__column_integer(statement, 0, 0),
             .parent = results__column_integer(statement, 1, 0),
             .trial = results__column_integer(statement, 2, 0),
             .end = results__column_integer(statement, 3, 0),
-            .eligible = results__column_integer(statement, 4, 0) != 0,
+            .sound = finished,
+            .eligible = finished && results__column_integer(statement, 9, 0) != 0,
             .fitness = results__column_double(statement, 5),
             .feasible = results__column_integer(statement, 6, 0) != 0,
             .configuration = results__column_integer(statement, 7, 0),

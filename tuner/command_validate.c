@@ -124,6 +124,8 @@ static Status fill_json(const Study *study, const StudyCost *cost, double rate,
     }
     TRY(add_range(root, "plan_flop", &cost->plan_flop, 1.0));
     TRY(add_range(root, "plan_env_steps", &cost->plan_steps, 1.0));
+    TRY(json_set(root, "rebuilds", json_new_integer(cost->rebuilds)));
+    TRY(add_range(root, "rebuild_flop", &cost->rebuild_flop, 1.0));
     TRY(add_range(root, "study_flop", &cost->study_flop, 1.0));
     TRY(add_range(root, "disk_bytes", &cost->disk_bytes, 1.0));
     TRY(json_set(root, "flop_per_second", json_new_number(rate)));
@@ -214,6 +216,9 @@ static Status put_cost(const StudyCost *cost, double rate, Buffer *out) {
     if (simulated) {
         range_row(&table, "  simulated, per control step", &cost->plan_steps, 1.0, steps_text);
     } else {
+        if (cost->rebuilds > 0) {
+            range_row(&table, "  a model built anew, at most", &cost->rebuild_flop, 1.0, flop_text);
+        }
         range_row(&table, "  whole study", &cost->study_flop, 1.0, flop_text);
         range_row(&table, "  core-hours", &cost->study_flop, 1.0 / rate / 3600.0, hours_text);
     }
@@ -222,6 +227,12 @@ static Status put_cost(const StudyCost *cost, double rate, Buffer *out) {
     const Status status = table_text(&table, cli_style(STDOUT_FILENO), out);
     table_reset(&table);
     TRY(status);
+    if (cost->rebuilds > 0 && !simulated) {
+        buffer_printf(out,
+                      "  dearest: with a model built anew %" PRId64
+                      " times, at most (where the structure changes; ends early as a rule)\n",
+                      cost->rebuilds);
+    }
     if (simulated) {
         buffer_puts(out, "  core-hours: not known, the simulator's steps take most of the time\n");
         return buffer_status(out);

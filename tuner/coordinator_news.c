@@ -4,6 +4,7 @@
  * what would repeat itself (a diverged model, a violated protocol, too much memory) is the outcome.
  */
 #include "core/clock.h"
+#include "results/report.h"
 #include "tuner/coordinator_state.h"
 
 #include <inttypes.h>
@@ -217,33 +218,17 @@ bool coordinator__feasible(const Coordinator *c, const double *constraints) {
     return true;
 }
 
-/* an episode of the first objective's window diverged, and the study does not allow that */
-static Status is_barred(Coordinator *c, int64_t segment, bool *barred) {
-    size_t found = 0;
-    size_t own = 0;
-    *barred = false;
-    if (c->study->allow_diverged) {
-        return STATUS_OK;
-    }
-    TRY(results_lineage_window(c->results, segment, "episode_diverged",
-                               window_of(c, &c->study->objectives[0]), c->window, &found, &own));
-    for (size_t i = 0; i < found; i++) {
-        *barred = *barred || c->window[i] > 0.0;
-    }
-    return STATUS_OK;
-}
-
 /* as report_best() ranks: what keeps the constraints first, then the first objective */
 static Status note_best(Coordinator *c, const Outstanding *event) {
-    bool barred = false;
+    bool diverged = false;
     if (c->phase != PHASE_TUNE) {
         return STATUS_OK;
     }
     if (c->study->repeats > 1) {
         return coordinator__restore_best(c); /* the best mean over chains, not the luckiest chain */
     }
-    TRY(is_barred(c, event->id, &barred));
-    if (barred) {
+    TRY(report_is_diverged(c->results, event->id, &diverged));
+    if (diverged) {
         return STATUS_OK;
     }
     const bool   feasible = coordinator__feasible(c, event->constraints);

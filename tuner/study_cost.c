@@ -2,6 +2,7 @@
 
 #include "core/clock.h"
 #include "mbrl/models/lane_gemm.h"
+#include "tuner/study_effects.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -47,6 +48,11 @@ static double plan_steps(const Study *study, const AgentCost *cost) {
 static double unit_flop(const Study *study, const AgentCost *cost) {
     const double steps = unit_steps(study, cost);
     return steps * (cost->plan_flop + cost->train_flop / cost->env_steps);
+}
+
+static double rebuild_flop(const Study *study, const AgentCost *cost) {
+    (void)study;
+    return cost->rebuild_flop;
 }
 
 static double checkpoint_bytes(const Study *study, const AgentCost *cost) {
@@ -160,6 +166,33 @@ static double disk(const Study *study, const StudyCost *cost, double checkpoint)
            units * (double)metrics * METRIC_ROW_BYTES;
 }
 
+/* Does a change of some hyperparameter build a part of the agent anew? */
+static bool has_dynamic_structure(const Study *study) {
+    const OptionSpec *specs = study->agent->options();
+    const size_t      rows = option_count(specs);
+    for (size_t i = 0; i < space_count(study->space); i++) {
+        const SpaceParameter *parameter = space_at(study->space, i);
+        const size_t          row = option_find(specs, parameter->name);
+        if (parameter->dynamic && row < rows && specs[row].dynamic == OPTION_REBUILDS) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A rebuild follows a change of values, which only populations make, where a segment begins that
+ * continues another; a schedule that is confirmed makes those of its steps. */
+static int64_t most_rebuilds(const Study *study, const StudyCost *cost) {
+    const StudyBudget *budget = &study->budget;
+    if (!study->scheduler->population || !has_dynamic_structure(study)) {
+        return 0;
+    }
+    const int64_t tuning = cost->segments > cost->chains ? cost->segments - cost->chains : 0;
+    const int64_t steps = (study->confirm.per_trial + budget->segment - 1) / budget->segment;
+    const int64_t schedules = study->confirm.top * study->confirm.seeds;
+    return tuning + (study->confirm.seeds > 0 && steps > 1 ? schedules * (steps - 1) : 0);
+}
+
 static Status fill(Search *search, StudyCost *out) {
     const Study *study = search->study;
     AgentCost    cost;
@@ -174,11 +207,14 @@ static Status fill(Search *search, StudyCost *out) {
     TRY(range_of(search, plan_flop, &out->plan_flop));
     TRY(range_of(search, plan_steps, &out->plan_steps));
     TRY(range_of(search, unit_flop, &out->study_flop));
+    TRY(range_of(search, rebuild_flop, &out->rebuild_flop));
     TRY(range_of(search, checkpoint_bytes, &bytes));
     const double units = (double)(out->units + out->confirm_units);
     out->study_flop.defaults *= units;
     out->study_flop.lowest *= units;
     out->study_flop.highest *= units;
+    out->rebuilds = most_rebuilds(study, out);
+    out->study_flop.highest += (double)out->rebuilds * out->rebuild_flop.highest;
     out->disk_bytes = (CostRange){
         .defaults = disk(study, out, bytes.defaults),
         .lowest = disk(study, out, bytes.lowest),
@@ -250,7 +286,7 @@ Status study_warnings(const Study *study, const StudyCost *cost, Buffer *out) {
                       "of these has dynamic: true\n",
                       study->scheduler->name);
     }
-    return buffer_status(out);
+    return study_effects(study, out);
 }
 
 /* The kernel that agents spend their time in, at the size of one layer of theirs. */

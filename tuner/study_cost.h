@@ -27,8 +27,11 @@ typedef struct StudyCost {
     double    first_row;  /* budget units until the first row of metrics at most, at the defaults */
     CostRange plan_flop;  /* per control step */
     CostRange plan_steps; /* simulated per control step, where the planner has the simulator */
-    CostRange study_flop; /* planning and training of all units, confirmation included */
-    CostRange disk_bytes; /* checkpoints (at most the quota) and metrics */
+    int64_t   rebuilds; /* of models whose structure is dynamic, at most: one a change of values */
+    CostRange rebuild_flop; /* of one rebuild, at most */
+    CostRange study_flop;   /* planning and training of all units, confirmation included; `highest`
+                               with all rebuilds, the others without: one point never changes */
+    CostRange disk_bytes;   /* checkpoints (at most the quota) and metrics */
 } StudyCost;
 
 /** @return STATUS_OK; STATUS_ERR_NOMEM */

@@ -5,6 +5,7 @@
 
 #include "core/file.h"
 #include "mbrl/environments/mjcf.h"
+#include "mbrl/environments/mjcf_files.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -49,12 +50,11 @@ static const Node *blamed(const Node *node, const MjcfProblem *problem) {
     return (problem->member[0] != '\0' && part != NULL) ? part : value;
 }
 
-/* `file` relative to the study file becomes absolute; the text of the model leaves its hash. */
+/* `file` relative to the study file becomes absolute; the model and what it loads leave a hash. */
 static Status resolve_file(const Node *node, const Study *study, Json *definition) {
     const char *file = NULL;
     char       *folder = NULL;
-    Buffer      text;
-    char        hash[17];
+    char        hash[MJCF_HASH_SIZE];
 
     if (node == NULL) {
         return STATUS_OK; /* refused by who reads the definition */
@@ -66,20 +66,12 @@ static Status resolve_file(const Node *node, const Study *study, Json *definitio
     if (joined == NULL) {
         FAIL(STATUS_ERR_NOMEM, "no memory for a path");
     }
-    buffer_init(&text, STUDY_TEXT_BYTES);
-    Status status = file_read(joined, &text);
-    if (status != STATUS_OK) {
-        status = node_locate(node);
-    }
-    if (status == STATUS_OK) {
-        (void)snprintf(hash, sizeof hash, "%016llx",
-                       (unsigned long long)file_hash(text.data, text.length));
-        status = json_set(definition, "model_hash", json_new_string(hash));
-    }
+    Status status = mjcf_files_hash(joined, hash);
+    status = (status == STATUS_OK) ? json_set(definition, "model_hash", json_new_string(hash))
+                                   : node_locate(node);
     if (status == STATUS_OK) {
         status = json_set(definition, "file", json_new_string(joined));
     }
-    buffer_reset(&text);
     free(joined);
     return status;
 }

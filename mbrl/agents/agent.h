@@ -48,6 +48,7 @@ typedef struct AgentCost {
     double plan_flop;        /* per control step */
     double plan_env_steps;   /* simulated per control step, where the planner has the simulator */
     double train_flop;       /* of one episode's training calls, at `rows` transitions */
+    double rebuild_flop;     /* of building the model anew for another structure, at most */
     double checkpoint_bytes; /* own bytes of one checkpoint at `rows` transitions */
     double env_steps;        /* control steps of one episode at most */
     double first_row_steps;  /* environment steps until the first row of metrics, at most */
@@ -68,6 +69,9 @@ typedef struct AgentOps {
      * @return STATUS_OK; STATUS_ERR_RANGE (an option), STATUS_ERR_ARG with a sentence
      */
     Status (*check)(const EnvironmentOps *environment, const double *option_values, Buffer *notes);
+    /* row of the option whose value leaves row `option` without effect; the number of rows where it
+     * has one */
+    size_t (*overruled_by)(const double *option_values, size_t option);
     Status (*create)(const EnvironmentOps *environment, AgentUnit unit, const double *option_values,
                      uint64_t seed, void **self);
     void (*destroy)(void *self);

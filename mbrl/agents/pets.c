@@ -161,6 +161,13 @@ static void pets_cost(const EnvironmentOps *environment, const double *option_va
     out->plan_flop =
         simulated ? 0.0 : predicted * pets__predictions(option_values) * model.predict_flop;
     out->train_flop = simulated ? 0.0 : calls * model.fit_flop;
+    /* all epochs, and one prediction of the judging rows by the old model, which is taken to be of
+     * this structure, too */
+    out->rebuild_flop =
+        simulated || pets__model_ops(option_values)->rebuild == NULL
+            ? 0.0
+            : pets__option(option_values, PETS_REBUILD_EPOCHS) * model.rebuild_flop +
+                  (double)model.members * (held >= 1.0 ? held : stored) * model.predict_flop;
     out->checkpoint_bytes = model.bytes + 4.0 * stored * (double)model.members + steps * row_bytes;
     out->env_steps = steps;
     out->first_row_steps = pets__option(option_values, PETS_INITIAL_STEPS) + steps;
@@ -173,6 +180,7 @@ const AgentOps agent_pets_ops = {
     .metrics = pets__metrics,
     .options = pets__options,
     .check = pets__check,
+    .overruled_by = pets__overruled_by,
     .create = pets_create,
     .destroy = pets__destroy,
     .set = pets_set,

@@ -90,7 +90,7 @@ static Status write_shape(const Pets *pets, Buffer *out) {
     return buffer_status(out);
 }
 
-/* All sections, in the order of PETS_SECTION_LIST. */
+/* All sections, in the order of pets_sections.h. */
 static Status write_sections(const Pets *pets, const PetsBlock *blocks, size_t block_count,
                              Buffer *content, Buffer *out) {
     TRY(section(out, PETS_TAG_IDENTITY, content, pets__identity(pets, content)));

@@ -1,6 +1,7 @@
 /** @file pets_internal.h  The PETS agent's parts, shared by its files only (and its tests).
  *
  * pets_options.c  hyperparameters: the model's rows, the planner's, its own
+ * pets_overruled.c  hyperparameters that have no effect beside others
  * pets.c          making, changing, destroying; cost; the table of functions
  * pets_loop.c     the loop: random steps, then train, plan, act, store
  * pets_learn.c    training calls: limit of the data, resets, a model whose structure changed
@@ -117,8 +118,6 @@ const PlannerBackend *pets__backend(const double *options);
 /* plans in the simulator: no random part, no training, no experience */
 bool   pets__has_true_dynamics(const double *options);
 double pets__option(const double *options, PetsOption option);
-/* checks every value; STATUS_ERR_RANGE names the option */
-Status pets__options_check(const double *options) MUST_USE;
 /* agent_pets_ops.check */
 Status pets__check(const EnvironmentOps *environment, const double *options,
                    Buffer *notes) MUST_USE;
@@ -131,6 +130,10 @@ double pets__predictions(const double *options);
 size_t pets__input_dim(const EnvironmentOps *environment);
 /* the state, and the reward where it is learned: number state_dim */
 size_t pets__output_dim(const EnvironmentOps *environment, const double *options);
+
+/* pets_overruled.c */
+/* agent_pets_ops.overruled_by */
+size_t pets__overruled_by(const double *option_values, size_t option);
 
 /* pets.c */
 Status pets__create(const EnvironmentOps *environment, AgentUnit unit, const double *options,
@@ -146,6 +149,8 @@ Status pets__make_model(Pets *pets, const double *built, uint64_t seed) MUST_USE
 void pets__same_structure(const Pets *pets, const double *wanted, double *out);
 /* builds the model anew where its structure differs from the options' */
 Status pets__follow_structure(Pets *pets, AgentResult *result) MUST_USE;
+/* where options leave members out of planning and nothing says yet which: finds out */
+Status pets__rank(Pets *pets) MUST_USE;
 /* one training call */
 Status pets__learn(Pets *pets, AgentResult *result) MUST_USE;
 

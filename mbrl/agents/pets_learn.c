@@ -142,6 +142,20 @@ Status pets__follow_structure(Pets *pets, AgentResult *result) {
     return STATUS_OK;
 }
 
+/* Elites may be switched on between two training calls, the last of which had no need to compare
+ * members. Held-out rows are at hand, so planning need not wait for the next one. */
+Status pets__rank(Pets *pets) {
+    double flop = 0.0;
+    if (pets->model_ops->unranked == NULL || !pets->model_ops->unranked(pets->model)) {
+        return STATUS_OK;
+    }
+    TRY(pets__score_pending(pets)); /* by the members that acted */
+    limit_data(pets);
+    TRY(pets->model_ops->rank(pets->model, pets->data, &flop));
+    pets->at.train_flop += flop;
+    return STATUS_OK;
+}
+
 static bool is_reset_due(const Pets *pets) {
     const double every = pets__option(pets->options, PETS_RESET_EVERY);
     return every > 0.0 && pets->at.trained &&

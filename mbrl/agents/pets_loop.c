@@ -37,12 +37,19 @@ static double held_out_up_to(double k, double ratio, double offset) {
 
 /* Systematic sampling: the share is right at any time within one episode. The first one comes as
  * early as a share of 1/5 would have it, or short studies would never see a validation score; the
- * next one waits until the share has caught up. Episode 0 always trains. */
-static bool is_held_out(const PetsState *at, double ratio) {
-    const double k = (double)at->started;
-    const double offset = at->validation_offset;
-    return at->started > 0 && ratio > 0.0 &&
-           held_out_up_to(k, ratio, offset) > held_out_up_to(k - 1.0, ratio, offset);
+ * next one waits until the share has caught up. Episode 0 always trains.
+ * The ratio may change: episodes that began before stay on the side they are on, because a model
+ * that has seen a row cannot be judged by it any more. A ratio that rises from 0 late finds nothing
+ * held out, and the next episode is. */
+static bool is_held_out(const Pets *pets, double ratio) {
+    const PetsState *at = &pets->at;
+    const double     k = (double)at->started;
+    const double     offset = at->validation_offset;
+    if (at->started == 0 || !(ratio > 0.0)) {
+        return false;
+    }
+    return held_out_up_to(k, ratio, offset) > held_out_up_to(k - 1.0, ratio, offset) ||
+           (pets->data->held_count == 0 && at->started > FIRST_HELD_OUT_WITHIN);
 }
 
 static Status begin_episode(Pets *pets) {
@@ -51,7 +58,7 @@ static Status begin_episode(Pets *pets) {
 
     TRY(pets->environment->reset(pets->simulator, &rng, pets->observed));
     pets->planner_ops->reset(pets->planner);
-    at->held_out = is_held_out(at, pets__option(pets->options, PETS_VALIDATION_RATIO));
+    at->held_out = is_held_out(pets, pets__option(pets->options, PETS_VALIDATION_RATIO));
     at->in_episode = 1;
     at->started++;
     at->steps = 0;
@@ -116,11 +123,11 @@ static Status learn_if_due(Pets *pets, AgentResult *result) {
         return STATUS_OK;
     }
     TRY(pets__follow_structure(pets, result));
-    if (result->outcome == AGENT_DIVERGED ||
-        (at->trained && fmod((double)at->control_steps, every) != 0.0)) {
+    if (result->outcome == AGENT_DIVERGED) {
         return STATUS_OK;
     }
-    return pets__learn(pets, result);
+    return at->trained && fmod((double)at->control_steps, every) != 0.0 ? pets__rank(pets)
+                                                                        : pets__learn(pets, result);
 }
 
 static Status planned_action(Pets *pets, double *action, AgentResult *result) {

@@ -25,8 +25,11 @@ static const OptionSpec own_options[PETS_OPTION_COUNT + 1] = {
                                .lower = 0,
                                .upper = 0.5,
                                .default_value = 0.05,
-                               .help = "share of the episodes that is held out of training; where "
-                                       "above 0, one of episodes 1 to 5 is the first (0: none)"},
+                               .dynamic = OPTION_DYNAMIC,
+                               .help =
+                                   "share of the episodes that is held out of training, decided "
+                                   "when an episode begins; where above 0, one of episodes 1 to "
+                                   "5 is the first (0: none)"},
     [PETS_INITIAL_STEPS] = {.name = "initial_steps",
                             .type = OPTION_INT,
                             .lower = 1,
@@ -182,14 +185,6 @@ double pets__option(const double *options, PetsOption option) {
     return options[own_first + option];
 }
 
-Status pets__options_check(const double *options) {
-    const OptionSpec *specs = pets__options();
-    for (size_t i = 0; specs[i].name != NULL; i++) {
-        TRY(option_check(&specs[i], options[i]));
-    }
-    return STATUS_OK;
-}
-
 /* members that plan in a model of these values; is it probabilistic? */
 static size_t members_of(const double *options, bool *stochastic) {
     ModelCost            cost;
@@ -228,10 +223,7 @@ static Status note_precision(const double *options, Buffer *notes) {
     if (notes == NULL || !wants_bfloat16(options)) {
         return STATUS_OK;
     }
-    if (!plans_with_ensemble(options)) {
-        buffer_printf(notes, "'planning_precision: bfloat16' has no effect: the planner does not "
-                             "predict with an ensemble\n");
-    } else if (!lanes_have_bf16()) {
+    if (plans_with_ensemble(options) && !lanes_have_bf16()) {
         buffer_printf(notes, "'planning_precision: bfloat16' needs processors with AVX512_BF16; "
                              "trainers on this machine will refuse it\n");
     }
@@ -243,7 +235,7 @@ Status pets__check(const EnvironmentOps *environment, const double *options, Buf
     bool          stochastic = true;
 
     (void)environment;
-    TRY(pets__options_check(options));
+    TRY(option_check_all(pets__options(), options));
     TRY(note_precision(options, notes));
     if (pets__has_true_dynamics(options)) {
         return STATUS_OK; /* nothing is learned, so nothing has to go with it */

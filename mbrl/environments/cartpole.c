@@ -10,6 +10,7 @@
 #include "mbrl/environments/builtin.h"
 
 #include "core/kernel.h"
+#include "core/number.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -75,15 +76,6 @@ static double cartpole_reward(const EnvironmentOps *task, const double *state, c
     return fell(next) ? 0.0 : 1.0;
 }
 
-static bool all_finite(const double *state) {
-    for (size_t i = 0; i < STATE_DIM; i++) {
-        if (!isfinite(state[i])) {
-            return false;
-        }
-    }
-    return true;
-}
-
 static Status cartpole_step(void *self, const double *action, double *state, EnvironmentStep *out) {
     Cartpole    *cartpole = self;
     double      *s = cartpole->state;
@@ -108,7 +100,7 @@ static Status cartpole_step(void *self, const double *action, double *state, Env
     s[STATE_ANGLE_DOT] += time_step * angle_acceleration;
 
     memcpy(state, s, sizeof cartpole->state);
-    out->diverged = !all_finite(s) || !isfinite(action[0]);
+    out->diverged = !number_all_finite(s, STATE_DIM) || !isfinite(action[0]);
     out->terminated = !out->diverged && fell(s);
     out->reward = out->diverged ? 0.0 : cartpole_reward(NULL, before, action, s);
     return STATUS_OK;

@@ -3,17 +3,13 @@
  * over the rows per entry, so that the batched ones vectorize. */
 #include "mbrl/environments/mjcf_internal.h"
 
-#include "core/file.h"
 #include "core/kernel.h"
 #include "core/vector_math.h"
+#include "mbrl/environments/mjcf_files.h"
 
-#include <inttypes.h>
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-enum { FILE_BYTES = 4 << 20 };
 
 const Mjcf *mjcf__of(const EnvironmentOps *task) {
     return (const Mjcf *)task; /* its first member */
@@ -209,27 +205,22 @@ static void destroy(Mjcf *mjcf) {
     free(mjcf);
 }
 
-/* the file as it was when the study was read; what it includes is not looked at */
+/* the file, and what it loads, as they were when the study was read */
 static Status check_hash(const Json *definition, const Mjcf *mjcf) {
     const char *expected = json_string(json_get(definition, "model_hash"));
-    char        found[17];
-    Buffer      text;
+    char        found[MJCF_HASH_SIZE];
 
     if (!mjcf->complete || expected == NULL) {
         return STATUS_OK;
     }
-    buffer_init(&text, FILE_BYTES);
-    Status status = file_read(mjcf->file, &text);
-    if (status == STATUS_OK) {
-        (void)snprintf(found, sizeof found, "%016" PRIx64, file_hash(text.data, text.length));
-        status = strcmp(found, expected) == 0
-                     ? STATUS_OK
-                     : FAILURE(STATUS_ERR_STATE,
-                               "'%s' is not the file any more that the study was started with",
-                               mjcf->file);
+    TRY(mjcf_files_hash(mjcf->file, found));
+    if (strcmp(found, expected) != 0) {
+        FAIL(STATUS_ERR_STATE,
+             "'%s', or a file that it loads, is not the one any more that the study was started "
+             "with",
+             mjcf->file);
     }
-    buffer_reset(&text);
-    return status;
+    return STATUS_OK;
 }
 
 static Status build(const Json *definition, MjcfProblem *problem, Mjcf *mjcf) {

@@ -33,11 +33,11 @@ typedef struct MjcfProblem {
  * @param definition  in   borrowed for the call
  * @param problem     out  what the failure is about; NULL where the definition is one that
  *                         environment_mjcf_complete() made: then its scales are taken as they are,
- *                         and a file that does not have its "model_hash" any more is refused
+ *                         and files that do not have their "model_hash" any more are refused
  * @param out         out  to be released with environment_mjcf_destroy(); NULL on failure
  * @return STATUS_OK; STATUS_ERR_UNAVAILABLE without MuJoCo; STATUS_ERR_PARSE, _RANGE, _UNKNOWN_NAME
  *         with a sentence; STATUS_ERR_NUMERIC where random actions blow the simulation up;
- *         STATUS_ERR_STATE where the file has changed; STATUS_ERR_NOMEM
+ *         STATUS_ERR_STATE where a file has changed; STATUS_ERR_NOMEM
  */
 Status environment_mjcf_create(const Json *definition, MjcfProblem *problem,
                                const EnvironmentOps **out) MUST_USE;

@@ -1,6 +1,7 @@
 #include "mbrl/environments/mujoco_sim.h"
 
-#include <math.h>
+#include "core/number.h"
+
 #include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -162,17 +163,8 @@ static bool has_bad_numbers(const mjData *data) {
 }
 
 static bool state_is_finite(const MujocoSim *sim) {
-    for (int i = 0; i < sim->model->nq; i++) {
-        if (!isfinite(sim->data->qpos[i])) {
-            return false;
-        }
-    }
-    for (int i = 0; i < sim->model->nv; i++) {
-        if (!isfinite(sim->data->qvel[i])) {
-            return false;
-        }
-    }
-    return true;
+    return number_all_finite(sim->data->qpos, (size_t)sim->model->nq) &&
+           number_all_finite(sim->data->qvel, (size_t)sim->model->nv);
 }
 
 typedef struct Stepping {

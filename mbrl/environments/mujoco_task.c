@@ -1,5 +1,7 @@
 #include "mbrl/environments/mujoco_task.h"
 
+#include "core/number.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -70,15 +72,6 @@ Status mujoco_task_reset(void *self, Rng *rng, double *state) {
     return STATUS_OK;
 }
 
-static bool all_finite(const double *values, size_t n) {
-    for (size_t i = 0; i < n; i++) {
-        if (!isfinite(values[i])) {
-            return false;
-        }
-    }
-    return true;
-}
-
 Status mujoco_task_step(void *self, const double *action, double *state, EnvironmentStep *out) {
     Simulated            *simulated = self;
     const EnvironmentOps *task = simulated->task;
@@ -87,7 +80,7 @@ Status mujoco_task_step(void *self, const double *action, double *state, Environ
     const double          position = data->qpos[speed_of];
     double                before[ENV_MAX_STATE];
     double                clipped[ENV_MAX_ACTION];
-    bool                  diverged = !all_finite(action, task->action_dim);
+    bool                  diverged = !number_all_finite(action, task->action_dim);
 
     memcpy(before, simulated->state, task->state_dim * sizeof *before);
     for (size_t i = 0; i < task->action_dim; i++) {
@@ -99,7 +92,7 @@ Status mujoco_task_step(void *self, const double *action, double *state, Environ
     }
     simulated->speed = (data->qpos[speed_of] - position) / task->dt;
     observe(simulated, state);
-    out->diverged = diverged || !all_finite(state, task->state_dim);
+    out->diverged = diverged || !number_all_finite(state, task->state_dim);
     out->terminated = false;
     out->reward = 0.0;
     if (!out->diverged) {

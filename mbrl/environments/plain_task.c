@@ -1,5 +1,7 @@
 #include "mbrl/environments/plain_task.h"
 
+#include "core/number.h"
+
 #include <assert.h>
 #include <math.h>
 #include <stdlib.h>
@@ -45,15 +47,6 @@ Status plain_task_reset(void *self, Rng *rng, double *state) {
     return STATUS_OK;
 }
 
-static bool all_finite(const double *values, size_t n) {
-    for (size_t i = 0; i < n; i++) {
-        if (!isfinite(values[i])) {
-            return false;
-        }
-    }
-    return true;
-}
-
 Status plain_task_step(void *self, const double *action, double *state, EnvironmentStep *out) {
     Plain                *plain = self;
     const EnvironmentOps *task = plain->task;
@@ -66,8 +59,8 @@ Status plain_task_step(void *self, const double *action, double *state, Environm
     }
     facts(plain)->advance(plain->x, clipped);
     observe(plain, state);
-    out->diverged =
-        !all_finite(plain->x, facts(plain)->dim) || !all_finite(action, task->action_dim);
+    out->diverged = !number_all_finite(plain->x, facts(plain)->dim) ||
+                    !number_all_finite(action, task->action_dim);
     out->terminated = false;
     out->reward = out->diverged ? 0.0 : task->reward(task, before, clipped, state);
     return STATUS_OK;

@@ -59,6 +59,7 @@ typedef struct RebuildTask {
 typedef struct ModelCost {
     double predict_flop; /* of one row */
     double fit_flop;     /* of one training call, all epochs */
+    double rebuild_flop; /* of one epoch of rebuild(), judging and comparing included; 0 without */
     double bytes;        /* of save() */
     size_t members;      /* bootstrap columns of the dataset */
     size_t planning;     /* members that plan */
@@ -114,6 +115,11 @@ typedef struct DynamicsModelOps {
     Status (*load)(void *self, const void *bytes, size_t length);
     void (*cost)(const ModelCostQuery *query, const double *option_values, ModelCost *out);
 
+    /* optional pair: does an option leave members out of planning, and the last training call did
+     * not compare them? rank() chooses who plans by dataset_judging_rows(); *flop gets what was
+     * predicted for it */
+    bool (*unranked)(const void *self);
+    Status (*rank)(void *self, const Dataset *data, double *flop);
     /* optional; needed where an option is marked OPTION_REBUILDS */
     Status (*rebuild)(void *self, const RebuildTask *task, FitReport *report);
 } DynamicsModelOps;

@@ -126,7 +126,7 @@ static void start_anew(Ensemble *e, uint64_t seed, uint64_t step) {
     for (size_t m = 0; m < e->members; m++) {
         Rng rng = rng_stream_lane(seed, step, RNG_MODEL_INIT, (uint32_t)m);
         network_init(&e->shape, &rng, e->block + m * e->shape.floats);
-        e->member_nll[m] = 0.0;
+        e->member_nll[m] = (double)NAN; /* not compared */
     }
     for (size_t k = 0; k < e->members * e->shape.outputs; k++) {
         e->residual[k] = 1.0;
@@ -142,7 +142,7 @@ static void ensemble_reset(void *self, uint64_t seed, uint64_t step) {
 static Status ensemble_create(const DynamicsModelSetup *setup, const double *option_values,
                               void **self) {
     *self = NULL;
-    TRY(model_check_options(ensemble_options, option_values));
+    TRY(option_check_all(ensemble_options, option_values));
     if (setup->input_dim == 0 || setup->output_dim == 0) {
         FAIL(STATUS_ERR_ARG, "ensemble: %zu inputs and %zu outputs, expected at least 1 of each",
              setup->input_dim, setup->output_dim);
@@ -170,7 +170,7 @@ static Status ensemble_create(const DynamicsModelSetup *setup, const double *opt
 
 static Status ensemble_set(void *self, const double *option_values) {
     Ensemble *e = self;
-    TRY(model_check_options(ensemble_options, option_values));
+    TRY(option_check_all(ensemble_options, option_values));
     TRY(model_check_same("ensemble", ensemble_options, e->values, option_values));
     memcpy(e->values, option_values, sizeof e->values);
     ensemble__choose(e);
@@ -284,19 +284,24 @@ static double ensemble_predict_flop(const void *self) {
     return 2.0 * (double)e->shape.multiplies;
 }
 
+static double judging_rows(const ModelCostQuery *query) {
+    return (double)(query->held > 0 ? query->held : query->rows);
+}
+
+/* are members compared at the end of a call? */
+static bool is_compared(const double *values) {
+    const double elites = values[ENSEMBLE_ELITES];
+    return values[ENSEMBLE_KIND] == NETWORK_DETERMINISTIC ||
+           (elites > 0.0 && elites < values[ENSEMBLE_SIZE]);
+}
+
 /* rows that are predicted to judge a member, in one training call */
 static double judged_rows(const ModelCostQuery *query, const double *values) {
-    const double rows = (double)(query->held > 0 ? query->held : query->rows);
-    const double elites = values[ENSEMBLE_ELITES];
-    double       times = 0.0;
+    double times = is_compared(values) ? 1.0 : 0.0;
     if (values[ENSEMBLE_PATIENCE] > 0.0) {
         times += 1.0 + values[ENSEMBLE_TRAIN_EPOCHS];
     }
-    if (values[ENSEMBLE_KIND] == NETWORK_DETERMINISTIC ||
-        (elites > 0.0 && elites < values[ENSEMBLE_SIZE])) {
-        times += 1.0;
-    }
-    return times * rows;
+    return times * judging_rows(query);
 }
 
 static void ensemble_cost(const ModelCostQuery *query, const double *option_values,
@@ -314,6 +319,9 @@ static void ensemble_cost(const ModelCostQuery *query, const double *option_valu
         .predict_flop = predict,
         .fit_flop = members * option_values[ENSEMBLE_TRAIN_EPOCHS] * epoch +
                     members * judged_rows(query, option_values) * predict,
+        /* after every epoch the mixture is judged */
+        .rebuild_flop = members * (epoch + (is_compared(option_values) ? 2.0 : 1.0) *
+                                               judging_rows(query) * predict),
         .bytes = (double)ensemble__saved_bytes(&shape, (size_t)members),
         .members = (size_t)members,
         .planning = (size_t)((elites > 0.0 && elites < members) ? elites : members),
@@ -341,5 +349,7 @@ const DynamicsModelOps model_ensemble_ops = {
     .save = ensemble__save,
     .load = ensemble__load,
     .cost = ensemble_cost,
+    .unranked = ensemble__is_unranked,
+    .rank = ensemble__rank,
     .rebuild = ensemble__rebuild,
 };

@@ -274,13 +274,16 @@ static Status begin_fit(Fit *fit, NetworkTraining *training) {
 /* judges the members where something depends on it: who plans, a deterministic member's variance */
 static Status end_fit(const Fit *fit) {
     Ensemble *e = fit->e;
-    if (fit->report->diverged || !(ensemble__has_elites(e) || e->shape.heads == 1)) {
+    if (fit->report->diverged) {
         return STATUS_OK;
     }
-    for (size_t m = 0; m < e->members; m++) {
-        TRY(judge(fit, m, &e->member_nll[m]));
+    if (ensemble__has_elites(e) || e->shape.heads == 1) {
+        return ensemble__compare(e, fit->data, fit->judging, fit->judging_count,
+                                 &fit->report->flop);
     }
-    ensemble__choose(e);
+    for (size_t m = 0; m < e->members; m++) {
+        e->member_nll[m] = (double)NAN; /* what was known is of other weights */
+    }
     return STATUS_OK;
 }
 

@@ -57,14 +57,15 @@ typedef struct Ensemble {
     uint32_t    *packed; /* (members, network_bf16_words()) what plans in bfloat16; else NULL */
     int64_t      steps[ENSEMBLE_MAX_MEMBERS]; /* of the optimizer */
     double      *target_scale;                /* (o) owns the doubles below */
-    double      *member_nll;                  /* (members) of the judging rows after the last fit */
-    double      *residual; /* (members, o) a deterministic member's residual variance there */
-    double      *squares;  /* (o) scratch */
-    size_t       used;     /* members that plan: plans[0..used), ascending */
-    size_t       plans[ENSEMBLE_MAX_MEMBERS];
-    Arena        scratch; /* of fit() and score() */
-    size_t      *order;   /* rows of the member in training */
-    size_t       order_capacity;
+    double      *member_nll; /* (members) of the judging rows after the last fit; NaN where it had
+                                no need to compare members */
+    double *residual;        /* (members, o) a deterministic member's residual variance there */
+    double *squares;         /* (o) scratch */
+    size_t  used;            /* members that plan: plans[0..used), ascending */
+    size_t  plans[ENSEMBLE_MAX_MEMBERS];
+    Arena   scratch; /* of fit() and score() */
+    size_t *order;   /* rows of the member in training */
+    size_t  order_capacity;
 } Ensemble;
 
 /* ensemble.c */
@@ -96,6 +97,12 @@ size_t ensemble__score_need(const Ensemble *e);
 /** Chooses e->plans by e->member_nll and the option; ties go to the lower number, NaN comes last.
  */
 void ensemble__choose(Ensemble *e);
+/** Judges all members (as ensemble__judge()) and chooses. */
+Status ensemble__compare(Ensemble *e, const Dataset *data, const uint32_t *rows, size_t count,
+                         double *flop) MUST_USE;
+/** model_ensemble_ops.unranked, .rank */
+bool   ensemble__is_unranked(const void *self);
+Status ensemble__rank(void *self, const Dataset *data, double *flop);
 /** Whether the option leaves members out. */
 bool ensemble__has_elites(const Ensemble *e);
 /** Fails with STATUS_ERR_SHAPE unless the dataset has the model's dimensions. */

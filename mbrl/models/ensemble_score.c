@@ -5,7 +5,6 @@
 #include <math.h>
 #include <string.h>
 
-#define LOG_TWO_PI 1.8378770664093454836
 /* smallest residual standard deviation of a deterministic member, in target scales: a handful of
  * rows that it knows by heart must not have an infinite likelihood */
 #define RESIDUAL_SMALLEST 1e-6
@@ -43,7 +42,7 @@ static void score_row(const Ensemble *e, const float *const *outputs, size_t lan
             const double error = (mean - (double)target[d]) / scale;
             const double logvar =
                 log_variance(e, e->plans[m], outputs[m], lanes, lane, d) - 2.0 * log(scale);
-            density[m] -= 0.5 * (LOG_TWO_PI + logvar + error * error * exp(-logvar));
+            density[m] -= 0.5 * (MODEL_LOG_TWO_PI + logvar + error * error * exp(-logvar));
             mean_error += error / members;
             sums->mse_member += error * error / members;
         }
@@ -159,8 +158,8 @@ static void judge_block(const Ensemble *e, const ScoreScratch *work, size_t n, d
             squares[d] += error * error;
             if (e->shape.heads == 2 && scale > 0.0) {
                 const double logvar = (double)out[(o + d) * lanes + j];
-                *nll +=
-                    0.5 * (LOG_TWO_PI + logvar - 2.0 * log(scale) + error * error * exp(-logvar));
+                *nll += 0.5 * (MODEL_LOG_TWO_PI + logvar - 2.0 * log(scale) +
+                               error * error * exp(-logvar));
             }
         }
     }
@@ -176,7 +175,8 @@ static double judge_residuals(Ensemble *e, size_t member, const double *squares,
         const double variance = (mean < smallest) ? smallest : mean; /* NaN stays */
         e->residual[member * e->shape.outputs + d] = variance;
         if (scale > 0.0) {
-            nll += 0.5 * rows * (LOG_TWO_PI + log(variance / (scale * scale)) + mean / variance);
+            nll +=
+                0.5 * rows * (MODEL_LOG_TWO_PI + log(variance / (scale * scale)) + mean / variance);
         }
     }
     return nll;
@@ -229,4 +229,30 @@ void ensemble__choose(Ensemble *e) {
             e->plans[e->used++] = m;
         }
     }
+}
+
+Status ensemble__compare(Ensemble *e, const Dataset *data, const uint32_t *rows, size_t count,
+                         double *flop) {
+    for (size_t m = 0; m < e->members; m++) {
+        double nll = (double)NAN;
+        TRY(ensemble__judge(e, data, rows, count, m, &nll));
+        e->member_nll[m] = isnan(nll) ? (double)INFINITY : nll; /* compared, and last */
+    }
+    *flop += (double)(e->members * count) * 2.0 * (double)e->shape.multiplies;
+    ensemble__choose(e);
+    return STATUS_OK;
+}
+
+bool ensemble__is_unranked(const void *self) {
+    const Ensemble *e = self;
+    return ensemble__has_elites(e) && isnan(e->member_nll[0]);
+}
+
+Status ensemble__rank(void *self, const Dataset *data, double *flop) {
+    Ensemble *e = self;
+    size_t    count = 0;
+    *flop = 0.0;
+    TRY(ensemble__check_data(e, data));
+    const uint32_t *rows = dataset_judging_rows(data, &count);
+    return count == 0 ? STATUS_OK : ensemble__compare(e, data, rows, count, flop);
 }

@@ -90,7 +90,7 @@ static Status allocate(GaussianProcess *gp) {
 
 static Status gp_create(const DynamicsModelSetup *setup, const double *option_values, void **self) {
     *self = NULL;
-    TRY(model_check_options(gp_options, option_values));
+    TRY(option_check_all(gp_options, option_values));
     if (setup->input_dim == 0 || setup->output_dim == 0) {
         FAIL(STATUS_ERR_ARG,
              "gaussian_process: %zu inputs and %zu outputs, expected at least 1 of each",
@@ -117,7 +117,7 @@ static Status gp_create(const DynamicsModelSetup *setup, const double *option_va
 
 static Status gp_set(void *self, const double *option_values) {
     GaussianProcess *gp = self;
-    TRY(model_check_options(gp_options, option_values));
+    TRY(option_check_all(gp_options, option_values));
     TRY(model_check_same("gaussian_process", gp_options, gp->values, option_values));
     memcpy(gp->values, option_values, sizeof gp->values);
     return STATUS_OK;

@@ -18,8 +18,6 @@
 #include <math.h>
 #include <string.h>
 
-#define LOG_TWO_PI 1.8378770664093454836
-
 /* Blum & Riedmiller (2013): first step, growth and shrinkage; largest and smallest step */
 #define RPROP_FIRST    0.1
 #define RPROP_GROWS    1.2
@@ -132,8 +130,8 @@ Status gp__condition(GaussianProcess *gp, size_t d, double *nll) {
     for (size_t p = 0; p < m; p++) {
         fit += y[p] * alpha[p];
     }
-    *nll =
-        0.5 * (fit + linalg_log_determinant(double_matrix_view(factor)) + (double)m * LOG_TWO_PI);
+    *nll = 0.5 * (fit + linalg_log_determinant(double_matrix_view(factor)) +
+                  (double)m * MODEL_LOG_TWO_PI);
     return STATUS_OK;
 }
 

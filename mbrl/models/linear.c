@@ -99,7 +99,7 @@ static Status allocate(Linear *m) {
 static Status linear_create(const DynamicsModelSetup *setup, const double *option_values,
                             void **self) {
     *self = NULL;
-    TRY(model_check_options(linear_options, option_values));
+    TRY(option_check_all(linear_options, option_values));
     if (setup->input_dim == 0 || setup->output_dim == 0) {
         FAIL(STATUS_ERR_ARG, "linear: %zu inputs and %zu outputs, expected at least 1 of each",
              setup->input_dim, setup->output_dim);
@@ -124,7 +124,7 @@ static Status linear_create(const DynamicsModelSetup *setup, const double *optio
 
 static Status linear_set(void *self, const double *option_values) {
     Linear *m = self;
-    TRY(model_check_options(linear_options, option_values));
+    TRY(option_check_all(linear_options, option_values));
     TRY(model_check_same("linear", linear_options, m->values, option_values));
     memcpy(m->values, option_values, sizeof m->values);
     return STATUS_OK;

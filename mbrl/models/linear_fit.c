@@ -10,12 +10,11 @@
 #include "mbrl/models/linear_internal.h"
 
 #include "core/linalg.h"
+#include "core/number.h"
 #include "mbrl/models/model_support.h"
 
 #include <math.h>
 #include <string.h>
-
-#define LOG_TWO_PI 1.8378770664093454836
 
 /* alpha and noise stay between these, in units of the output's variance; where they would leave the
  * data are explained exactly, or not at all */
@@ -197,7 +196,7 @@ double linear__solve_flop(size_t i) {
 static double negative_evidence(const Linear *m, const Output *out) {
     const double weights = out->log_determinant - (double)m->i * log(out->alpha) +
                            out->beta * out->residual + out->alpha * out->length;
-    const double unit = LOG_TWO_PI + 2.0 * log(out->deviation) - log(out->beta);
+    const double unit = MODEL_LOG_TWO_PI + 2.0 * log(out->deviation) - log(out->beta);
     return 0.5 * ((out->rows - 1.0) * unit + weights) / out->rows;
 }
 
@@ -231,14 +230,6 @@ static Status fit_output(Linear *m, Output *out, FitReport *report) {
     return STATUS_OK;
 }
 
-static bool all_finite(const double *x, size_t n) {
-    double sum = 0.0;
-    for (size_t k = 0; k < n; k++) {
-        sum += 0.0 * x[k];
-    }
-    return sum == 0.0;
-}
-
 Status linear__fit(void *self, const Dataset *data, uint64_t seed, uint64_t step,
                    FitReport *report) {
     Linear   *m = self;
@@ -250,7 +241,7 @@ Status linear__fit(void *self, const Dataset *data, uint64_t seed, uint64_t step
         FAIL(STATUS_ERR_STATE, "linear: no training rows (%zu rows, all held out)", data->n);
     }
     result.flop = add_rows(m, data);
-    result.diverged = !all_finite(m->sums, m->i + m->o + m->i * m->i + m->i * m->o + m->o);
+    result.diverged = !number_all_finite(m->sums, m->i + m->o + m->i * m->i + m->i * m->o + m->o);
     const double rows = m->range[1] - m->range[0];
     if (!result.diverged) {
         scale_gram(m, rows);

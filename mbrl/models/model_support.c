@@ -3,8 +3,6 @@
 #include <math.h>
 #include <string.h>
 
-#define LOG_TWO_PI 1.8378770664093454836
-
 /* PETS, reference implementation: an input whose standard deviation is below this is not scaled */
 #define SCALER_SMALLEST_SD 1e-12
 
@@ -22,13 +20,6 @@ Status model_check_rows(const char *model, const Dataset *data, size_t input_dim
         if (row >= data->n) {
             FAIL(STATUS_ERR_RANGE, "%s: row %zu to score, the data has %zu", model, row, data->n);
         }
-    }
-    return STATUS_OK;
-}
-
-Status model_check_options(const OptionSpec *rows, const double *values) {
-    for (size_t i = 0; rows[i].name != NULL; i++) {
-        TRY(option_check(&rows[i], values[i]));
     }
     return STATUS_OK;
 }
@@ -103,7 +94,8 @@ static void score_row(const double *scale, size_t o, const float *mean, const fl
         if (scale[d] > 0.0) {
             const double error = ((double)mean[d] - (double)target[d]) / scale[d];
             const double width = (double)sd[d] / scale[d];
-            sums->nll += 0.5 * LOG_TWO_PI + log(width) + 0.5 * (error / width) * (error / width);
+            sums->nll +=
+                0.5 * MODEL_LOG_TWO_PI + log(width) + 0.5 * (error / width) * (error / width);
             sums->mse += error * error;
         }
     }

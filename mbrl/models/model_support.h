@@ -8,12 +8,13 @@
 
 #include "mbrl/models/dynamics_model.h"
 
+/* log(2 pi): a Gaussian's log density is -(this + log variance + error^2 / variance) / 2 */
+#define MODEL_LOG_TWO_PI 1.8378770664093454836
+
 /** Fails with STATUS_ERR_SHAPE unless the dataset has these dimensions, and with STATUS_ERR_RANGE
  * where a row of rows[0..count) (NULL = rows 0..count) does not exist. `model` begins the text. */
 Status model_check_rows(const char *model, const Dataset *data, size_t input_dim, size_t output_dim,
                         const uint32_t *rows, size_t count) MUST_USE;
-/** Checks every option of `rows`; STATUS_ERR_RANGE names it. */
-Status model_check_options(const OptionSpec *rows, const double *values) MUST_USE;
 /** Fails with STATUS_ERR_STATE where an option that is not OPTION_DYNAMIC differs. */
 Status model_check_same(const char *model, const OptionSpec *rows, const double *now,
                         const double *wanted) MUST_USE;

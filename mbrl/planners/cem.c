@@ -75,7 +75,7 @@ static void cem_reset(void *self) {
 
 static Status cem_create(const PlannerSetup *setup, void **self) {
     *self = NULL;
-    TRY(search_check(cem_options, setup->values));
+    TRY(option_check_all(cem_options, setup->values));
     Cem *cem = calloc(1, sizeof *cem);
     if (cem == NULL) {
         FAIL(STATUS_ERR_NOMEM, "cem: no memory");
@@ -99,7 +99,7 @@ static Status cem_create(const PlannerSetup *setup, void **self) {
 
 static Status cem_set(void *self, const double *rollout_values, const double *values) {
     Cem *cem = self;
-    TRY(search_check(cem_options, values));
+    TRY(option_check_all(cem_options, values));
     TRY(search_set(&cem->search, rollout_values));
     memcpy(cem->values, values, sizeof cem->values);
     return STATUS_OK;

@@ -157,7 +157,7 @@ static Status allocate(Icem *icem, const PlannerSetup *setup) {
 
 static Status icem_create(const PlannerSetup *setup, void **self) {
     *self = NULL;
-    TRY(search_check(icem_options, setup->values));
+    TRY(option_check_all(icem_options, setup->values));
     Icem *icem = calloc(1, sizeof *icem);
     if (icem == NULL) {
         FAIL(STATUS_ERR_NOMEM, "icem: no memory");
@@ -185,7 +185,7 @@ static size_t smaller(size_t a, size_t b) {
 static Status icem_set(void *self, const double *rollout_values, const double *values) {
     Icem        *icem = self;
     const size_t before = search_horizon(&icem->search);
-    TRY(search_check(icem_options, values));
+    TRY(option_check_all(icem_options, values));
     TRY(reserve_kept(icem, keep_of(values)));
     TRY(search_set(&icem->search, rollout_values));
     memcpy(icem->values, values, sizeof icem->values);

@@ -75,7 +75,7 @@ static void mppi_reset(void *self) {
 
 static Status mppi_create(const PlannerSetup *setup, void **self) {
     *self = NULL;
-    TRY(search_check(mppi_options, setup->values));
+    TRY(option_check_all(mppi_options, setup->values));
     Mppi *mppi = calloc(1, sizeof *mppi);
     if (mppi == NULL) {
         FAIL(STATUS_ERR_NOMEM, "mppi: no memory");
@@ -99,7 +99,7 @@ static Status mppi_create(const PlannerSetup *setup, void **self) {
 
 static Status mppi_set(void *self, const double *rollout_values, const double *values) {
     Mppi *mppi = self;
-    TRY(search_check(mppi_options, values));
+    TRY(option_check_all(mppi_options, values));
     TRY(search_set(&mppi->search, rollout_values));
     memcpy(mppi->values, values, sizeof mppi->values);
     return STATUS_OK;

@@ -62,7 +62,7 @@ static void shooting_reset(void *self) {
 
 static Status shooting_create(const PlannerSetup *setup, void **self) {
     *self = NULL;
-    TRY(search_check(shooting_options, setup->values));
+    TRY(option_check_all(shooting_options, setup->values));
     Shooting *shooting = calloc(1, sizeof *shooting);
     if (shooting == NULL) {
         FAIL(STATUS_ERR_NOMEM, "random_shooting: no memory");
@@ -79,7 +79,7 @@ static Status shooting_create(const PlannerSetup *setup, void **self) {
 
 static Status shooting_set(void *self, const double *rollout_values, const double *values) {
     Shooting *shooting = self;
-    TRY(search_check(shooting_options, values));
+    TRY(option_check_all(shooting_options, values));
     TRY(search_set(&shooting->search, rollout_values));
     memcpy(shooting->values, values, sizeof shooting->values);
     return STATUS_OK;

@@ -3,7 +3,9 @@
 
 #define PETS "Chua et al. (2018), PETS, arXiv 1805.12114"
 
-static const char *const propagations[] = {"ts1", "tsinf", "e", "ds", "mm", NULL};
+static const char *const propagations[] = {
+    [PROPAGATION_TS1] = "ts1", [PROPAGATION_TSINF] = "tsinf", [PROPAGATION_E] = "e",
+    [PROPAGATION_DS] = "ds",   [PROPAGATION_MM] = "mm",       [PROPAGATION_COUNT] = NULL};
 
 const OptionSpec rollout_options[ROLLOUT_OPTION_COUNT + 1] = {
     [ROLLOUT_HORIZON] = {"planning_horizon", OPTION_INT, 1, ROLLOUT_MAX_HORIZON, 25, true, NULL,

@@ -20,17 +20,10 @@ void search_release(Search *search) {
     *search = (Search){0};
 }
 
-Status search_check(const OptionSpec *options, const double *values) {
-    for (size_t i = 0; options[i].name != NULL; i++) {
-        TRY(option_check(&options[i], values[i]));
-    }
-    return STATUS_OK;
-}
-
 Status search_init(Search *search, const PlannerSetup *setup) {
     const size_t count = ROLLOUT_MAX_HORIZON * setup->environment->action_dim;
     *search = (Search){0};
-    TRY(search_check(rollout_options, setup->rollout_values));
+    TRY(option_check_all(rollout_options, setup->rollout_values));
     search->environment = setup->environment;
     search->backend = setup->backend;
     search->learned_reward = setup->learned_reward;
@@ -56,7 +49,7 @@ void search_reset(Search *search) {
 }
 
 Status search_set(Search *search, const double *rollout_values) {
-    TRY(search_check(rollout_options, rollout_values));
+    TRY(option_check_all(rollout_options, rollout_values));
     const size_t before = search_horizon(search);
     memcpy(search->values, rollout_values, sizeof search->values);
     if (search_horizon(search) > before) {

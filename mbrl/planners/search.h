@@ -28,8 +28,6 @@ typedef struct Search {
 Status search_init(Search *search, const PlannerSetup *setup) MUST_USE;
 /** Harmless on a zeroed one. */
 void search_release(Search *search);
-/** Checks each value against its row. */
-Status search_check(const OptionSpec *options, const double *values) MUST_USE;
 /** New values of the shared options; the plan is cut, or continued with the middle of the bounds.
  */
 Status search_set(Search *search, const double *rollout_values) MUST_USE;

@@ -92,7 +92,7 @@ int  measure_products(void);
 void measure_budget(const PlanCase *c);
 void measure_precisions(const PlanCase *c, size_t inner);
 void measure_threads(const PlanCase *c, size_t inner);
-void measure_scaling(void);
+void measure_scaling(bool quick);
 void measure_memory(size_t transitions);
 
 #endif

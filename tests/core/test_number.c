@@ -77,12 +77,29 @@ static void integers_are_read_exactly(void **state) {
     }
 }
 
+static void one_number_that_is_not_finite_is_found(void **state) {
+    (void)state;
+    const double bad[] = {(double)NAN, (double)INFINITY, -(double)INFINITY};
+    double       values[5] = {0.0, -1.0, 1e308, 5e-324, 2.0};
+    assert_true(number_all_finite(values, 5) && number_all_finite(NULL, 0));
+    for (size_t i = 0; i < 5; i++) {
+        const double good = values[i];
+        for (size_t k = 0; k < 3; k++) {
+            values[i] = bad[k];
+            assert_false(number_all_finite(values, 5));
+            assert_true(number_all_finite(values, i));
+        }
+        values[i] = good;
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(texts_are_short),
         cmocka_unit_test(every_bit_pattern_reads_back),
         cmocka_unit_test(other_texts_are_refused),
         cmocka_unit_test(integers_are_read_exactly),
+        cmocka_unit_test(one_number_that_is_not_finite_is_found),
     };
     return cmocka_run_group_tests_name("core/number", tests, NULL, NULL);
 }

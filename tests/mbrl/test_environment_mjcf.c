@@ -250,7 +250,7 @@ static void a_file_that_has_changed_is_refused(void **state) {
     assert_ok(json_set(json, "model_hash", json_new_string("0123456789abcdef")));
     environment_mjcf_destroy(ops);
     assert_fails(environment_mjcf_create(json, NULL, &ops), STATUS_ERR_STATE,
-                 "is not the file any more");
+                 "is not the one any more");
     assert_null(ops);
     json_release(json);
 }

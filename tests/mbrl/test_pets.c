@@ -257,6 +257,44 @@ static void one_of_the_first_five_episodes_after_the_first_is_held_out(void **st
     }
 }
 
+/* A new share is that of the episodes that begin with it; the others stay on their side. Late in a
+ * line that held nothing out, the next episode is held out at once. */
+static void another_validation_ratio_is_for_new_episodes(void **state) {
+    (void)state;
+    const double before[] = {0.0, 0.5};
+    const double after[] = {0.05, 0.0};
+    for (size_t c = 0; c < 2; c++) {
+        double options[BENCH_MOST_OPTIONS];
+        Record record = {0};
+        bench_options(options);
+        bench_option(options, "initial_steps", 1200);
+        bench_option(options, "validation_ratio", before[c]);
+        Pets *pets = make(AGENT_UNIT_ENV_STEP, options);
+        (void)train(pets, 600, &record);
+        const Dataset *data = pets->data;
+        const size_t   held = data->held_count;
+        const int      last = data->episode[599];
+        assert_true((held > 0) == (before[c] > 0.0) && last > 5);
+        const bool under_way = data->validation[599];
+        bench_option(options, "validation_ratio", after[c]);
+        assert_ok(bench_pets()->set(pets, options, 1));
+        (void)train(pets, 1200, &record);
+        size_t fresh = 0;
+        for (size_t i = 600; i < data->n; i++) {
+            if (data->episode[i] == last) {
+                assert_true(data->validation[i] == under_way);
+                continue;
+            }
+            fresh += data->validation[i];
+            /* cases: the first new episode is held out; no new one is */
+            assert_true(data->episode[i] != last + 1 || data->validation[i] == (c == 0));
+        }
+        assert_true((fresh > 0) == (after[c] > 0.0) && data->held_count >= held);
+        record_free(&record);
+        pets__destroy(pets);
+    }
+}
+
 /* Stored rows are (features, action) -> change of what the environment showed. */
 static void transitions_are_stored_as_the_model_sees_them(void **state) {
     (void)state;
@@ -544,6 +582,7 @@ int main(void) {
         cmocka_unit_test(without_validation_its_metrics_are_nan),
         cmocka_unit_test(held_out_episodes_are_spread_evenly),
         cmocka_unit_test(one_of_the_first_five_episodes_after_the_first_is_held_out),
+        cmocka_unit_test(another_validation_ratio_is_for_new_episodes),
         cmocka_unit_test(transitions_are_stored_as_the_model_sees_them),
         cmocka_unit_test(on_policy_scores_come_before_training),
         cmocka_unit_test(at_most_a_thousand_rows_are_scored),

@@ -153,9 +153,9 @@ static void a_checkpoint_of_something_else_is_refused(void **state) {
     assert_fails(agent->load(cartpole(), AGENT_UNIT_ENV_STEP, options, path, &self),
                  STATUS_ERR_STATE, "has 'optimizer 0', expected 'optimizer 3'");
     bench_options(options);
-    bench_option(options, "validation_ratio", 0.25);
+    bench_option(options, "initial_steps", 31);
     assert_fails(agent->load(cartpole(), AGENT_UNIT_ENV_STEP, options, path, &self),
-                 STATUS_ERR_STATE, "validation_ratio");
+                 STATUS_ERR_STATE, "initial_steps");
     bench_options(options);
     EnvironmentOps other = *cartpole();
     other.name = "cartpole_with_wind";

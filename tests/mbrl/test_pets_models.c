@@ -314,9 +314,85 @@ static void a_changed_structure_learns_up_to_the_old_model(void **state) {
     bench_option(options, "rebuild_epochs", 1);
     bench_option(options, "hidden_width", 12);
     assert_ok(bench_pets()->set(pets, options, 6));
+    AgentCost    cost;
+    const double spent = pets->at.in_episode ? pets->at.train_flop : 0.0;
+    const double rows = (double)pets->data->n;
+    const double share = (double)pets->data->held_count / rows;
     train_on(pets, 1);
     assert_int_equal(watched_report.epochs, 1);
+    /* what `mbtune validate` announces for these rows is a bound, and a close one */
+    bench_option(options, "validation_ratio", share);
+    bench_pets()->cost(cartpole(), options, rows, &cost);
+    assert_true(pets->at.train_flop - spent <= cost.rebuild_flop * (1.0 + 1e-12));
+    assert_true(pets->at.train_flop - spent > 0.9 * cost.rebuild_flop);
     pets__destroy(pets);
+}
+
+/* Elites that are switched on between two training calls plan from the next step on, and are those
+ * that a training call would have chosen; what finds them out is counted; stale ranks do not count.
+ */
+static void elites_plan_as_soon_as_they_are_asked_for(void **state) {
+    (void)state;
+    double options[BENCH_MOST_OPTIONS];
+    double nll[5];
+    size_t best[2] = {0, 1};
+    bench_options(options);
+    bench_option(options, "ensemble_size", 5);
+    bench_option(options, "model_train_every", 1000);
+    bench_option(options, "model_train_epochs", 20);
+    Pets     *pets = trained(options, 200);
+    Ensemble *e = pets->model;
+    assert_true(pets->data->held_count > 0 && e->used == 5);
+    for (size_t m = 0; m < 5; m++) {
+        assert_ok(ensemble__judge(e, pets->data, pets->data->held_rows, pets->data->held_count, m,
+                                  &nll[m]));
+    }
+    for (size_t m = 0; m < 5; m++) {
+        size_t ahead = 0;
+        for (size_t other = 0; other < 5; other++) {
+            ahead += nll[other] < nll[m];
+        }
+        if (ahead < 2) {
+            best[ahead] = m;
+        }
+    }
+    assert_true(best[0] > 1 || best[1] > 1); /* not the first two anyway */
+    bench_option(options, "ensemble_elites", 2);
+    assert_ok(bench_pets()->set(pets, options, 5));
+    const double before = pets->at.in_episode ? pets->at.train_flop : 0.0;
+    const double judged = 5.0 * (double)pets->data->held_count * 2.0 * (5 * 8 + 8 * 8);
+    train_on(pets, 1);
+    assert_int_equal(e->used, 2);
+    assert_true(e->plans[0] == (best[0] < best[1] ? best[0] : best[1]));
+    assert_true(e->plans[1] == (best[0] < best[1] ? best[1] : best[0]));
+    assert_close(pets->at.train_flop - before, judged, 0.0, 1e-9);
+    train_on(pets, 1); /* once */
+    assert_close(pets->at.train_flop - before, judged, 0.0, 1e-9);
+    /* trained on without elites: what was known is of other weights */
+    bench_option(options, "ensemble_elites", 0);
+    bench_option(options, "model_train_every", 1);
+    assert_ok(bench_pets()->set(pets, options, 5));
+    train_on(pets, 1);
+    assert_true(isnan(e->member_nll[0]) && e->used == 5);
+    pets__destroy(pets);
+}
+
+static void elites_that_are_switched_on_are_the_same_from_memory_and_file(void **state) {
+    (void)state;
+    const Setting elites[MOST_SETTINGS] = {{"ensemble_elites", 1}};
+    Chain         chain = chain_make("cartpole", AGENT_UNIT_ENV_STEP, 240, 60, CHAIN_MEMORY, NULL);
+    branch_to(&chain, 120, elites);
+    Record branched = run(&chain);
+    const struct {
+        int64_t   cut;
+        ChainMode mode;
+    } cases[] = {{60, CHAIN_FILE}, {20, CHAIN_FILE}, {12, CHAIN_SAVED}, {40, CHAIN_EVALUATED}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        chain.cut = cases[i].cut;
+        chain.mode = cases[i].mode;
+        expect_like(chain, &branched);
+    }
+    record_free(&branched);
 }
 
 /* Saved between set() and the first step: the old structure is in the file, and the options that it
@@ -507,6 +583,8 @@ int main(void) {
         cmocka_unit_test(checkpoints_of_branches_are_the_same),
         cmocka_unit_test(a_structure_may_change_before_anything_was_learned),
         cmocka_unit_test(a_changed_structure_learns_up_to_the_old_model),
+        cmocka_unit_test(elites_plan_as_soon_as_they_are_asked_for),
+        cmocka_unit_test(elites_that_are_switched_on_are_the_same_from_memory_and_file),
         cmocka_unit_test(checkpoints_hold_the_structure_that_is),
         cmocka_unit_test(data_limit_keeps_the_newest_rows),
         cmocka_unit_test(resets_come_with_the_first_training_call_that_is_due),

@@ -1,0 +1,147 @@
+#include "tuner/study_effects.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { VALUE_BYTES = 64 };
+
+/* what was seen of one option row; rows are those of the agent */
+typedef struct Effect {
+    bool   named; /* tuned or fixed by the study */
+    bool   works; /* at some point */
+    bool   idle;  /* at some point, because of row `decider` */
+    size_t decider;
+} Effect;
+
+typedef struct Look {
+    const Study      *study;
+    const OptionSpec *specs;
+    size_t            rows;
+    Effect           *effects; /* (rows) */
+    double           *values;  /* (rows) */
+    double           *point;   /* (space_count) */
+} Look;
+
+/* notes what has an effect at look->point; what is not active there is not looked at */
+static Status look_at_point(const Look *look) {
+    const Space *space = look->study->space;
+    TRY(study_agent_options(look->study, look->point, look->values));
+    for (size_t row = 0; row < look->rows; row++) {
+        Effect      *effect = &look->effects[row];
+        const size_t index = space_find(space, look->specs[row].name);
+        if (!effect->named || (index < space_count(space) && isnan(look->point[index]))) {
+            continue;
+        }
+        const size_t decider = look->study->agent->overruled_by(look->values, row);
+        effect->works = effect->works || decider == look->rows;
+        if (decider < look->rows) {
+            effect->idle = true;
+            effect->decider = decider;
+        }
+    }
+    return STATUS_OK;
+}
+
+static Status look_at_choices(const Look *look, size_t index) {
+    const Space *space = look->study->space;
+    for (size_t k = 0; k < space_at(space, index)->choice_count; k++) {
+        space_defaults(space, look->point);
+        if (isnan(look->point[index])) {
+            return STATUS_OK;
+        }
+        look->point[index] = (double)k;
+        space_activate(space, look->point);
+        if (space_check(space, look->point) != STATUS_OK) {
+            status_clear(); /* forbidden */
+            continue;
+        }
+        TRY(look_at_point(look));
+    }
+    return STATUS_OK;
+}
+
+static void find_named(const Look *look) {
+    const Study *study = look->study;
+    for (size_t row = 0; row < look->rows; row++) {
+        const char *name = look->specs[row].name;
+        look->effects[row].named = space_find(study->space, name) < space_count(study->space) ||
+                                   json_get(study->fixed, name) != NULL;
+    }
+}
+
+/* the names of those that `decider` leaves idle, everywhere or somewhere; none: nothing */
+static void put_names(const Look *look, size_t decider, bool everywhere, Buffer *out) {
+    const char *between = "";
+    for (size_t row = 0; row < look->rows; row++) {
+        const Effect *effect = &look->effects[row];
+        if (effect->named && effect->idle && effect->decider == decider &&
+            effect->works != everywhere) {
+            buffer_printf(out, "%s%s", between, look->specs[row].name);
+            between = ", ";
+        }
+    }
+}
+
+static void put_lines(const Look *look, size_t decider, Buffer *out) {
+    const OptionSpec *spec = &look->specs[decider];
+    const bool tuned = space_find(look->study->space, spec->name) < space_count(look->study->space);
+    char       value[VALUE_BYTES];
+    Buffer     names;
+
+    option_format(spec, look->values[decider], value, sizeof value);
+    buffer_init(&names, STUDY_TEXT_BYTES);
+    put_names(look, decider, true, &names);
+    if (names.length > 0 && tuned) {
+        buffer_printf(out, "%s: without effect, whatever '%s' is here\n", buffer_text(&names),
+                      spec->name);
+    } else if (names.length > 0) {
+        buffer_printf(out, "%s: without effect with '%s: %s'\n", buffer_text(&names), spec->name,
+                      value);
+    }
+    buffer_clear(&names);
+    put_names(look, decider, false, &names);
+    if (names.length > 0) {
+        buffer_printf(out,
+                      "%s: without effect for some values of '%s'; a `when` keeps a "
+                      "hyperparameter to the others\n",
+                      buffer_text(&names), spec->name);
+    }
+    buffer_reset(&names);
+}
+
+static Status look_everywhere(const Look *look, Buffer *out) {
+    const Space *space = look->study->space;
+    find_named(look);
+    for (size_t i = 0; i < space_count(space); i++) {
+        TRY(look_at_choices(look, i));
+    }
+    space_defaults(space, look->point);
+    TRY(look_at_point(look)); /* last: the values that are printed */
+    for (size_t row = 0; row < look->rows; row++) {
+        put_lines(look, row, out);
+    }
+    return buffer_status(out);
+}
+
+Status study_effects(const Study *study, Buffer *out) {
+    if (study->agent == NULL) {
+        return STATUS_OK;
+    }
+    const OptionSpec *specs = study->agent->options();
+    const size_t      rows = option_count(specs);
+    const Look        look = {.study = study,
+                              .specs = specs,
+                              .rows = rows,
+                              .effects = calloc(rows + 1, sizeof *look.effects),
+                              .values = calloc(rows + 1, sizeof *look.values),
+                              .point = calloc(space_count(study->space) + 1, sizeof *look.point)};
+    const Status      status =
+        look.effects == NULL || look.values == NULL || look.point == NULL
+                 ? FAILURE(STATUS_ERR_NOMEM, "no memory to look for values without effect")
+                 : look_everywhere(&look, out);
+    free(look.effects);
+    free(look.values);
+    free(look.point);
+    return status;
+}
