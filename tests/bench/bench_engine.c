@@ -200,7 +200,7 @@ void call_plan(void *context) {
 }
 
 #define BALANCE(kind) \
-    { .members = 5, .layers = 3, .width = 200, .activation = kind }
+    { .members = 5, .layers = 3, .width = 200, .activation = (kind) }
 #define SMALL \
     { .members = 5, .layers = 2, .width = 64 }
 #define SEVEN \

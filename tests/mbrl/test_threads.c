@@ -78,7 +78,7 @@ static void same_rollouts(const RolloutCase *c, const Pools *pools) {
     double                alone[CANDIDATES];
     float                 actions[T * CANDIDATES];
     void                 *self = NULL;
-    draw_actions(actions, T * CANDIDATES);
+    draw_actions(actions, sizeof actions / sizeof *actions);
     stub_reward = next_value;
     environment.terminated = stub_terminated; /* rows drop out, tiles are uneven */
     const RolloutShape shape = {.candidates = c->candidates,
@@ -131,7 +131,8 @@ static void same_simulations(const EnvironmentOps *environment, const Pools *poo
     const size_t          a = environment->action_dim;
     const double         *low = environment->action_low;
     Rng                   rng = rng_stream(3, 0, RNG_TEST);
-    float                *actions = calloc(T * CANDIDATES * a, sizeof *actions);
+    const size_t          count = (size_t)T * CANDIDATES * a;
+    float                *actions = calloc(count, sizeof *actions);
     double               *snapshot = calloc(environment->snapshot_size, sizeof *snapshot);
     double                observed[ENV_MAX_STATE];
     double                returns[MOST + 1][CANDIDATES];
@@ -139,7 +140,7 @@ static void same_simulations(const EnvironmentOps *environment, const Pools *poo
     void                 *simulator = NULL;
     void                 *self = NULL;
     assert_true(actions != NULL && snapshot != NULL);
-    for (size_t i = 0; i < T * CANDIDATES * a; i++) {
+    for (size_t i = 0; i < count; i++) {
         const double range = environment->action_high[i % a] - low[i % a];
         actions[i] = (float)(low[i % a] + range * rng_uniform(&rng));
     }
@@ -249,6 +250,7 @@ static void a_deadline_falls_into_a_step(void **state) {
             float              actions[40 * 100] = {0.0f};
             double             returns[40];
             void              *self = NULL;
+            ThreadPool        *pool = pools.of[threads];
             RolloutResult      result;
             const RolloutShape shape = {.candidates = 40,
                                         .particles = 4,
@@ -256,7 +258,7 @@ static void a_deadline_falls_into_a_step(void **state) {
                                         .propagation = modes[k],
                                         .tile = 4};
             const PlanTask     plan = {
-                    .model = &slow, .model_self = &model, .state = start, .pool = pools.of[threads]};
+                    .model = &slow, .model_self = &model, .state = start, .pool = pool};
             RolloutTask task = {.plan = &plan, .actions = actions, .candidates = 40};
             returns[0] = 7.0;
             assert_ok(backend->create(&stub_environment, &self));
