@@ -290,16 +290,19 @@ static void a_deadline_falls_into_the_simulations(void **state) {
     assert_ok(environment_find("pendulum", &environment));
     for (size_t threads = 1; threads <= MOST; threads++) {
         void              *self = NULL;
-        RolloutResult      result;
+        RolloutResult      result = {.env_steps = 0.0};
         const RolloutShape shape = {.candidates = MANY, .particles = 1, .horizon = LONG, .tile = 4};
         const PlanTask plan = {.state = observed, .snapshot = snapshot, .pool = pools.of[threads]};
         RolloutTask    task = {.plan = &plan, .actions = actions, .candidates = MANY};
         assert_ok(backend->create(environment, &self));
         assert_ok(backend->reserve(self, &shape, &plan));
-        task.deadline = clock_monotonic() + 0.005;
-        assert_ok(backend->evaluate(self, &task, returns, &result));
-        assert_true(result.expired && result.env_steps > 0.0);
-        assert_true(result.env_steps < (double)MANY * LONG);
+        /* on a busy machine the time may be over before the first of them has begun */
+        for (int tries = 0; tries < 200 && result.env_steps == 0.0; tries++) {
+            task.deadline = clock_monotonic() + 0.005;
+            assert_ok(backend->evaluate(self, &task, returns, &result));
+            assert_true(result.expired && result.env_steps < (double)MANY * LONG);
+        }
+        assert_true(result.env_steps > 0.0);
         backend->destroy(self);
     }
     free(actions);
