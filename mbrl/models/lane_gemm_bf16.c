@@ -1,10 +1,10 @@
 /* Budget. VDPBF16PS does 4 FLOP per lane where a fused multiply-add does 2, at the same rate (two
  * per cycle on Zen 5, latency 6), so products can at best be twice as fast, and everything else
  * weighs double. 64 rows of a 200 x 200 layer are 80 000 instructions of 16 lanes: 40 000 cycles
- * (float32: 80 000); loads are 4 + 6 per 24 products, below the two ports. Swish in float32 is 25
- * operations per vector, 800 vectors: 10 000 cycles, a quarter of these products. The table below
- * takes 10, and rounding and interleaving 2 per pair of vectors: predicted 11 % of the products,
- * measured 9 to 15 %.
+ * (float32: 80 000); loads are 4 + 6 per 24 products, below the two ports. Swish in float32 was 25
+ * operations per vector when this was written (21 now, lane_kernels.c), 800 vectors: 10 000 cycles,
+ * a quarter of these products. The table below takes 10, and rounding and interleaving 2 per pair
+ * of vectors: predicted 11 % of the products, measured 9 to 15 %.
  *
  * A block is 6 rows x up to 4 vectors: 24 chains in registers, of which the latency needs 12 (one
  * vector alone, 16 rows, runs at half the rate). Weights are packed block after block in the order
