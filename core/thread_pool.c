@@ -186,12 +186,16 @@ static void close_loop(ThreadPool *pool) {
     (void)pthread_mutex_unlock(&pool->lock);
 }
 
+static Status run_alone(size_t items, ThreadWork work, void *context) {
+    for (size_t item = 0; item < items; item++) {
+        TRY(work(context, 0, item));
+    }
+    return STATUS_OK;
+}
+
 Status thread_pool_run(ThreadPool *pool, size_t items, ThreadWork work, void *context) {
     if (thread_pool_threads(pool) == 1 || items < 2) {
-        for (size_t item = 0; item < items; item++) {
-            TRY(work(context, 0, item));
-        }
-        return STATUS_OK;
+        return run_alone(items, work, context);
     }
     open_loop(pool, items, work, context);
     take_items(pool, 0);

@@ -28,6 +28,13 @@ void lanes_limit(LaneLevel most);
 
 #define LANES_INLINE static inline __attribute__((always_inline))
 
+/* before loops over registers: constant bounds, and no register may be addressed by a variable */
+#if defined(__clang__)
+#define LANES_UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define LANES_UNROLL _Pragma("GCC unroll 16")
+#endif
+
 /* makes `void name(parameters)` from the inline function name_body: one version per level */
 #ifdef LANES_X86
 #define LANES_VERSIONS(name, parameters, arguments)            \

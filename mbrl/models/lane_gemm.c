@@ -23,13 +23,6 @@
 #include <immintrin.h>
 #endif
 
-/* loops over registers: constant bounds, and no register may be addressed by a variable */
-#if defined(__clang__)
-#define UNROLL _Pragma("clang loop unroll(full)")
-#else
-#define UNROLL _Pragma("GCC unroll 16")
-#endif
-
 /* one block: rows of A from `i`, lanes from `j` */
 typedef struct Block {
     const LaneGemm *gemm;
@@ -70,10 +63,6 @@ static void gemm_portable(const LaneGemm *g) {
 
 #ifdef LANES_X86
 
-#define INLINE inline __attribute__((always_inline))
-#define AVX512 __attribute__((target("avx512f")))
-#define AVX2   __attribute__((target("avx2,fma")))
-
 enum { MAX_ROWS = 12, MAX_VECTORS = 4, AVX2_ROWS = 6, AVX2_WIDTH = 8 };
 
 /* `rows` and `vectors` are constants at every call, so the loops unroll and `sum` is registers */
@@ -86,11 +75,11 @@ LANES_AVX512_TARGET LANES_INLINE void block_avx512(const Block *block, const siz
     const size_t    c_row = g->c_row;
     __m512          sum[MAX_ROWS][MAX_VECTORS];
 
-    UNROLL
+    LANES_UNROLL
     for (size_t r = 0; r < rows; r++) {
         const float *start = (g->start == NULL) ? NULL : g->start + (block->i + r) * g->start_row;
         const __m512 first = _mm512_set1_ps((start == NULL) ? 0.0f : *start);
-        UNROLL
+        LANES_UNROLL
         for (size_t v = 0; v < vectors; v++) {
             sum[r][v] = g->add ? _mm512_load_ps(c + r * c_row + v * LANE_STEP) : first;
         }
@@ -100,14 +89,14 @@ LANES_AVX512_TARGET LANES_INLINE void block_avx512(const Block *block, const siz
     const size_t b_row = g->b_row;
     for (size_t l = 0; l < g->k; l++) {
         __m512 row[MAX_VECTORS];
-        UNROLL
+        LANES_UNROLL
         for (size_t v = 0; v < vectors; v++) {
             row[v] = _mm512_load_ps(b + v * LANE_STEP);
         }
-        UNROLL
+        LANES_UNROLL
         for (size_t r = 0; r < rows; r++) {
             const __m512 weight = _mm512_set1_ps(a[r * a_row]);
-            UNROLL
+            LANES_UNROLL
             for (size_t v = 0; v < vectors; v++) {
                 sum[r][v] = _mm512_fmadd_ps(weight, row[v], sum[r][v]);
             }
@@ -115,9 +104,9 @@ LANES_AVX512_TARGET LANES_INLINE void block_avx512(const Block *block, const siz
         a += a_step;
         b += b_row;
     }
-    UNROLL
+    LANES_UNROLL
     for (size_t r = 0; r < rows; r++) {
-        UNROLL
+        LANES_UNROLL
         for (size_t v = 0; v < vectors; v++) {
             _mm512_store_ps(c + r * c_row + v * LANE_STEP, sum[r][v]);
         }
@@ -132,11 +121,11 @@ LANES_AVX2_TARGET LANES_INLINE void block_avx2(const Block *block, const size_t 
     const size_t    c_row = g->c_row;
     __m256          sum[AVX2_ROWS][2];
 
-    UNROLL
+    LANES_UNROLL
     for (size_t r = 0; r < rows; r++) {
         const float *start = (g->start == NULL) ? NULL : g->start + (block->i + r) * g->start_row;
         const __m256 first = _mm256_set1_ps((start == NULL) ? 0.0f : *start);
-        UNROLL
+        LANES_UNROLL
         for (size_t v = 0; v < 2; v++) {
             sum[r][v] = g->add ? _mm256_load_ps(c + r * c_row + v * AVX2_WIDTH) : first;
         }
@@ -144,16 +133,16 @@ LANES_AVX2_TARGET LANES_INLINE void block_avx2(const Block *block, const size_t 
     for (size_t l = 0; l < g->k; l++) {
         const __m256 low = _mm256_load_ps(b + l * g->b_row);
         const __m256 high = _mm256_load_ps(b + l * g->b_row + AVX2_WIDTH);
-        UNROLL
+        LANES_UNROLL
         for (size_t r = 0; r < rows; r++) {
             const __m256 weight = _mm256_broadcast_ss(a + r * g->a_row + l * g->a_step);
             sum[r][0] = _mm256_fmadd_ps(weight, low, sum[r][0]);
             sum[r][1] = _mm256_fmadd_ps(weight, high, sum[r][1]);
         }
     }
-    UNROLL
+    LANES_UNROLL
     for (size_t r = 0; r < rows; r++) {
-        UNROLL
+        LANES_UNROLL
         for (size_t v = 0; v < 2; v++) {
             _mm256_store_ps(c + r * c_row + v * AVX2_WIDTH, sum[r][v]);
         }

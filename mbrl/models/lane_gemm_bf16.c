@@ -1,10 +1,10 @@
 /* Budget. VDPBF16PS does 4 FLOP per lane where a fused multiply-add does 2, at the same rate (two
  * per cycle on Zen 5, latency 6), so products can at best be twice as fast, and everything else
  * weighs double. 64 rows of a 200 x 200 layer are 80 000 instructions of 16 lanes: 40 000 cycles
- * (float32: 80 000); loads are 4 + 6 per 24 products, below the two ports. Swish in float32 is 25
- * operations per vector, 800 vectors: 10 000 cycles, a quarter of these products. The table below
- * takes 10, and rounding and interleaving 2 per pair of vectors: predicted 11 % of the products,
- * measured 9 to 15 %.
+ * (float32: 80 000); loads are 4 + 6 per 24 products, below the two ports. Swish in float32 was 25
+ * operations per vector when this was written (21 now, lane_kernels.c), 800 vectors: 10 000 cycles,
+ * a quarter of these products. The table below takes 10, and rounding and interleaving 2 per pair
+ * of vectors: predicted 11 % of the products, measured 9 to 15 %.
  *
  * A block is 6 rows x up to 4 vectors: 24 chains in registers, of which the latency needs 12 (one
  * vector alone, 16 rows, runs at half the rate). Weights are packed block after block in the order
@@ -160,10 +160,8 @@ static void layer_portable(const LaneLayerBf16 *g) {
 #ifdef LANES_X86
 
 #if defined(__clang__)
-#define UNROLL _Pragma("clang loop unroll(full)")
-#define BF16   __attribute__((target("avx2,fma,avx512f,avx512bw,avx512dq,avx512vl,avx512bf16")))
+#define BF16 __attribute__((target("avx2,fma,avx512f,avx512bw,avx512dq,avx512vl,avx512bf16")))
 #else
-#define UNROLL _Pragma("GCC unroll 16")
 #define BF16                                                             \
     __attribute__((target("avx2,fma,avx512f,avx512bw,avx512dq,avx512vl," \
                           "avx512bf16,prefer-vector-width=512")))
@@ -175,10 +173,10 @@ BF16 LANES_INLINE void block_bf16(const LaneLayerBf16 *g, const uint32_t *weight
     const uint32_t *b = g->in;
     const size_t    lanes = vectors * LANE_STEP;
     __m512          sum[BLOCK_ROWS][MOST_VECTORS];
-    UNROLL
+    LANES_UNROLL
     for (size_t r = 0; r < rows; r++) {
         const __m512 bias = _mm512_castsi512_ps(_mm512_set1_epi32((int)weights[r]));
-        UNROLL
+        LANES_UNROLL
         for (size_t v = 0; v < vectors; v++) {
             sum[r][v] = bias;
         }
@@ -186,14 +184,14 @@ BF16 LANES_INLINE void block_bf16(const LaneLayerBf16 *g, const uint32_t *weight
     weights += rows;
     for (size_t p = 0; p < g->pairs; p++) {
         __m512i row[MOST_VECTORS];
-        UNROLL
+        LANES_UNROLL
         for (size_t v = 0; v < vectors; v++) {
             row[v] = _mm512_load_si512(b + v * LANE_STEP);
         }
-        UNROLL
+        LANES_UNROLL
         for (size_t r = 0; r < rows; r++) {
             const __m512i weight = _mm512_set1_epi32((int)weights[r]);
-            UNROLL
+            LANES_UNROLL
             for (size_t v = 0; v < vectors; v++) {
                 sum[r][v] = _mm512_dpbf16_ps(sum[r][v], (__m512bh)weight, (__m512bh)row[v]);
             }
@@ -201,9 +199,9 @@ BF16 LANES_INLINE void block_bf16(const LaneLayerBf16 *g, const uint32_t *weight
         weights += rows;
         b += lanes;
     }
-    UNROLL
+    LANES_UNROLL
     for (size_t r = 0; r < rows; r++) {
-        UNROLL
+        LANES_UNROLL
         for (size_t v = 0; v < vectors; v++) {
             _mm512_store_ps(out + r * lanes + v * LANE_STEP, sum[r][v]);
         }

@@ -34,21 +34,15 @@ static void transpose_plain(const float *restrict x, size_t features, size_t lan
 
 #ifdef LANES_X86
 
-#if defined(__clang__)
-#define UNROLL _Pragma("clang loop unroll(full)")
-#else
-#define UNROLL _Pragma("GCC unroll 16")
-#endif
-
 /* pairs `distance` apart exchange halves: low and high are even and odd elements of a step */
-#define EXCHANGE(distance, low, high)                   \
-    UNROLL for (size_t i = 0; i < LANE_STEP; i++) {     \
-        if ((i & (distance)) == 0) {                    \
-            const __m512 first = rows[i];               \
-            const __m512 second = rows[i + (distance)]; \
-            rows[i] = low;                              \
-            rows[i + (distance)] = high;                \
-        }                                               \
+#define EXCHANGE(distance, low, high)                     \
+    LANES_UNROLL for (size_t i = 0; i < LANE_STEP; i++) { \
+        if ((i & (distance)) == 0) {                      \
+            const __m512 first = rows[i];                 \
+            const __m512 second = rows[i + (distance)];   \
+            rows[i] = low;                                \
+            rows[i + (distance)] = high;                  \
+        }                                                 \
     }
 #define AS_DOUBLES(x) _mm512_castps_pd(x)
 
@@ -67,17 +61,17 @@ LANES_AVX512_TARGET static void transpose_block(const float *x, size_t features,
                                                 size_t i, float *out, size_t stride) {
     __m512 rows[LANE_STEP];
     if (i + LANE_STEP <= features) {
-        UNROLL for (size_t k = 0; k < LANE_STEP; k++) {
+        LANES_UNROLL for (size_t k = 0; k < LANE_STEP; k++) {
             rows[k] = _mm512_load_ps(x + (i + k) * lanes);
         }
     } else {
-        UNROLL for (size_t k = 0; k < LANE_STEP; k++) {
+        LANES_UNROLL for (size_t k = 0; k < LANE_STEP; k++) {
             rows[k] = (i + k < features) ? _mm512_load_ps(x + (i + k) * lanes)
                                          : _mm512_set1_ps(padding_of(i + k, features));
         }
     }
     transpose_registers(rows);
-    UNROLL for (size_t k = 0; k < LANE_STEP; k++) {
+    LANES_UNROLL for (size_t k = 0; k < LANE_STEP; k++) {
         /* the unpacks leave the two lowest bits of a row's number exchanged */
         const size_t lane = (k & 12) | ((k & 1) << 1) | ((k & 2) >> 1);
         _mm512_store_ps(out + lane * stride + i, rows[k]);

@@ -30,10 +30,6 @@
 
 enum { MAX_OPTIONS = 32, SMALL_CASE = 5 /* of plan_cases */ };
 
-/* declared by OpenBLAS' own cblas.h only in some builds */
-char *openblas_get_corename(void);
-void  openblas_set_num_threads(int threads);
-
 double sgemm_rate = (double)NAN;
 size_t repetitions = 11;
 
@@ -204,7 +200,7 @@ void call_plan(void *context) {
 }
 
 #define BALANCE(kind) \
-    { .members = 5, .layers = 3, .width = 200, .activation = kind }
+    { .members = 5, .layers = 3, .width = 200, .activation = (kind) }
 #define SMALL \
     { .members = 5, .layers = 2, .width = 64 }
 #define SEVEN \
@@ -350,9 +346,24 @@ static bool wanted(const char *part, const char *name) {
     return part == NULL || strcmp(part, name) == 0;
 }
 
+static bool is_part(const char *name) {
+    static const char *const parts[] = {"products", "plan",    "turns", "train",
+                                        "budget",   "scaling", "memory"};
+    bool                     known = false;
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        known = known || strcmp(parts[i], name) == 0;
+    }
+    return known;
+}
+
 int main(int argc, char **argv) {
     const bool  quick = argc > 1 && strcmp(argv[1], "--quick") == 0;
     const char *part = (argc > 1 && !quick) ? argv[1] : NULL;
+    if (argc > 2 || (part != NULL && !is_part(part))) {
+        (void)fprintf(stderr, "usage: bench_engine [--quick | products | plan | turns | train | "
+                              "budget | scaling | memory]\n");
+        return 2;
+    }
     repetitions = quick ? 3 : repetitions;
     openblas_set_num_threads(1);
     printf("OpenBLAS core %s, own kernels %s\n", openblas_get_corename(), lane_gemm_kernel());

@@ -5,17 +5,18 @@
  * of a vector operation on those two ports takes 2, and the rate M (bytes per ns) of a copy of half
  * a megabyte, which is where states and noise are (L2 and L3).
  *
- *     product       2 multiplies / P                       FLOP
- *     activation    13 x 2 / P per hidden unit             exp 7, 1 / x 5, times x 1 (lane_math.h)
- *     bounds        40 x 2 / P per output                  2 softplus of 7 + 9, times 1/2, e^x 7;
- *                                                          selects and additions have other ports
- *     sampling      72 x 2 / P + 20 / M per state number   a group of 64 normals is about 290
- * vector operations of 16 lanes (core/rng.c); noise written and read, three operands, result moving
- * bytes / M                              state and actions in, inputs made, turned to lanes and
- * back, next state out reward        bytes / M                              next state and action
- * read grouping      8 ns                                   a random deal and a counting sort, by
- *                                                          branches and divisions: 25 cycles
- *     selection     (72 x 2 / P + 12 / M) actions / particles   candidates drawn, elites averaged
+ *     product      2 multiplies / P
+ *     activation   13 x 2 / P per hidden unit: exp 7, 1 / x 5, times x 1 (lane_math.h)
+ *     bounds       40 x 2 / P per output: 2 softplus of 7 + 9, times 1/2, e^x 7; selects and
+ *                  additions have other ports
+ *     sampling     72 x 2 / P + 20 / M per state number: a group of 64 normals is about 290 vector
+ *                  operations of 16 lanes (core/rng.c); noise is written and read, three operands,
+ *                  a result
+ *     moving       bytes / M: state and actions in, inputs made, turned to lanes and back, next
+ *                  state out
+ *     reward       bytes / M: next state and action read
+ *     grouping     8 ns: a random deal and a counting sort, by branches and divisions, 25 cycles
+ *     selection    (72 x 2 / P + 12 / M) actions / particles: candidates drawn, elites averaged
  *
  * At time 0 a candidate is predicted once per member for all its particles, so parts that belong to
  * predictions are scaled by the share of rows that are predicted. What a model's predict() takes

@@ -195,8 +195,7 @@ static void numerics_name_the_precision_where_it_has_an_effect(void **state) {
 static void chains_in_bfloat16_are_the_same_however_cut(void **state) {
     (void)state;
     if (!lanes_have_bf16()) {
-        print_message("skipped: no AVX512_BF16\n");
-        skip();
+        test_skip("needs a processor with AVX512_BF16");
     }
     Chain  chain = chain_make("cartpole", AGENT_UNIT_ENV_STEP, 150, 150, CHAIN_MEMORY, NULL);
     Record uncut = {0};
