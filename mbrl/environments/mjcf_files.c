@@ -1,6 +1,7 @@
 /* The attributes of an XML text are found by a scan, not by a parser: MuJoCo keeps no list of what
  * it opened, and the only question here is whether any of it changed. So the scan may find too much
- * (a directory of another file's compiler element) but not too little. A hash of the compiled model
+ * (a directory of another file's compiler element) but not too little; only names written with XML
+ * entities (a&amp;b.stl) are not decoded, and so not found. A hash of the compiled model
  * would need no scan, but the compiler's last bits depend on the machine's libm. */
 #include "mbrl/environments/mjcf_files.h"
 

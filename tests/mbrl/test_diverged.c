@@ -4,11 +4,12 @@
 
 #include "mbrl/agents/pets_internal.h"
 #include "mbrl/environments/mujoco_task.h"
+#include "mbrl/planners/builtin.h"
 
 #include <math.h>
 #include <string.h>
 
-enum { CANDIDATES = 41, STEPS = 30 };
+enum { CANDIDATES = 41, STEPS = 30, JOINTS = 6, SNAPSHOT = 256 };
 
 #define STRENGTH 400.0
 
@@ -55,6 +56,14 @@ static Outcome episode(void *self, const double *action) {
     return outcome;
 }
 
+/* candidate 0 is idle, 1 to 10 are gentle, the others pull with all they have */
+static void draw_action(Rng *rng, int c, double *action) {
+    for (int i = 0; i < JOINTS; i++) {
+        const double sign = rng_uniform(rng) < 0.5 ? -1.0 : 1.0;
+        action[i] = sign * (c == 0 ? 0.0 : c <= 10 ? 0.5 / STRENGTH : 1.0);
+    }
+}
+
 /* Candidates from idle to full torque in random directions. The blow-ups earn by far the most on
  * their way, so a planner that saw the sum of rewards would choose one. */
 static void a_planner_gains_nothing_from_exploding_physics(void **state) {
@@ -68,11 +77,8 @@ static void a_planner_gains_nothing_from_exploding_physics(void **state) {
     int                   blown = 0;
     assert_ok(ops->create(ops, &self));
     for (int c = 0; c < CANDIDATES; c++) {
-        double action[6];
-        for (int i = 0; i < 6; i++) {
-            const double sign = rng_uniform(&rng) < 0.5 ? -1.0 : 1.0;
-            action[i] = sign * (c == 0 ? 0.0 : c <= 10 ? 0.5 / STRENGTH : 1.0);
-        }
+        double action[JOINTS];
+        draw_action(&rng, c, action);
         const Outcome outcome = episode(self, action);
         blown += outcome.diverged;
         idle_pays = c == 0 ? outcome.pays : idle_pays;
@@ -88,6 +94,50 @@ static void a_planner_gains_nothing_from_exploding_physics(void **state) {
     assert_true(greediest.pays == ops->worst_return);
     assert_false(best.diverged);
     assert_true(best.pays >= idle_pays);
+}
+
+/* The same candidates as a planner sees them on the simulator: a blow-up has no return, whatever it
+ * earned on its way; the others have what they pay. */
+static void a_blow_up_has_no_return_to_be_chosen_for(void **state) {
+    (void)state;
+    const PlannerBackend *backend = &planner_backend_simulation_ops;
+    const EnvironmentOps *ops = explosive();
+    double                snapshot[SNAPSHOT];
+    double                observed[ENV_MAX_STATE];
+    float                 actions[STEPS][CANDIDATES][JOINTS];
+    Outcome               outcomes[CANDIDATES];
+    double                returns[CANDIDATES];
+    RolloutResult         result;
+    void                 *self = NULL;
+    void                 *simulations = NULL;
+    Rng                   rng = rng_stream(2, 0, RNG_TEST);
+    assert_true(ops->snapshot_size <= SNAPSHOT);
+    assert_ok(ops->create(ops, &self));
+    for (int c = 0; c < CANDIDATES; c++) {
+        double action[JOINTS];
+        draw_action(&rng, c, action);
+        outcomes[c] = episode(self, action);
+        for (int k = 0; k < STEPS * JOINTS; k++) {
+            actions[k / JOINTS][c][k % JOINTS] = (float)action[k % JOINTS];
+        }
+    }
+    Rng start = rng_stream(1, 0, RNG_ENVIRONMENT);
+    assert_ok(ops->reset(self, &start, observed));
+    ops->save(self, snapshot);
+    const PlanTask    plan = {.state = observed, .snapshot = snapshot};
+    const RolloutTask task = {
+        .plan = &plan, .actions = &actions[0][0][0], .candidates = CANDIDATES};
+    const RolloutShape shape = {
+        .candidates = CANDIDATES, .particles = 1, .horizon = STEPS, .tile = 1};
+    assert_ok(backend->create(ops, &simulations));
+    assert_ok(backend->reserve(simulations, &shape, &plan));
+    assert_ok(backend->evaluate(simulations, &task, returns, &result));
+    for (int c = 0; c < CANDIDATES; c++) {
+        assert_int_equal(isnan(returns[c]) != 0, outcomes[c].diverged);
+        assert_true(outcomes[c].diverged || fabs(returns[c] - outcomes[c].pays) < 1e-3);
+    }
+    backend->destroy(simulations);
+    ops->destroy(self);
 }
 
 /* The agent on the same: such an episode is said to be one, counts the worst return, and what it
@@ -128,6 +178,7 @@ static void an_agent_is_paid_the_worst_return_and_learns_nothing_bad(void **stat
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_planner_gains_nothing_from_exploding_physics),
+        cmocka_unit_test(a_blow_up_has_no_return_to_be_chosen_for),
         cmocka_unit_test(an_agent_is_paid_the_worst_return_and_learns_nothing_bad),
     };
     return cmocka_run_group_tests_name("mbrl/diverged", tests, NULL, NULL);
