@@ -60,23 +60,6 @@ bool rollout__expired(Rollout *r, const RolloutTask *task) {
     return atomic_load(&r->expired);
 }
 
-/* moves the rows of a span by one step; a ThreadWork */
-static Status advance_span(void *context, size_t thread, size_t item) {
-    const RolloutStep *step = context;
-    Rollout           *r = step->rollout;
-    RolloutTile       *tile = &r->tiles[thread];
-    const RolloutSpan *span = &r->spans[item];
-    const uint32_t    *rows = r->order + span->first;
-    if (rollout__expired(r, step->task)) {
-        return STATUS_OK;
-    }
-    rollout__gather(r, tile, step->actions, rows, span->count);
-    TRY(rollout__predict(r, tile, step->task->plan, span->member, span->count));
-    rollout__sample(r, tile, rows, NULL, span->count);
-    rollout__settle(r, tile, rows, NULL, span->count);
-    return STATUS_OK;
-}
-
 /* Lists one row of each candidate; the rows go by candidate. @return how many */
 static size_t choose_leaders(const Rollout *r, RolloutTile *tile, const uint32_t *rows, size_t n) {
     size_t leaders = 0;
@@ -110,20 +93,27 @@ static void follow_leaders(Rollout *r, RolloutTile *tile, const float *actions,
     }
 }
 
-/* advance_span() at time 0 */
-static Status advance_span_first(void *context, size_t thread, size_t item) {
+/* Moves the rows of a span by one step; a ThreadWork. At time 0 the rows go by candidate, and its
+ * leader is predicted for all of them. */
+static Status advance_span(void *context, size_t thread, size_t item) {
     const RolloutStep *step = context;
     Rollout           *r = step->rollout;
     RolloutTile       *tile = &r->tiles[thread];
     const RolloutSpan *span = &r->spans[item];
     const uint32_t    *rows = r->order + span->first;
+    const bool         leads = step->time == 0;
     if (rollout__expired(r, step->task)) {
         return STATUS_OK;
     }
-    const size_t leaders = choose_leaders(r, tile, rows, span->count);
-    rollout__gather(r, tile, step->actions, tile->leader, leaders);
-    TRY(rollout__predict(r, tile, step->task->plan, span->member, leaders));
-    follow_leaders(r, tile, step->actions, rows, span->count);
+    const size_t n = leads ? choose_leaders(r, tile, rows, span->count) : span->count;
+    rollout__gather(r, tile, step->actions, leads ? tile->leader : rows, n);
+    TRY(rollout__predict(r, tile, step->task->plan, span->member, n));
+    if (leads) {
+        follow_leaders(r, tile, step->actions, rows, span->count);
+        return STATUS_OK;
+    }
+    rollout__sample(r, tile, rows, NULL, n);
+    rollout__settle(r, tile, rows, NULL, n);
     return STATUS_OK;
 }
 
@@ -133,7 +123,7 @@ static Status advance_by_member(RolloutStep *step) {
     rollout__assign_members(r, step->task, step->time);
     rollout__group_rows(r, first);
     rollout__list_spans(r, first);
-    return thread_pool_run(r->pool, r->span_count, first ? advance_span_first : advance_span, step);
+    return thread_pool_run(r->pool, r->span_count, advance_span, step);
 }
 
 static Status advance(Rollout *r, const RolloutTask *task, size_t time) {

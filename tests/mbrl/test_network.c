@@ -1,3 +1,4 @@
+#include "tests/mbrl/activation_reference.h"
 #include "tests/support/test_support.h"
 
 #include "core/rng.h"
@@ -89,22 +90,6 @@ static void products_are_exact_chains_of_fused_multiply_adds(void **state) {
 
 /* The network in double, written down separately: rows one after another, weights looked up in the
  * flat block. */
-static double activation_in_double(Activation activation, double x) {
-    switch (activation) {
-    case ACTIVATION_SWISH:
-        return x / (1.0 + exp(-x));
-    case ACTIVATION_LEAKY_RELU:
-        return (x > 0.0) ? x : 0.01 * x;
-    case ACTIVATION_RELU:
-        return (x > 0.0) ? x : 0.0;
-    case ACTIVATION_TANH:
-        return tanh(x);
-    case ACTIVATION_SIGMOID:
-        return 1.0 / (1.0 + exp(-x));
-    }
-    return (double)NAN;
-}
-
 static double softplus_in_double(double x) {
     return fmax(x, 0.0) + log1p(exp(-fabs(x)));
 }

@@ -1,5 +1,6 @@
 /* Layers and networks in bfloat16 against plain loops in double over the rounded numbers, with the
  * processor's instruction (where it has one) and without. */
+#include "tests/mbrl/activation_reference.h"
 #include "tests/support/test_support.h"
 
 #include "core/rng.h"
@@ -78,22 +79,6 @@ static void numbers_are_rounded_to_nearest_even(void **state) {
     float    narrow = 0.0f;
     memcpy(&narrow, &bits, sizeof narrow);
     assert_true(isnan(low_half(packed_one(narrow))));
-}
-
-static double activation_in_double(Activation activation, double x) {
-    switch (activation) {
-    case ACTIVATION_SWISH:
-        return x / (1.0 + exp(-x));
-    case ACTIVATION_LEAKY_RELU:
-        return (x > 0.0) ? x : 0.01 * x;
-    case ACTIVATION_RELU:
-        return (x > 0.0) ? x : 0.0;
-    case ACTIVATION_TANH:
-        return tanh(x);
-    case ACTIVATION_SIGMOID:
-        return 1.0 / (1.0 + exp(-x));
-    }
-    return (double)NAN;
 }
 
 /* one layer of odd or even size */

@@ -164,6 +164,19 @@ static double last_nll(const Record *record) {
     return record_value(record, "model_nll_train", episodes - 1);
 }
 
+/* from memory and from file, cut or not */
+static void expect_however_cut(Chain chain, const Record *expected) {
+    const struct {
+        int64_t   cut;
+        ChainMode mode;
+    } cases[] = {{60, CHAIN_FILE}, {20, CHAIN_FILE}, {12, CHAIN_SAVED}, {40, CHAIN_EVALUATED}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        chain.cut = cases[i].cut;
+        chain.mode = cases[i].mode;
+        expect_like(chain, expected);
+    }
+}
+
 /* A change of structure, in the middle of an episode, from memory and from file, cut or not. */
 static void changed_structures_are_the_same_from_memory_and_file(void **state) {
     (void)state;
@@ -173,15 +186,7 @@ static void changed_structures_are_the_same_from_memory_and_file(void **state) {
         branch_to(&chain, 120, structures[s]);
         Record branched = run(&chain);
         assert_true(last_nll(&straight) != last_nll(&branched));
-        const struct {
-            int64_t   cut;
-            ChainMode mode;
-        } cases[] = {{60, CHAIN_FILE}, {20, CHAIN_FILE}, {12, CHAIN_SAVED}, {40, CHAIN_EVALUATED}};
-        for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-            chain.cut = cases[i].cut;
-            chain.mode = cases[i].mode;
-            expect_like(chain, &branched);
-        }
+        expect_however_cut(chain, &branched);
         record_free(&straight);
         record_free(&branched);
     }
@@ -383,15 +388,7 @@ static void elites_that_are_switched_on_are_the_same_from_memory_and_file(void *
     Chain         chain = chain_make("cartpole", AGENT_UNIT_ENV_STEP, 240, 60, CHAIN_MEMORY, NULL);
     branch_to(&chain, 120, elites);
     Record branched = run(&chain);
-    const struct {
-        int64_t   cut;
-        ChainMode mode;
-    } cases[] = {{60, CHAIN_FILE}, {20, CHAIN_FILE}, {12, CHAIN_SAVED}, {40, CHAIN_EVALUATED}};
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        chain.cut = cases[i].cut;
-        chain.mode = cases[i].mode;
-        expect_like(chain, &branched);
-    }
+    expect_however_cut(chain, &branched);
     record_free(&branched);
 }
 
