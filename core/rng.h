@@ -27,6 +27,7 @@ typedef enum RngPurpose {
     RNG_STATISTICS = 11,     /* bootstrap intervals */
     RNG_TABU = 12,           /* keyed permutations */
     RNG_SIMULATE = 13,       /* fake trainers and simulators */
+    RNG_SOBOL = 14,          /* scrambling of Sobol points: lane = dimension */
 } RngPurpose;
 
 typedef struct Rng {
