@@ -6,7 +6,8 @@
 #include <math.h>
 #include <string.h>
 
-enum { THREADS_LIMIT = 1024 };
+/* EIGEN_LIMIT: 2 n^2 + 6 n + 1 stays below 2^31 */
+enum { THREADS_LIMIT = 1024, EIGEN_LIMIT = 30000 };
 
 /* counts changes of the bits that core/vector_math.h, core/rng.c and the networks' kernels compute;
  * all widths agree */
@@ -16,6 +17,11 @@ enum { THREADS_LIMIT = 1024 };
 /* NOLINTNEXTLINE(readability-identifier-naming): LAPACK's */
 extern void dpotrf_(const char *uplo, const int *n, double *a, const int *lda, int *info,
                     size_t uplo_length);
+
+/* NOLINTNEXTLINE(readability-identifier-naming): LAPACK's */
+extern void dsyevd_(const char *job, const char *uplo, const int *n, double *a, const int *lda,
+                    double *w, double *work, const int *lwork, int *iwork, const int *liwork,
+                    int *info, size_t job_length, size_t uplo_length);
 
 Status linalg_start(int threads) {
     if (threads < 1 || threads > THREADS_LIMIT) {
@@ -183,4 +189,65 @@ double linalg_log_determinant(DoubleMatrixView l) {
         sum += log(l.data[i * l.stride + i]);
     }
     return 2.0 * sum;
+}
+
+/* what dsyevd asks for when it makes eigenvectors */
+static size_t eigen_numbers(size_t n) {
+    return 1 + 6 * n + 2 * n * n;
+}
+
+static size_t eigen_integers(size_t n) {
+    return 3 + 5 * n;
+}
+
+size_t linalg_eigen_scratch(size_t n) {
+    return arena_need(eigen_numbers(n), sizeof(double)) +
+           arena_need(eigen_integers(n), sizeof(int));
+}
+
+static bool is_finite_lower(DoubleMatrix a) {
+    for (size_t i = 0; i < a.rows; i++) {
+        for (size_t j = 0; j <= i; j++) {
+            if (!isfinite(a.data[i * a.stride + j])) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+Status linalg_eigen_symmetric(DoubleMatrix a, double *values, Arena *scratch) {
+    if (!is_shape(SHAPE_OF(a)) || a.rows != a.columns || a.rows > EIGEN_LIMIT) {
+        FAIL(STATUS_ERR_SHAPE, "eigenvectors: (%zu, %zu) by %zu, at most %d rows", a.rows,
+             a.columns, a.stride, EIGEN_LIMIT);
+    }
+    if (!is_finite_lower(a)) {
+        FAIL(STATUS_ERR_NUMERIC, "eigenvectors: the matrix holds NaN or infinities");
+    }
+    if (a.rows == 0) {
+        return STATUS_OK;
+    }
+    const size_t mark = arena_mark(scratch);
+    double      *work = NULL;
+    int         *integers = NULL;
+    Status       status = ARENA_TAKE(scratch, double, eigen_numbers(a.rows), &work);
+    if (status == STATUS_OK) {
+        status = ARENA_TAKE(scratch, int, eigen_integers(a.rows), &integers);
+    }
+    if (status == STATUS_OK) {
+        const int n = (int)a.rows;
+        const int stride = (int)a.stride;
+        const int work_size = (int)eigen_numbers(a.rows);
+        const int integers_size = (int)eigen_integers(a.rows);
+        int       info = 0;
+        /* a row-major lower triangle is a column-major upper one; columns come back as rows */
+        dsyevd_("V", "U", &n, a.data, &stride, values, work, &work_size, integers, &integers_size,
+                &info, 1, 1);
+        if (info != 0) {
+            status =
+                FAILURE(STATUS_ERR_NUMERIC, "eigenvectors of %zu rows: no convergence", a.rows);
+        }
+    }
+    arena_release(scratch, mark);
+    return status;
 }

@@ -8,6 +8,7 @@
 #ifndef CORE_LINALG_H
 #define CORE_LINALG_H
 
+#include "core/arena.h"
 #include "core/buffer.h"
 #include "core/status.h"
 
@@ -109,6 +110,22 @@ Status linalg_cholesky(DoubleMatrixView a, DoubleMatrix l) MUST_USE;
 Status linalg_solve_triangular(DoubleMatrixView l, LinalgForm form, DoubleMatrix b) MUST_USE;
 /** Solves A X = B in place from the factor of A: X = L^-T L^-1 B. Errors as above. */
 Status linalg_solve_cholesky(DoubleMatrixView l, DoubleMatrix b) MUST_USE;
+
+/**
+ * Eigenvalues and eigenvectors of a symmetric matrix, in place: A = V^T diag(values) V.
+ *
+ * Shapes: A (n, n), of which only the lower triangle is read; afterwards row k holds eigenvector k,
+ * of length 1. values (n), ascending.
+ * @param scratch  in/out  linalg_eigen_scratch(n) bytes, released before return
+ * @return STATUS_OK
+ *         STATUS_ERR_SHAPE    not square (nothing changed)
+ *         STATUS_ERR_NOMEM    scratch is too small (nothing changed)
+ *         STATUS_ERR_NUMERIC  A holds NaN or infinities (nothing changed), or no convergence (A and
+ *                             values undefined)
+ * Cost: about 9 n^3 FLOP. Source: LAPACK dsyevd (Cuppen's divide and conquer).
+ */
+Status linalg_eigen_symmetric(DoubleMatrix a, double *values, Arena *scratch) MUST_USE;
+size_t linalg_eigen_scratch(size_t n);
 
 /** log det A = 2 sum of log L[i][i] from the factor of A; 0 for n = 0, NaN for bad pivots. */
 double linalg_log_determinant(DoubleMatrixView l);

@@ -28,6 +28,7 @@ typedef enum RngPurpose {
     RNG_TABU = 12,           /* keyed permutations */
     RNG_SIMULATE = 13,       /* fake trainers and simulators */
     RNG_SOBOL = 14,          /* scrambling of Sobol points: lane = dimension */
+    RNG_CMAES = 15,          /* unit = generation, lane = candidate */
 } RngPurpose;
 
 typedef struct Rng {

@@ -239,6 +239,62 @@ static void numerics_name_everything_that_changes_bits(void **state) {
     assert_fails(linalg_start(5000), STATUS_ERR_ARG, "not 5000");
 }
 
+/* A = V^T diag(values) V with orthonormal rows of V, to the accuracy of LAPACK: n ulp of |A|. */
+static void eigenvectors_rebuild_the_matrix(void **state) {
+    (void)state;
+    Arena scratch;
+    assert_ok(arena_init(&scratch, linalg_eigen_scratch(MAX_N)));
+    for (size_t n = 1; n <= MAX_N; n += 3) {
+        double a[MAX_N * MAX_N];
+        double v[MAX_N * MAX_N];
+        double values[MAX_N];
+        fill_random(a, n * n, n);
+        for (size_t i = 0; i < n; i++) {
+            for (size_t j = 0; j <= i; j++) {
+                v[i * n + j] = a[i * n + j];
+                v[j * n + i] = (i == j) ? a[i * n + j] : 99; /* not read above the diagonal */
+                a[j * n + i] = a[i * n + j];
+            }
+        }
+        assert_ok(linalg_eigen_symmetric(matrix(v, n, n), values, &scratch));
+        for (size_t i = 0; i < n; i++) {
+            assert_true(i == 0 || values[i] >= values[i - 1]);
+            for (size_t j = 0; j < n; j++) {
+                double rebuilt = 0;
+                double dot = 0;
+                for (size_t k = 0; k < n; k++) {
+                    rebuilt += v[k * n + i] * values[k] * v[k * n + j];
+                    dot += v[i * n + k] * v[j * n + k];
+                }
+                assert_close(rebuilt, a[i * n + j], 1e-13, 0);
+                assert_close(dot, (i == j) ? 1 : 0, 1e-13, 0);
+            }
+        }
+        assert_int_equal(scratch.used, 0);
+    }
+    arena_reset(&scratch);
+}
+
+static void eigenvectors_refuse_bad_input(void **state) {
+    (void)state;
+    double a[4] = {1, 0, (double)NAN, 1};
+    double values[2] = {7, 7};
+    Arena  scratch;
+    Arena  small;
+    assert_ok(arena_init(&scratch, linalg_eigen_scratch(2)));
+    assert_ok(arena_init(&small, linalg_eigen_scratch(2) / 2));
+    assert_fails(linalg_eigen_symmetric(matrix(a, 2, 2), values, &scratch), STATUS_ERR_NUMERIC,
+                 "NaN");
+    assert_fails(linalg_eigen_symmetric(matrix(a, 2, 1), values, &scratch), STATUS_ERR_SHAPE,
+                 "(2, 1)");
+    a[2] = 0;
+    assert_int_equal(linalg_eigen_symmetric(matrix(a, 2, 2), values, &small), STATUS_ERR_NOMEM);
+    assert_true(values[0] == 7 && a[0] == 1 && small.used == 0);
+    assert_ok(linalg_eigen_symmetric(matrix(a, 0, 0), values, &scratch));
+    arena_reset(&scratch);
+    arena_reset(&small);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(numerics_name_everything_that_changes_bits),
@@ -251,6 +307,8 @@ int main(void) {
         cmocka_unit_test(triangular_solve_does_both_forms),
         cmocka_unit_test(cholesky_refuses_what_it_cannot_factor),
         cmocka_unit_test(solves_refuse_bad_pivots_and_shapes),
+        cmocka_unit_test(eigenvectors_rebuild_the_matrix),
+        cmocka_unit_test(eigenvectors_refuse_bad_input),
     };
     return cmocka_run_group_tests_name("core/linalg", tests, NULL, NULL);
 }
