@@ -51,7 +51,8 @@ static void free_mixture(TpeMixture *m) {
 }
 
 static bool take_mixture(TpeMixture *m, size_t d, size_t components) {
-    m->stride = (components + TPE_BLOCK - 1) / TPE_BLOCK * TPE_BLOCK;
+    /* one block more: rows a power of two apart would share the same few sets of a cache */
+    m->stride = ((components + TPE_BLOCK - 1) / TPE_BLOCK + 1) * TPE_BLOCK;
     m->centre = calloc(d * m->stride, sizeof *m->centre);
     m->inverse = calloc(d * m->stride, sizeof *m->inverse);
     m->norm = calloc(d * m->stride, sizeof *m->norm);
@@ -70,6 +71,7 @@ static void free_points(Tpe *t) {
     free(t->sorted);
     free(t->chosen);
     free(t->rank);
+    free(t->fitted);
 }
 
 static bool take_points(Tpe *t, size_t d, size_t capacity) {
@@ -79,10 +81,11 @@ static bool take_points(Tpe *t, size_t d, size_t capacity) {
     t->by_loss = calloc(capacity, sizeof *t->by_loss);
     t->sorted = calloc(d * capacity, sizeof *t->sorted);
     t->chosen = calloc(capacity, sizeof *t->chosen);
+    t->fitted = calloc(capacity, sizeof *t->fitted);
     t->rank = calloc(capacity, sizeof *t->rank);
     const bool mixture = take_mixture(&t->above, d, capacity);
     return mixture && t->losses != NULL && t->is_told != NULL && t->by_loss != NULL &&
-           t->sorted != NULL && t->chosen != NULL && t->rank != NULL;
+           t->sorted != NULL && t->chosen != NULL && t->rank != NULL && t->fitted != NULL;
 }
 
 Status tpe_create(const TpeSettings *settings, Tpe **out) {
@@ -145,6 +148,7 @@ static Status grow(Tpe *tpe) {
         memcpy(larger.above.centre + j * larger.above.stride,
                tpe->above.centre + j * tpe->above.stride, used * sizeof *tpe->above.centre);
     }
+    larger.fitted_count = 0;
     free_points(tpe);
     *tpe = larger;
     return STATUS_OK;

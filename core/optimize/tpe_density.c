@@ -27,6 +27,8 @@
 #include <math.h>
 #include <string.h>
 
+enum { MOST_CHANGED = 64 };
+
 static const float widen_below = 1.25f;
 static const float deviations_below = 2.5f;
 static const float most_kernels = 100.0f;
@@ -34,19 +36,7 @@ static const float log_root_two_pi = 0.918938533204672742f;
 static const float prior_mass = 0.382924922548026f; /* of a standard normal within +-1/2 */
 static const float inactive = -1.0f;                /* stands for a width */
 
-float tpe__query(const TpeDimension *dimension, double coordinate) {
-    if (isnan(coordinate)) {
-        return (float)NAN;
-    }
-    const double u = fmin(fmax(coordinate, 0), 1);
-    if (dimension->kind == TPE_CATEGORICAL) {
-        const double values = (double)dimension->values;
-        return (float)fmin(floor(u * values), values - 1);
-    }
-    return (float)u;
-}
-
-static bool is_geometric(const TpeDimension *dimension) {
+bool tpe__is_geometric(const TpeDimension *dimension) {
     return dimension->kind == TPE_ORDERED && dimension->values <= TPE_MOST_ORDERED;
 }
 
@@ -170,46 +160,149 @@ static float deviation(const TpeMixture *m, const float *centre, const uint32_t 
     return (float)sqrt(squared / sum);
 }
 
-/* the components of one dimension of a mixture with `kernels` points; list as above */
-static void fit_dimension(const Tpe *t, const TpeMixture *m, size_t j, const uint32_t *list,
-                          size_t active, const bool *skip, size_t kernels) {
+static float clip_of(size_t kernels) {
+    return 1.0f / fminf(most_kernels, (float)kernels + 2);
+}
+
+static Widths limits(const Tpe *t, size_t j, size_t kernels) {
     const TpeDimension *dimension = &t->dimensions[j];
-    float              *centre = m->centre + j * m->stride;
-    float              *inverse = m->inverse + j * m->stride;
-    float              *norm = m->norm + j * m->stride;
-    const size_t        n = m->blocks * TPE_BLOCK;
-    const float         clip = 1.0f / fminf(most_kernels, (float)kernels + 2);
-    const bool          below = m == &t->below;
+    Widths              w = {.factor = 1, .least = clip_of(kernels), .most = 1};
+    if (tpe__is_geometric(dimension)) { /* neighbours keep a seventh of the middle's probability */
+        w.least = fmaxf(w.least, 0.70710678f / (float)dimension->values);
+    }
+    return w;
+}
+
+/* `n` kernels from component `first` on, whose widths stand in `inverse` */
+static void set_kernels(const Tpe *t, const TpeMixture *m, size_t j, Widths w, size_t first,
+                        size_t n) {
+    const TpeDimension *dimension = &t->dimensions[j];
+    const size_t        at = j * m->stride + first;
+    if (tpe__is_geometric(dimension)) {
+        const float cells = (float)dimension->values;
+        geometric_kernels(m->centre + at, n, w, cells, logf(cells), m->inverse + at, m->norm + at);
+    } else {
+        normal_kernels(m->centre + at, n, w, m->inverse + at, m->norm + at);
+    }
+}
+
+/* categorical kernels change with the number of points: always all of them */
+static void fit_categorical(const Tpe *t, const TpeMixture *m, size_t j, const uint32_t *list,
+                            size_t active, size_t kernels) {
+    float       *inverse = m->inverse + j * m->stride;
+    float       *norm = m->norm + j * m->stride;
+    const float  values = (float)t->dimensions[j].values;
+    const size_t n = m->blocks * TPE_BLOCK;
     for (size_t k = 0; k < n; k++) {
         inverse[k] = inactive;
     }
-    if (dimension->kind == TPE_CATEGORICAL) {
-        for (size_t i = 0; i < active; i++) {
-            inverse[list[i]] = 0;
-        }
-        categorical_kernels(n, (float)kernels + 1, (float)dimension->values, inverse, norm);
-        centre[0] = -1;
-        inverse[0] = 0;
-        norm[0] = -logf((float)dimension->values);
-        return;
+    for (size_t i = 0; i < active; i++) {
+        inverse[list[i]] = 0;
     }
-    Widths w = {.factor = below ? widen_below : 1, .least = clip, .most = 1};
-    if (below && active > 1) {
-        w.most = deviations_below * deviation(m, centre, list, active);
+    categorical_kernels(n, (float)kernels + 1, values, inverse, norm);
+    m->centre[j * m->stride] = -1;
+    inverse[0] = 0;
+    norm[0] = -logf(values);
+}
+
+/* the components of one dimension of a mixture with `kernels` points; list as above */
+static void fit_dimension(const Tpe *t, const TpeMixture *m, size_t j, const uint32_t *list,
+                          size_t active, const bool *skip, size_t kernels) {
+    float       *centre = m->centre + j * m->stride;
+    float       *inverse = m->inverse + j * m->stride;
+    const size_t n = m->blocks * TPE_BLOCK;
+    Widths       w = limits(t, j, kernels);
+    if (m == &t->below) {
+        w.factor = widen_below;
+        w.most = (active > 1) ? deviations_below * deviation(m, centre, list, active) : 1;
+    }
+    for (size_t k = 0; k < n; k++) {
+        inverse[k] = inactive;
     }
     centre[0] = 0.5f;
     gaps_to_widths(list, active, skip, centre, inverse);
-    inverse[0] = inactive;
-    if (is_geometric(dimension)) {
-        const float cells = (float)dimension->values;
-        /* neighbours keep a seventh of the middle's probability */
-        w.least = fmaxf(clip, 0.70710678f / cells);
-        geometric_kernels(centre, n, w, cells, logf(cells), inverse, norm);
-        return; /* the prior: uniform over cells */
+    inverse[0] = inactive; /* of cells the prior is uniform, as what is inactive */
+    set_kernels(t, m, j, w, 0, n);
+    if (!tpe__is_geometric(&t->dimensions[j])) {
+        inverse[0] = 1;
+        m->norm[j * m->stride] = -log_root_two_pi - logf(prior_mass);
     }
-    normal_kernels(centre, n, w, inverse, norm);
-    inverse[0] = 1;
-    norm[0] = -log_root_two_pi - logf(prior_mass);
+}
+
+/* where `component` stands in the order of dimension j; active[j] if it is not active there */
+static size_t place_of(const Tpe *t, size_t j, uint32_t component) {
+    const uint32_t *sorted = t->sorted + j * t->capacity;
+    const float    *centre = t->above.centre + j * t->above.stride;
+    size_t          low = 0;
+    size_t          high = t->active[j];
+    while (low < high) {
+        const size_t middle = low + (high - low) / 2;
+        if (centre[sorted[middle]] < centre[component]) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    while (low < t->active[j] && centre[sorted[low]] == centre[component]) {
+        if (sorted[low] == component) {
+            return low;
+        }
+        low++;
+    }
+    return t->active[j];
+}
+
+/* one kernel of g from its neighbours: what gaps_to_widths() finds for it */
+static void refit_kernel(const Tpe *t, size_t j, size_t place, Widths w) {
+    const uint32_t *sorted = t->sorted + j * t->capacity;
+    const float    *centre = t->above.centre + j * t->above.stride;
+    const uint32_t  component = sorted[place];
+    const float     here = centre[component];
+    size_t          before = place;
+    size_t          after = place + 1;
+    while (before > 0 && t->chosen[sorted[before - 1]]) {
+        before--;
+    }
+    while (after < t->active[j] && t->chosen[sorted[after]]) {
+        after++;
+    }
+    float low = (before > 0) ? centre[sorted[before - 1]] : here;
+    float high = (after < t->active[j]) ? centre[sorted[after]] : here;
+    if (here > 0.5f && (before == 0 || low < 0.5f)) {
+        low = 0.5f;
+    }
+    if (here <= 0.5f && (after == t->active[j] || high > 0.5f)) {
+        high = 0.5f;
+    }
+    const float left = here - low;
+    const float right = high - here;
+    float      *width = t->above.inverse + j * t->above.stride + component;
+    *width = t->chosen[component] ? inactive : (right > left) ? right : left;
+    set_kernels(t, &t->above, j, w, component, 1);
+}
+
+/* a component that came into g or left it, and its neighbours */
+static void refit_around(const Tpe *t, size_t j, uint32_t component, Widths w) {
+    const uint32_t *sorted = t->sorted + j * t->capacity;
+    const size_t    place = place_of(t, j, component);
+    if (place == t->active[j]) {
+        t->above.inverse[j * t->above.stride + component] = inactive;
+        set_kernels(t, &t->above, j, w, component, 1);
+        return;
+    }
+    refit_kernel(t, j, place, w);
+    for (size_t i = place; i > 0; i--) {
+        if (!t->chosen[sorted[i - 1]]) {
+            refit_kernel(t, j, i - 1, w);
+            break;
+        }
+    }
+    for (size_t i = place + 1; i < t->active[j]; i++) {
+        if (!t->chosen[sorted[i]]) {
+            refit_kernel(t, j, i, w);
+            break;
+        }
+    }
 }
 
 static KERNEL_CLONES void add_row(const float *row, size_t n, float *sum) {
@@ -278,174 +371,69 @@ static void fit_below(Tpe *t, size_t n) {
         for (size_t i = 0; i < active; i++) {
             t->order[i] = t->rank[t->order[i]];
         }
-        fit_dimension(t, m, j, t->order, active, NULL, n);
+        if (t->dimensions[j].kind == TPE_CATEGORICAL) {
+            fit_categorical(t, m, j, t->order, active, n);
+        } else {
+            fit_dimension(t, m, j, t->order, active, NULL, n);
+        }
+    }
+    fit_base(t, m);
+}
+
+/* components that came into g or left it since the last fit; more than MOST_CHANGED if everything
+ * has to be set anew */
+static size_t find_changed(Tpe *t, size_t kernels, uint32_t changed[MOST_CHANGED]) {
+    size_t n = 0;
+    if (t->fitted_count == 0 || clip_of(kernels) != clip_of(t->fitted_above)) {
+        n = MOST_CHANGED + 1;
+    }
+    for (size_t k = 1; k <= t->count; k++) {
+        const bool is = !t->chosen[k];
+        const bool was = k <= t->fitted_count && t->fitted[k];
+        if (is != was || k > t->fitted_count) {
+            if (n < MOST_CHANGED) {
+                changed[n] = (uint32_t)k;
+            }
+            n++;
+        }
+        t->fitted[k] = is;
+    }
+    t->fitted_count = t->count;
+    t->fitted_above = kernels;
+    return n;
+}
+
+static void fit_above(Tpe *t, size_t kernels) {
+    TpeMixture  *m = &t->above;
+    uint32_t     changed[MOST_CHANGED];
+    const size_t changes = find_changed(t, kernels, changed);
+    m->blocks = blocks_of(t->count + 1);
+    for (size_t k = 0; k < m->blocks * TPE_BLOCK; k++) {
+        m->weight[k] = (k > t->count || t->chosen[k]) ? 0 : 1;
+    }
+    m->weight[0] = t->settings.prior_weight;
+    for (size_t j = 0; j < t->d; j++) {
+        const uint32_t *sorted = t->sorted + j * t->capacity;
+        if (t->dimensions[j].kind == TPE_CATEGORICAL) {
+            fit_categorical(t, m, j, sorted, t->active[j], kernels);
+        } else if (changes > MOST_CHANGED) {
+            fit_dimension(t, m, j, sorted, t->active[j], t->chosen, kernels);
+        } else {
+            for (size_t i = 0; i < changes; i++) {
+                refit_around(t, j, changed[i], limits(t, j, kernels));
+            }
+        }
     }
     fit_base(t, m);
 }
 
 void tpe__fit(Tpe *t) {
     const size_t n = size_below(t);
-    TpeMixture  *above = &t->above;
     memset(t->chosen, 0, (t->count + 1) * sizeof *t->chosen);
     for (size_t k = 0; k < n; k++) {
         t->chosen[t->by_loss[k]] = true;
         t->rank[t->by_loss[k]] = (uint32_t)k + 1;
     }
-    above->blocks = blocks_of(t->count + 1);
-    for (size_t k = 0; k < above->blocks * TPE_BLOCK; k++) {
-        above->weight[k] = (k > t->count || t->chosen[k]) ? 0 : 1;
-    }
-    above->weight[0] = t->settings.prior_weight;
-    for (size_t j = 0; j < t->d; j++) {
-        fit_dimension(t, above, j, t->sorted + j * t->capacity, t->active[j], t->chosen,
-                      t->count - n);
-    }
-    fit_base(t, above);
+    fit_above(t, t->count - n);
     fit_below(t, n);
-}
-
-/* log densities of one query under one block of components, less the maximum, which is returned */
-static KERNEL_CLONES float score_block(const Tpe *t, const TpeMixture *m, size_t first,
-                                       const float *query, size_t query_stride, float *sum) {
-    float squares[TPE_BLOCK] = {0};
-    float terms[TPE_BLOCK] = {0};
-    float value[TPE_BLOCK];
-    for (size_t j = 0; j < t->d; j++) {
-        const float  x = query[j * query_stride];
-        const float *centre = m->centre + j * m->stride + first;
-        const float *inverse = m->inverse + j * m->stride + first;
-        if (x != x) {
-            const float *norm = m->norm + j * m->stride + first;
-            for (size_t k = 0; k < TPE_BLOCK; k++) {
-                terms[k] += norm[k];
-            }
-        } else if (t->dimensions[j].kind == TPE_CATEGORICAL) {
-            for (size_t k = 0; k < TPE_BLOCK; k++) {
-                terms[k] += vector_choose(centre[k] == x, 0.0f, inverse[k]);
-            }
-        } else if (is_geometric(&t->dimensions[j])) {
-            for (size_t k = 0; k < TPE_BLOCK; k++) {
-                const float off = vector_from_bits(vector_bits(x - centre[k]) & 0x7fffffffu);
-                terms[k] += off * inverse[k];
-            }
-        } else {
-            for (size_t k = 0; k < TPE_BLOCK; k++) {
-                const float off = (x - centre[k]) * inverse[k];
-                squares[k] += off * off;
-            }
-        }
-    }
-    float lanes[TPE_LANES];
-    for (size_t k = 0; k < TPE_BLOCK; k++) {
-        value[k] = m->base[first + k] - terms[k] - 0.5f * squares[k];
-    }
-    for (size_t l = 0; l < TPE_LANES; l++) {
-        lanes[l] = value[l];
-    }
-    for (size_t k = TPE_LANES; k < TPE_BLOCK; k += TPE_LANES) {
-        for (size_t l = 0; l < TPE_LANES; l++) {
-            lanes[l] = vector_choose(value[k + l] > lanes[l], value[k + l], lanes[l]);
-        }
-    }
-    float largest = lanes[0];
-    for (size_t l = 1; l < TPE_LANES; l++) {
-        largest = (lanes[l] > largest) ? lanes[l] : largest;
-    }
-    /* a block of nothing but -infinity */
-    const float shift = (largest > -1e30f) ? largest : 0.0f;
-    for (size_t l = 0; l < TPE_LANES; l++) {
-        lanes[l] = 0;
-    }
-    for (size_t k = 0; k < TPE_BLOCK; k += TPE_LANES) {
-        for (size_t l = 0; l < TPE_LANES; l++) {
-            lanes[l] += vector_exp_one(value[k + l] - shift);
-        }
-    }
-    *sum = 0;
-    for (size_t l = 0; l < TPE_LANES; l++) {
-        *sum += lanes[l];
-    }
-    return largest;
-}
-
-void tpe__score(const Tpe *t, const TpeMixture *m, const float *queries, size_t n, double *out) {
-    double largest[TPE_MAX_CANDIDATES];
-    double sums[TPE_MAX_CANDIDATES];
-    for (size_t i = 0; i < n; i++) {
-        largest[i] = -(double)INFINITY;
-        sums[i] = 0;
-    }
-    for (size_t b = 0; b < m->blocks; b++) {
-        for (size_t i = 0; i < n; i++) {
-            float        sum = 0;
-            const double top = (double)score_block(t, m, b * TPE_BLOCK, queries + i, n, &sum);
-            if (top > largest[i]) {
-                sums[i] = sums[i] * exp(largest[i] - top) + (double)sum;
-                largest[i] = top;
-            } else if (isfinite(top)) {
-                sums[i] += (double)sum * exp(top - largest[i]);
-            }
-        }
-    }
-    for (size_t i = 0; i < n; i++) {
-        out[i] = largest[i] + log(sums[i]);
-    }
-}
-
-static double snap(const TpeDimension *dimension, double u) {
-    const double values = (double)dimension->values;
-    return (dimension->kind == TPE_CONTINUOUS)
-               ? u
-               : (fmin(floor(u * values), values - 1) + 0.5) / values;
-}
-
-/* by walking the cells: there are at most TPE_MOST_ORDERED */
-static double draw_geometric(const TpeDimension *dimension, double centre, double inverse,
-                             Rng *rng) {
-    const double cells = (double)dimension->values;
-    double       total = 0;
-    for (size_t i = 0; i < dimension->values; i++) {
-        total += exp(-fabs(((double)i + 0.5) / cells - centre) * inverse);
-    }
-    double left = rng_uniform(rng) * total;
-    size_t i = 0;
-    for (; i + 1 < dimension->values; i++) {
-        left -= exp(-fabs(((double)i + 0.5) / cells - centre) * inverse);
-        if (left < 0) {
-            break;
-        }
-    }
-    return ((double)i + 0.5) / cells;
-}
-
-static double draw_categorical(const TpeDimension *dimension, double centre, double same,
-                               Rng *rng) {
-    const double values = (double)dimension->values;
-    const double own = rng_uniform(rng);
-    const double other = floor(rng_uniform(rng) * (values - 1));
-    if (own < same || dimension->values < 2) {
-        return (centre + 0.5) / values;
-    }
-    return (((other >= centre) ? other + 1 : other) + 0.5) / values;
-}
-
-double tpe__draw(const Tpe *t, const TpeMixture *m, size_t component, size_t j, Rng *rng) {
-    const TpeDimension *dimension = &t->dimensions[j];
-    const double        centre = (double)m->centre[j * m->stride + component];
-    const double        inverse = (double)m->inverse[j * m->stride + component];
-    if (inverse == 0) { /* knows nothing here, or the prior of values */
-        return snap(dimension, rng_uniform(rng));
-    }
-    if (dimension->kind == TPE_CATEGORICAL) {
-        return draw_categorical(dimension, centre, exp((double)m->norm[j * m->stride + component]),
-                                rng);
-    }
-    if (is_geometric(dimension)) {
-        return draw_geometric(dimension, centre, inverse, rng);
-    }
-    double u = 0;
-    do { /* at least a third of the normal lies within */
-        u = centre + rng_normal(rng) / inverse;
-    } while (!(u >= 0 && u <= 1));
-    return snap(dimension, u);
 }

@@ -40,16 +40,21 @@ struct Tpe {
     size_t       *active; /* (dimensions) how many those are */
     TpeMixture    above;  /* every point is a component at its number + 1; those in l weigh 0 */
     TpeMixture    below;
-    bool         *chosen;  /* (capacity) in l */
-    uint32_t     *rank;    /* (capacity) component of l of those that are */
-    uint32_t     *order;   /* (most_below + 1) */
-    float        *queries; /* (dimensions, candidates), centres' coordinates; NaN inactive */
-    double       *scores;  /* (2, candidates) */
-    bool          fresh;   /* the mixtures belong to the points */
+    bool         *chosen;       /* (capacity) in l */
+    bool         *fitted;       /* (capacity) in g when the mixtures were set last */
+    size_t        fitted_count; /* points then; 0: everything has to be set anew */
+    size_t        fitted_above; /* of them in g */
+    uint32_t     *rank;         /* (capacity) component of l of those that are */
+    uint32_t     *order;        /* (most_below + 1) */
+    float        *queries;      /* (dimensions, candidates), centres' coordinates; NaN inactive */
+    double       *scores;       /* (2, candidates) */
+    bool          fresh;        /* the mixtures belong to the points */
 };
 
 /** Coordinate of a point as centres have it: the index for categorical, else clamped; NaN stays. */
 float tpe__query(const TpeDimension *dimension, double coordinate);
+/** Ordered with a geometric kernel. */
+bool tpe__is_geometric(const TpeDimension *dimension);
 /** Sets both mixtures from the points. */
 void tpe__fit(Tpe *tpe);
 /** Log densities of `n` queries (d, n) under a mixture. */
