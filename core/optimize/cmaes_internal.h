@@ -33,6 +33,7 @@ struct Cmaes {
     size_t        population; /* of this run */
     size_t        most;       /* largest population */
     CmaesRates    rates;
+    double       *memory;  /* all arrays of numbers below */
     double       *weights; /* (most), of ranks */
 
     double    *mean; /* (n), unbounded */
@@ -41,7 +42,7 @@ struct Cmaes {
     double    *path_sigma;
     double    *path_c;
     double    *covariance; /* (n, n), or (n) where diagonal */
-    double    *axes;       /* (n, n), a row per eigenvector; NULL where diagonal */
+    double    *axes;       /* (n, n), a row per eigenvector; unused where diagonal */
     double    *scales;     /* (n) roots of the eigenvalues */
     double     condition;
     uint64_t   decomposed; /* generation of the run */

@@ -132,7 +132,6 @@ CmaesStop cmaes__stop(Cmaes *cmaes, bool finite) {
 void cmaes__restart(Cmaes *cmaes) {
     const double first = (double)cmaes->settings.population;
     double       sigma = cmaes->settings.deviation;
-    double       population = first;
     Rng rng = rng_stream_lane(cmaes->settings.seed, cmaes->progress.run, RNG_CMAES, UINT32_MAX - 1);
     cmaes->progress.run++;
     cmaes->small = cmaes->settings.restart == CMAES_RESTART_BIPOP && cmaes->doublings > 0 &&
@@ -141,12 +140,11 @@ void cmaes__restart(Cmaes *cmaes) {
         cmaes->doublings++;
     }
     const double large = first * pow(2, (double)cmaes->doublings);
+    double       population = large;
     if (cmaes->small) { /* Hansen (2009), section 2 */
         const double u = rng_uniform(&rng);
         population = floor(first * pow(0.5 * large / first, u * u));
         sigma *= pow(10, -2 * rng_uniform(&rng));
-    } else {
-        population = large;
     }
     cmaes->population = (size_t)fmin(population, (double)cmaes->most);
     cmaes__rates(cmaes);
@@ -171,33 +169,40 @@ static Status check_settings(const CmaesSettings *s) {
     return STATUS_OK;
 }
 
-static double *numbers(size_t count) {
-    return calloc(count, sizeof(double));
+static double *carve(double **rest, size_t count) {
+    double *block = *rest;
+    *rest += count;
+    return block;
 }
 
-/* false when memory is out; what there is is freed by cmaes_destroy() */
-static bool take_memory(Cmaes *c) {
+/* one block for all numbers; what there is is freed by cmaes_destroy() */
+static Status take_memory(Cmaes *c) {
     const size_t n = c->n;
-    c->weights = numbers(c->most);
-    c->mean = numbers(n);
-    c->path_sigma = numbers(n);
-    c->path_c = numbers(n);
-    c->covariance = numbers(c->full ? n * n : n);
-    c->axes = c->full ? numbers(n * n) : NULL;
-    c->scales = numbers(n);
-    c->z = numbers(c->most * n);
-    c->y = numbers(c->most * n);
-    c->scaled = c->full ? numbers(c->most * n) : NULL;
-    c->step = numbers(n);
-    c->turned = numbers(n);
-    c->best = numbers(n);
+    const size_t square = c->full ? n * n : n;
+    const size_t candidates = c->most * n;
+    const size_t history = cmaes__history_length(n, 4);
+    TRY(arena_init(&c->scratch, c->full ? linalg_eigen_scratch(n) : 0));
     c->ranks = calloc(c->most, sizeof *c->ranks);
-    c->history = numbers(cmaes__history_length(n, 4));
-    return c->weights != NULL && c->mean != NULL && c->path_sigma != NULL && c->path_c != NULL &&
-           c->covariance != NULL && (!c->full || (c->axes != NULL && c->scaled != NULL)) &&
-           c->scales != NULL && c->z != NULL && c->y != NULL && c->step != NULL &&
-           c->turned != NULL && c->best != NULL && c->ranks != NULL && c->history != NULL &&
-           arena_init(&c->scratch, c->full ? linalg_eigen_scratch(n) : 0) == STATUS_OK;
+    c->memory = calloc(c->most + 7 * n + 2 * square + 3 * candidates + history, sizeof *c->memory);
+    if (c->ranks == NULL || c->memory == NULL) {
+        FAIL(STATUS_ERR_NOMEM, "no memory for CMA-ES in %zu dimensions", n);
+    }
+    double *rest = c->memory;
+    c->weights = carve(&rest, c->most);
+    c->mean = carve(&rest, n);
+    c->path_sigma = carve(&rest, n);
+    c->path_c = carve(&rest, n);
+    c->scales = carve(&rest, n);
+    c->step = carve(&rest, n);
+    c->turned = carve(&rest, n);
+    c->best = carve(&rest, n);
+    c->covariance = carve(&rest, square);
+    c->axes = carve(&rest, square);
+    c->z = carve(&rest, candidates);
+    c->y = carve(&rest, candidates);
+    c->scaled = carve(&rest, candidates);
+    c->history = carve(&rest, history);
+    return STATUS_OK;
 }
 
 Status cmaes_create(const CmaesSettings *settings, Cmaes **out) {
@@ -219,9 +224,10 @@ Status cmaes_create(const CmaesSettings *settings, Cmaes **out) {
                   (s->covariance == CMAES_AUTOMATIC && s->dimensions <= CMAES_FULL_UP_TO);
     cmaes->population = s->population;
     cmaes->most = s->population * (s->restart == CMAES_RESTART_NONE ? 1 : CMAES_GROWTH);
-    if (!take_memory(cmaes)) {
+    const Status status = take_memory(cmaes);
+    if (status != STATUS_OK) {
         cmaes_destroy(cmaes);
-        FAIL(STATUS_ERR_NOMEM, "no memory for CMA-ES in %zu dimensions", settings->dimensions);
+        return status;
     }
     cmaes->progress.best_loss = (double)INFINITY;
     cmaes__rates(cmaes);
@@ -236,13 +242,7 @@ void cmaes_destroy(Cmaes *cmaes) {
     if (cmaes == NULL) {
         return;
     }
-    double *const blocks[] = {cmaes->weights, cmaes->mean,   cmaes->path_sigma, cmaes->path_c,
-                              cmaes->axes,    cmaes->scales, cmaes->covariance, cmaes->z,
-                              cmaes->y,       cmaes->scaled, cmaes->step,       cmaes->turned,
-                              cmaes->best,    cmaes->history};
-    for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) {
-        free(blocks[i]);
-    }
+    free(cmaes->memory);
     free(cmaes->ranks);
     arena_reset(&cmaes->scratch);
     free(cmaes);

@@ -103,11 +103,12 @@ Status tpe_create(const TpeSettings *settings, Tpe **out) {
     tpe->active = calloc(tpe->d, sizeof *tpe->active);
     tpe->order = calloc(s->most_below + 1, sizeof *tpe->order);
     tpe->queries = calloc(tpe->d * s->candidates, sizeof *tpe->queries);
+    tpe->tile = calloc(tpe->d * TPE_TILE, sizeof *tpe->tile);
     tpe->scores = calloc(2 * s->candidates, sizeof *tpe->scores);
     const bool points = take_points(tpe, tpe->d, FIRST_CAPACITY);
     const bool below = take_mixture(&tpe->below, tpe->d, s->most_below + 1);
     if (!points || !below || tpe->dimensions == NULL || tpe->active == NULL || tpe->order == NULL ||
-        tpe->queries == NULL || tpe->scores == NULL) {
+        tpe->queries == NULL || tpe->tile == NULL || tpe->scores == NULL) {
         tpe_destroy(tpe);
         FAIL(STATUS_ERR_NOMEM, "no memory for TPE of %zu dimensions", settings->dimension_count);
     }
@@ -127,30 +128,30 @@ void tpe_destroy(Tpe *tpe) {
     free(tpe->active);
     free(tpe->order);
     free(tpe->queries);
+    free(tpe->tile);
     free(tpe->scores);
     free(tpe);
 }
 
 static Status grow(Tpe *tpe) {
-    Tpe larger = *tpe;
-    memset(&larger.above, 0, sizeof larger.above);
-    if (!take_points(&larger, tpe->d, 2 * tpe->capacity)) {
-        free_points(&larger);
-        FAIL(STATUS_ERR_NOMEM, "no memory for more than %zu points of TPE", tpe->count);
+    Tpe          old = *tpe;
+    const size_t used = old.count + 1;
+    if (!take_points(tpe, old.d, 2 * old.capacity)) {
+        free_points(tpe);
+        *tpe = old;
+        FAIL(STATUS_ERR_NOMEM, "no memory for more than %zu points of TPE", old.count);
     }
-    const size_t used = tpe->count + 1;
-    memcpy(larger.losses, tpe->losses, used * sizeof *tpe->losses);
-    memcpy(larger.is_told, tpe->is_told, used * sizeof *tpe->is_told);
-    memcpy(larger.by_loss, tpe->by_loss, used * sizeof *tpe->by_loss);
-    for (size_t j = 0; j < tpe->d; j++) {
-        memcpy(larger.sorted + j * larger.capacity, tpe->sorted + j * tpe->capacity,
+    memcpy(tpe->losses, old.losses, used * sizeof *tpe->losses);
+    memcpy(tpe->is_told, old.is_told, used * sizeof *tpe->is_told);
+    memcpy(tpe->by_loss, old.by_loss, used * sizeof *tpe->by_loss);
+    for (size_t j = 0; j < old.d; j++) {
+        memcpy(tpe->sorted + j * tpe->capacity, old.sorted + j * old.capacity,
                used * sizeof *tpe->sorted);
-        memcpy(larger.above.centre + j * larger.above.stride,
-               tpe->above.centre + j * tpe->above.stride, used * sizeof *tpe->above.centre);
+        memcpy(tpe->above.centre + j * tpe->above.stride, old.above.centre + j * old.above.stride,
+               used * sizeof *tpe->above.centre);
     }
-    larger.fitted_count = 0;
-    free_points(tpe);
-    *tpe = larger;
+    tpe->fitted_count = 0;
+    free_points(&old);
     return STATUS_OK;
 }
 

@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 /* components are scored in blocks: two arrays of a block times 40 dimensions fit the L1 */
-enum { TPE_BLOCK = 64, TPE_LANES = 16 };
+enum { TPE_BLOCK = 64, TPE_LANES = 16, TPE_TILE = 4 };
 
 /**
  * A mixture. Component 0 is the prior. Arrays of (dimensions, stride) hold, per component,
@@ -47,6 +47,7 @@ struct Tpe {
     uint32_t     *rank;         /* (capacity) component of l of those that are */
     uint32_t     *order;        /* (most_below + 1) */
     float        *queries;      /* (dimensions, candidates), centres' coordinates; NaN inactive */
+    float        *tile;         /* (dimensions, TPE_TILE) */
     double       *scores;       /* (2, candidates) */
     bool          fresh;        /* the mixtures belong to the points */
 };

@@ -18,41 +18,40 @@ float tpe__query(const TpeDimension *dimension, double coordinate) {
     return (float)u;
 }
 
-/* log densities of one query under one block of components, less the maximum, which is returned */
-static KERNEL_CLONES float score_block(const Tpe *t, const TpeMixture *m, size_t first,
-                                       const float *query, size_t query_stride, float *sum) {
-    float squares[TPE_BLOCK] = {0};
-    float terms[TPE_BLOCK] = {0};
-    float value[TPE_BLOCK];
-    for (size_t j = 0; j < t->d; j++) {
-        const float  x = query[j * query_stride];
-        const float *centre = m->centre + j * m->stride + first;
-        const float *inverse = m->inverse + j * m->stride + first;
-        if (x != x) {
-            const float *norm = m->norm + j * m->stride + first;
-            for (size_t k = 0; k < TPE_BLOCK; k++) {
-                terms[k] += norm[k];
-            }
-        } else if (t->dimensions[j].kind == TPE_CATEGORICAL) {
-            for (size_t k = 0; k < TPE_BLOCK; k++) {
-                terms[k] += vector_choose(centre[k] == x, 0.0f, inverse[k]);
-            }
-        } else if (tpe__is_geometric(&t->dimensions[j])) {
-            for (size_t k = 0; k < TPE_BLOCK; k++) {
-                const float off = vector_from_bits(vector_bits(x - centre[k]) & 0x7fffffffu);
-                terms[k] += off * inverse[k];
-            }
-        } else {
-            for (size_t k = 0; k < TPE_BLOCK; k++) {
-                const float off = (x - centre[k]) * inverse[k];
-                squares[k] += off * off;
-            }
+/* TPE_TILE queries under one block of components at once: the loads of kernels are shared, and
+ * four chains of additions hide each other's latency */
+
+typedef struct Tile {
+    float largest[TPE_TILE];
+    float sums[TPE_TILE];
+} Tile;
+
+/* what is no normal kernel, or not active: one query, one dimension */
+static inline void add_terms(const TpeDimension *dimension, float x, const float *centre,
+                             const float *inverse, const float *norm, float *terms) {
+    if (x != x) {
+        for (size_t k = 0; k < TPE_BLOCK; k++) {
+            terms[k] += norm[k];
+        }
+    } else if (dimension->kind == TPE_CATEGORICAL) {
+        for (size_t k = 0; k < TPE_BLOCK; k++) {
+            terms[k] += vector_choose(centre[k] == x, 0.0f, inverse[k]);
+        }
+    } else {
+        for (size_t k = 0; k < TPE_BLOCK; k++) {
+            terms[k] += vector_from_bits(vector_bits(x - centre[k]) & 0x7fffffffu) * inverse[k];
         }
     }
+}
+
+static inline bool is_normal_kernel(const TpeDimension *dimension) {
+    return dimension->kind == TPE_CONTINUOUS ||
+           (dimension->kind == TPE_ORDERED && dimension->values > TPE_MOST_ORDERED);
+}
+
+/* largest of the block's log densities, and the sum of exponentials below it */
+static inline void reduce(const float *value, float *largest, float *sum) {
     float lanes[TPE_LANES];
-    for (size_t k = 0; k < TPE_BLOCK; k++) {
-        value[k] = m->base[first + k] - terms[k] - 0.5f * squares[k];
-    }
     for (size_t l = 0; l < TPE_LANES; l++) {
         lanes[l] = value[l];
     }
@@ -61,12 +60,11 @@ static KERNEL_CLONES float score_block(const Tpe *t, const TpeMixture *m, size_t
             lanes[l] = vector_choose(value[k + l] > lanes[l], value[k + l], lanes[l]);
         }
     }
-    float largest = lanes[0];
+    float top = lanes[0];
     for (size_t l = 1; l < TPE_LANES; l++) {
-        largest = (lanes[l] > largest) ? lanes[l] : largest;
+        top = (lanes[l] > top) ? lanes[l] : top;
     }
-    /* a block of nothing but -infinity */
-    const float shift = (largest > -1e30f) ? largest : 0.0f;
+    const float shift = (top > -1e30f) ? top : 0.0f; /* a block of nothing but -infinity */
     for (size_t l = 0; l < TPE_LANES; l++) {
         lanes[l] = 0;
     }
@@ -75,34 +73,105 @@ static KERNEL_CLONES float score_block(const Tpe *t, const TpeMixture *m, size_t
             lanes[l] += vector_exp_one(value[k + l] - shift);
         }
     }
+    *largest = top;
     *sum = 0;
     for (size_t l = 0; l < TPE_LANES; l++) {
         *sum += lanes[l];
     }
-    return largest;
 }
 
-void tpe__score(const Tpe *t, const TpeMixture *m, const float *queries, size_t n, double *out) {
-    double largest[TPE_MAX_CANDIDATES];
-    double sums[TPE_MAX_CANDIDATES];
-    for (size_t i = 0; i < n; i++) {
-        largest[i] = -(double)INFINITY;
-        sums[i] = 0;
+/* a dimension with normal kernels that is active in all four queries: nearly all of the work */
+static inline void add_squares(const float *x, const float *centre, const float *inverse,
+                               float squares[TPE_TILE][TPE_BLOCK]) {
+    const float x0 = x[0];
+    const float x1 = x[1];
+    const float x2 = x[2];
+    const float x3 = x[3];
+    for (size_t k = 0; k < TPE_BLOCK; k++) {
+        const float a = (x0 - centre[k]) * inverse[k];
+        const float b = (x1 - centre[k]) * inverse[k];
+        const float c = (x2 - centre[k]) * inverse[k];
+        const float e = (x3 - centre[k]) * inverse[k];
+        squares[0][k] += a * a;
+        squares[1][k] += b * b;
+        squares[2][k] += c * c;
+        squares[3][k] += e * e;
     }
-    for (size_t b = 0; b < m->blocks; b++) {
-        for (size_t i = 0; i < n; i++) {
-            float        sum = 0;
-            const double top = (double)score_block(t, m, b * TPE_BLOCK, queries + i, n, &sum);
-            if (top > largest[i]) {
-                sums[i] = sums[i] * exp(largest[i] - top) + (double)sum;
-                largest[i] = top;
-            } else if (isfinite(top)) {
-                sums[i] += (double)sum * exp(top - largest[i]);
+}
+
+static inline void add_square(float x, const float *centre, const float *inverse, float *squares) {
+    for (size_t k = 0; k < TPE_BLOCK; k++) {
+        const float off = (x - centre[k]) * inverse[k];
+        squares[k] += off * off;
+    }
+}
+
+/* queries (d, TPE_TILE) */
+static KERNEL_CLONES void score_tile(const Tpe *t, const TpeMixture *m, size_t first,
+                                     const float *queries, Tile *tile) {
+    /* local, so that the compiler sees that nothing overlaps */
+    float squares[TPE_TILE][TPE_BLOCK] = {{0}};
+    float terms[TPE_TILE][TPE_BLOCK] = {{0}};
+    for (size_t j = 0; j < t->d; j++) {
+        const float *x = queries + j * TPE_TILE;
+        const float *centre = m->centre + j * m->stride + first;
+        const float *inverse = m->inverse + j * m->stride + first;
+        const float  sum = x[0] + x[1] + x[2] + x[3];
+        if (is_normal_kernel(&t->dimensions[j]) && sum == sum) {
+            add_squares(x, centre, inverse, squares);
+            continue;
+        }
+        const float *norm = m->norm + j * m->stride + first;
+        for (size_t q = 0; q < TPE_TILE; q++) {
+            if (is_normal_kernel(&t->dimensions[j]) && x[q] == x[q]) {
+                add_square(x[q], centre, inverse, squares[q]);
+            } else {
+                add_terms(&t->dimensions[j], x[q], centre, inverse, norm, terms[q]);
             }
         }
     }
-    for (size_t i = 0; i < n; i++) {
-        out[i] = largest[i] + log(sums[i]);
+    for (size_t q = 0; q < TPE_TILE; q++) {
+        float value[TPE_BLOCK];
+        for (size_t k = 0; k < TPE_BLOCK; k++) {
+            value[k] = m->base[first + k] - terms[q][k] - 0.5f * squares[q][k];
+        }
+        reduce(value, &tile->largest[q], &tile->sums[q]);
+    }
+}
+
+typedef struct LogSum {
+    double largest;
+    double sum;
+} LogSum;
+
+static void add_block(LogSum *s, double largest, double sum) {
+    if (largest > s->largest) {
+        s->sum = s->sum * exp(s->largest - largest) + sum;
+        s->largest = largest;
+    } else if (isfinite(largest)) {
+        s->sum += sum * exp(largest - s->largest);
+    }
+}
+
+void tpe__score(const Tpe *t, const TpeMixture *m, const float *queries, size_t n, double *out) {
+    Tile tile;
+    for (size_t i = 0; i < n; i += TPE_TILE) {
+        LogSum sums[TPE_TILE];
+        for (size_t q = 0; q < TPE_TILE; q++) {
+            sums[q] = (LogSum){-(double)INFINITY, 0};
+            for (size_t j = 0; j < t->d; j++) { /* the last query stands in for missing ones */
+                t->tile[j * TPE_TILE + q] = queries[j * n + ((i + q < n) ? i + q : n - 1)];
+            }
+        }
+        for (size_t b = 0; b < m->blocks; b++) {
+            score_tile(t, m, b * TPE_BLOCK, t->tile, &tile);
+            for (size_t q = 0; q < TPE_TILE; q++) {
+                add_block(&sums[q], (double)tile.largest[q], (double)tile.sums[q]);
+            }
+        }
+        for (size_t q = 0; q < TPE_TILE && i + q < n; q++) {
+            out[i + q] = sums[q].largest + log(sums[q].sum);
+        }
     }
 }
 

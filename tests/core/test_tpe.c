@@ -104,9 +104,9 @@ static double plain_width(const Plain *p, size_t k, size_t j) {
         width *= 1.25;
         width = (active > 1) ? fmin(width, 2.5 * sqrt(squared / sum)) : width;
     }
-    const double least = 1 / fmin(100, (double)p->n + 2);
     const double cell = (mixed[j].kind == TPE_ORDERED) ? sqrt(0.5) / (double)mixed[j].values : 0;
-    return fmin(fmax(width, fmax(least, cell)), 1);
+    const double least = fmax(1 / fmin(100, (double)p->n + 2), cell);
+    return fmin(fmax(width, (p->below ? 0.75 : 1) * least), 1);
 }
 
 /* log density of one component (n: the prior) in one dimension */
@@ -172,7 +172,8 @@ static void plain_split(double points[][MIXED], const double *losses, size_t n, 
         }
         Plain *p = (!isnan(losses[i]) && rank < most) ? below : above;
         memcpy(p->points[p->n], points[i], sizeof p->points[0]);
-        p->weights[p->n++] = (p == below) ? log((double)most + 1) - log((double)rank + 1) : 1;
+        p->weights[p->n++] =
+            (p == below) ? pow(log((double)most + 1) - log((double)rank + 1), 1.5) : 1;
     }
     double total = 0;
     for (size_t k = 0; k < below->n; k++) {
