@@ -6,6 +6,7 @@
 #include "schedulers/scheduler.h"
 
 extern const SchedulerOps scheduler_random_ops;
+extern const SchedulerOps scheduler_sobol_ops;
 extern const SchedulerOps scheduler_pbt_ops;
 extern const SchedulerOps scheduler_pbt_bt_ops;
 

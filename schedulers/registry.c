@@ -5,6 +5,7 @@
 
 static const SchedulerOps *const builtin[] = {
     &scheduler_random_ops,
+    &scheduler_sobol_ops,
     &scheduler_pbt_ops,
     &scheduler_pbt_bt_ops,
 };
