@@ -17,6 +17,12 @@ enum { THREADS_LIMIT = 1024, EIGEN_LIMIT = 30000 };
 /* NOLINTNEXTLINE(readability-identifier-naming): LAPACK's */
 extern void dpotrf_(const char *uplo, const int *n, double *a, const int *lda, int *info,
                     size_t uplo_length);
+/* NOLINTNEXTLINE(readability-identifier-naming): LAPACK's */
+extern void dtrtri_(const char *uplo, const char *diag, const int *n, double *a, const int *lda,
+                    int *info, size_t uplo_length, size_t diag_length);
+/* NOLINTNEXTLINE(readability-identifier-naming): LAPACK's */
+extern void dpotri_(const char *uplo, const int *n, double *a, const int *lda, int *info,
+                    size_t uplo_length);
 
 /* NOLINTNEXTLINE(readability-identifier-naming): LAPACK's */
 extern void dsyevd_(const char *job, const char *uplo, const int *n, double *a, const int *lda,
@@ -180,6 +186,33 @@ Status linalg_solve_cholesky(DoubleMatrixView l, DoubleMatrix b) {
     TRY(check_solve(l, b));
     solve(l, LINALG_PLAIN, b);
     solve(l, LINALG_TRANSPOSED, b);
+    return STATUS_OK;
+}
+
+/* a triangular solve with no right-hand side has the shapes and the pivots to be checked */
+static Status check_inverse(DoubleMatrix l) {
+    return check_solve(double_matrix_view(l), (DoubleMatrix){NULL, l.rows, 0, 0});
+}
+
+Status linalg_invert_triangular(DoubleMatrix l) {
+    const int n = (int)l.rows;
+    const int stride = blas_stride(l.stride);
+    int       info = 0;
+    TRY(check_inverse(l));
+    if (n > 0) {
+        dtrtri_("U", "N", &n, l.data, &stride, &info, 1, 1);
+    }
+    return STATUS_OK;
+}
+
+Status linalg_invert_cholesky(DoubleMatrix l) {
+    const int n = (int)l.rows;
+    const int stride = blas_stride(l.stride);
+    int       info = 0;
+    TRY(check_inverse(l));
+    if (n > 0) {
+        dpotri_("U", &n, l.data, &stride, &info, 1);
+    }
     return STATUS_OK;
 }
 

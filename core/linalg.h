@@ -126,6 +126,17 @@ Status linalg_solve_cholesky(DoubleMatrixView l, DoubleMatrix b) MUST_USE;
  */
 Status linalg_eigen_symmetric(DoubleMatrix a, double *values, Arena *scratch) MUST_USE;
 size_t linalg_eigen_scratch(size_t n);
+ * Inverse of a lower triangular matrix, in place; the part above the diagonal is neither read nor
+ * written.
+ *
+ * Shapes: L (n, n).
+ * @return STATUS_OK; STATUS_ERR_SHAPE; STATUS_ERR_NUMERIC if a pivot is 0 or NaN (L unchanged)
+ * Cost: n^3 / 3 FLOP. Source: LAPACK dtrtri.
+ */
+Status linalg_invert_triangular(DoubleMatrix l) MUST_USE;
+/** Lower triangle of A^-1 from the factor of A, in place; shapes and errors as above.
+ * Cost: 2 n^3 / 3 FLOP. Source: LAPACK dpotri. */
+Status linalg_invert_cholesky(DoubleMatrix l) MUST_USE;
 
 /** log det A = 2 sum of log L[i][i] from the factor of A; 0 for n = 0, NaN for bad pivots. */
 double linalg_log_determinant(DoubleMatrixView l);

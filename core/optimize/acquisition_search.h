@@ -1,0 +1,52 @@
+/** @file acquisition_search.h  Where to evaluate next: the maximum of log expected improvement, times
+ * the probability that constraints hold, over a mixed space.
+ *
+ * Starts are the best of many candidates (a shifted low-discrepancy sequence over the cube, and
+ * perturbations of the best observations); from each, L-BFGS over the continuous dimensions
+ * (core/optimize/batch_lbfgs.h) alternates with a line search over the discrete ones. Discrete
+ * numeric dimensions with many levels move with the continuous ones and are rounded first. A point
+ * that was observed or is pending is returned only where everything found is one.
+ *
+ * Source: Ament et al. (2023); BoTorch's optimize_acqf_mixed_alternating for the alternation.
+ */
+#ifndef CORE_OPTIMIZE_ACQUISITION_SEARCH_H
+#define CORE_OPTIMIZE_ACQUISITION_SEARCH_H
+
+#include "core/arena.h"
+#include "core/optimize/gaussian_process.h"
+#include "core/rng.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/** A metric that has to stay at or below a bound; its process has an up-to-date posterior. */
+typedef struct AcquisitionConstraint {
+    GaussianProcess *gp;
+    double           upper;
+} AcquisitionConstraint;
+
+typedef struct AcquisitionSearch {
+    GaussianProcess         *gp; /* of what is minimized; posterior up to date, pending assumed */
+    const OptimizeDimension *dimensions; /* (d) those that gp was made with */
+    size_t                   d;
+    const AcquisitionConstraint *constraints; /* (constraint_count) */
+    size_t                       constraint_count;
+    /* Makes a point consistent: NaN where it is inactive, a coordinate where it is not. False: the
+     * point is forbidden. NULL: nothing to do. */
+    bool (*settle)(void *context, double *x);
+    void *context;
+} AcquisitionSearch;
+
+/** Bytes that acquisition_search_run() takes from its arena. */
+size_t acquisition_search_scratch(const AcquisitionSearch *search);
+/**
+ * @param x      out  (d) the point; discrete dimensions at a level, NaN where inactive
+ * @param value  out  log acquisition there; NULL: not wanted
+ * @return STATUS_OK; STATUS_ERR_NOMEM; STATUS_ERR_STATE if every candidate is forbidden (x
+ *         unchanged)
+ * Cost: see the budget in the .c file.
+ */
+Status acquisition_search_run(const AcquisitionSearch *search, Rng *rng, double *x, double *value,
+                              Arena *scratch) MUST_USE;
+
+#endif

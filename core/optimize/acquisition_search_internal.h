@@ -1,0 +1,41 @@
+/** @file acquisition_search_internal.h  Shared by the files of the acquisition search only.
+ *
+ * acquisition_search.c  the way from candidates to a point
+ * acquisition_value.c   values, gradients
+ * acquisition_start.c   candidates, starts
+ */
+#ifndef CORE_OPTIMIZE_ACQUISITION_SEARCH_INTERNAL_H
+#define CORE_OPTIMIZE_ACQUISITION_SEARCH_INTERNAL_H
+
+#include "core/optimize/acquisition_search.h"
+
+/* points evaluated together */
+enum { ACQUISITION_BLOCK = 64 };
+
+typedef struct AcquisitionValues {
+    const AcquisitionSearch *search;
+    double                   incumbent; /* infinity: nothing feasible yet, feasibility alone counts */
+    double                  *mean;      /* (BLOCK) scratch, and below */
+    double                  *variance;
+    double                  *mean_gradient; /* (BLOCK, d) */
+    double                  *variance_gradient;
+} AcquisitionValues;
+
+size_t acquisition_values__scratch(size_t d);
+Status acquisition_values__init(AcquisitionValues *values, const AcquisitionSearch *search,
+                                Arena *arena) MUST_USE;
+/** value (m) = minus the log acquisition at x (m, d); its gradient (m, d), or NULL. A
+ * BatchObjective with an AcquisitionValues as context. */
+void acquisition_values__evaluate(void *context, const double *x, size_t m, double *value,
+                                  double *gradient);
+
+/** Number of candidates for a process of n rows. */
+size_t acquisition_start__count(size_t n);
+/** Fills x (count, d) with settled candidates at levels: the first half over the cube, the second
+ * half around the best observations. A forbidden one has valid[i] false. */
+void acquisition_start__draw(const AcquisitionSearch *search, Rng *rng, size_t count, double *x,
+                             bool *valid);
+/** Puts discrete coordinates to their level and settles. False: forbidden. */
+bool acquisition_start__settle(const AcquisitionSearch *search, double *x);
+
+#endif

@@ -1,0 +1,282 @@
+/* The Gaussian-process optimizer: how good its points are, and how long it thinks.
+ *
+ *   bench_optimize quality [FUNCTION]...  median simple regret of 20 seeds at three budgets, beside
+ *                                         Optuna 5's GP sampler (its medians of 10 seeds)
+ *   bench_optimize time                   milliseconds per decision at 10 dimensions, fits included,
+ *                                         mean over a run to n
+ *   bench_optimize --quick                both at small sizes, so that it cannot rot
+ *
+ * Times are of this process' processor time on one core: on a busy machine the wall clock measures
+ * the neighbours. */
+#include "core/blas_core.h"
+#include "core/linalg.h"
+#include "core/optimize/acquisition_search.h"
+#include "core/statistics.h"
+
+#include <math.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum { INITIAL = 10, SEEDS = 20, BUDGETS = 3, MOST_D = 10, CAPACITY = 2000 };
+
+#define PI 3.14159265358979323846
+
+/* ---- functions, on the unit cube, lowest value 0 ---- */
+
+static double branin(const double *u, size_t d) {
+    const double x = 15.0 * u[0] - 5.0;
+    const double y = 15.0 * u[1];
+    const double a = y - 5.1 / (4.0 * PI * PI) * x * x + 5.0 / PI * x - 6.0;
+    (void)d;
+    return a * a + 10.0 * (1.0 - 1.0 / (8.0 * PI)) * cos(x) + 10.0 - 0.39788735772973816;
+}
+
+static double hartmann6(const double *u, size_t d) {
+    static const double c[4] = {1.0, 1.2, 3.0, 3.2};
+    static const double a[4][6] = {{10, 3, 17, 3.5, 1.7, 8},
+                                   {0.05, 10, 17, 0.1, 8, 14},
+                                   {3, 3.5, 1.7, 10, 17, 8},
+                                   {17, 8, 0.05, 10, 0.1, 14}};
+    static const double p[4][6] = {{0.1312, 0.1696, 0.5569, 0.0124, 0.8283, 0.5886},
+                                   {0.2329, 0.4135, 0.8307, 0.3736, 0.1004, 0.9991},
+                                   {0.2348, 0.1451, 0.3522, 0.2883, 0.3047, 0.6650},
+                                   {0.4047, 0.8828, 0.8732, 0.5743, 0.1091, 0.0381}};
+    double              value = 3.3223680114155147;
+    for (size_t i = 0; i < 4; i++) {
+        double sum = 0.0;
+        for (size_t j = 0; j < d; j++) {
+            sum += a[i][j] * (u[j] - p[i][j]) * (u[j] - p[i][j]);
+        }
+        value -= c[i] * exp(-sum);
+    }
+    return value;
+}
+
+static double ackley(const double *u, size_t d) {
+    double squares = 0.0;
+    double waves = 0.0;
+    for (size_t j = 0; j < d; j++) {
+        const double x = 65.536 * u[j] - 32.768;
+        squares += x * x / (double)d;
+        waves += cos(2.0 * PI * x) / (double)d;
+    }
+    return 20.0 - 20.0 * exp(-0.2 * sqrt(squares)) + exp(1.0) - exp(waves);
+}
+
+static double rosenbrock(const double *u, size_t d) {
+    double sum = 0.0;
+    for (size_t j = 0; j + 1 < d; j++) {
+        const double x = 15.0 * u[j] - 5.0;
+        const double y = 15.0 * u[j + 1] - 5.0;
+        sum += 100.0 * (y - x * x) * (y - x * x) + (1.0 - x) * (1.0 - x);
+    }
+    return sum;
+}
+
+static double levy(const double *u, size_t d) {
+    const double first = 1.0 + (20.0 * u[0] - 11.0) / 4.0;
+    const double last = 1.0 + (20.0 * u[d - 1] - 11.0) / 4.0;
+    double       sum = sin(PI * first) * sin(PI * first);
+    for (size_t j = 0; j + 1 < d; j++) {
+        const double w = 1.0 + (20.0 * u[j] - 11.0) / 4.0;
+        const double s = sin(PI * w + 1.0);
+        sum += (w - 1.0) * (w - 1.0) * (1.0 + 10.0 * s * s);
+    }
+    const double s = sin(2.0 * PI * last);
+    return sum + (last - 1.0) * (last - 1.0) * (1.0 + s * s);
+}
+
+typedef struct Problem {
+    const char *name;
+    size_t      d;
+    size_t      budgets[BUDGETS];
+    double      optuna[BUDGETS]; /* NaN: not measured */
+    double (*value)(const double *u, size_t d);
+} Problem;
+
+static const Problem problems[] = {
+    {"branin", 2, {25, 50, 100}, {0.066, 6e-5, 2e-5}, branin},
+    {"hartmann6", 6, {25, 50, 100}, {0.84, 0.0039, 3.1e-4}, hartmann6},
+    {"ackley10", 10, {50, 100, 200}, {14.2, 6.0, 2.6}, ackley},
+    {"rosenbrock5", 5, {50, 100, 200}, {925, 159, 11.6}, rosenbrock},
+    {"levy8", 8, {50, 100, 200}, {(double)NAN, (double)NAN, (double)NAN}, levy},
+};
+enum { PROBLEMS = sizeof problems / sizeof problems[0] };
+
+/* ---- one run ---- */
+
+static void check(Status status) {
+    if (status != STATUS_OK) {
+        (void)fprintf(stderr, "%s\n", status_last()->text);
+        abort();
+    }
+}
+
+static double processor_seconds(void) {
+    struct timespec now = {0};
+    (void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+typedef struct Run {
+    const Problem    *problem;
+    OptimizeDimension dimensions[MOST_D];
+    GaussianProcess  *gp;
+    AcquisitionSearch search;
+    Arena             arena;
+    uint64_t          seed;
+    size_t            n; /* observations so far */
+    double            best;
+    double            fit_seconds;
+    double            search_seconds; /* with the update of the posterior */
+} Run;
+
+static void run_begin(Run *run, const Problem *problem, uint64_t seed, size_t capacity) {
+    *run = (Run){.problem = problem, .seed = seed, .best = (double)INFINITY};
+    check(gaussian_process_create(
+        &(GaussianProcessSetup){run->dimensions, problem->d, capacity, 0}, &run->gp));
+    run->search = (AcquisitionSearch){
+        .gp = run->gp, .dimensions = run->dimensions, .d = problem->d};
+    check(arena_init(&run->arena, acquisition_search_scratch(&run->search)));
+}
+
+static void run_end(Run *run) {
+    gaussian_process_destroy(run->gp);
+    arena_reset(&run->arena);
+}
+
+static void observe(Run *run, const double *x) {
+    const double value = run->problem->value(x, run->problem->d);
+    check(gaussian_process_add(run->gp, x, value));
+    run->best = fmin(run->best, value);
+    run->n++;
+}
+
+static void random_step(Run *run) {
+    double x[MOST_D];
+    Rng    rng = rng_stream(run->seed, run->n, RNG_TEST);
+    for (size_t j = 0; j < run->problem->d; j++) {
+        x[j] = rng_uniform(&rng);
+    }
+    observe(run, x);
+}
+
+static void decided_step(Run *run) {
+    double       x[MOST_D];
+    Rng          rng = rng_stream(run->seed, run->n, RNG_DECIDE);
+    const double start = processor_seconds();
+    if (gaussian_process_fit_due(run->gp)) {
+        check(gaussian_process_fit(run->gp));
+    }
+    const double fitted = processor_seconds();
+    check(gaussian_process_update(run->gp));
+    check(acquisition_search_run(&run->search, &rng, x, NULL, &run->arena));
+    run->fit_seconds += fitted - start;
+    run->search_seconds += processor_seconds() - fitted;
+    observe(run, x);
+}
+
+/* ---- quality ---- */
+
+static void report_quality(const Problem *problem, size_t seeds, size_t budgets) {
+    double       regret[BUDGETS][SEEDS];
+    const double start = processor_seconds();
+    for (size_t s = 0; s < seeds; s++) {
+        Run run;
+        run_begin(&run, problem, s + 1, CAPACITY / 4);
+        for (size_t b = 0; b < budgets; b++) {
+            while (run.n < problem->budgets[b]) {
+                if (run.n < INITIAL) {
+                    random_step(&run);
+                } else {
+                    decided_step(&run);
+                }
+            }
+            regret[b][s] = run.best;
+        }
+        run_end(&run);
+    }
+    const double seconds = processor_seconds() - start;
+    for (size_t b = 0; b < budgets; b++) {
+        statistics_sort(regret[b], seeds);
+        const Sample sample = {regret[b], seeds};
+        (void)printf("%s,%zu,%zu,%.3g,%.3g,%.3g,%.3g,%.1f\n", problem->name, problem->budgets[b],
+                     seeds, statistics_quantile(sample, 0.5), statistics_quantile(sample, 0.25),
+                     statistics_quantile(sample, 0.75), problem->optuna[b], seconds);
+        (void)fflush(stdout);
+    }
+}
+
+static void quality(int argc, char **argv, size_t seeds, size_t budgets) {
+    (void)printf("function,evaluations,seeds,median_regret,q25,q75,optuna_gp_median,seconds\n");
+    for (size_t p = 0; p < PROBLEMS; p++) {
+        bool wanted = argc == 0;
+        for (int i = 0; i < argc; i++) {
+            wanted = wanted || strcmp(argv[i], problems[p].name) == 0;
+        }
+        if (wanted) {
+            report_quality(&problems[p], seeds, budgets);
+        }
+    }
+}
+
+/* ---- time ---- */
+
+static void report_time(const Run *run, size_t decisions, double limit_ms) {
+    const double n = (double)decisions;
+    (void)printf("%s,%zu,%.2f,%.2f,%.2f,%.0f\n", run->problem->name, run->n,
+                 1e3 * (run->fit_seconds + run->search_seconds) / n, 1e3 * run->fit_seconds / n,
+                 1e3 * run->search_seconds / n, limit_ms);
+    (void)fflush(stdout);
+}
+
+static void measure_time(size_t most) {
+    static const size_t sizes[] = {100, 500, 1000, 2000};
+    static const double limits[] = {8, 25, 60, 250};
+    enum { FAR = 10000, FAR_DECISIONS = 300 };
+    Run run;
+    (void)printf("function,n,decide_mean_ms,of_that_fit_ms,search_ms,limit_ms\n");
+    run_begin(&run, &problems[2], 1, CAPACITY);
+    for (size_t k = 0; k < sizeof sizes / sizeof sizes[0] && sizes[k] <= most; k++) {
+        while (run.n < sizes[k]) {
+            if (run.n < INITIAL) {
+                random_step(&run);
+            } else {
+                decided_step(&run);
+            }
+        }
+        report_time(&run, run.n - INITIAL, limits[k]);
+    }
+    if (most > CAPACITY) {
+        while (run.n < FAR - FAR_DECISIONS) {
+            random_step(&run);
+        }
+        run.fit_seconds = 0.0;
+        run.search_seconds = 0.0;
+        while (run.n < FAR) {
+            decided_step(&run);
+        }
+        report_time(&run, FAR_DECISIONS, 300);
+    }
+    run_end(&run);
+}
+
+int main(int argc, char **argv) {
+    blas_core_settle(argv);
+    check(linalg_start(1));
+    if (argc > 1 && strcmp(argv[1], "--quick") == 0) {
+        quality(0, NULL, 2, 1);
+        measure_time(100);
+    } else if (argc > 1 && strcmp(argv[1], "quality") == 0) {
+        quality(argc - 2, argv + 2, SEEDS, BUDGETS);
+    } else if (argc > 1 && strcmp(argv[1], "time") == 0) {
+        measure_time((argc > 2) ? strtoul(argv[2], NULL, 10) : CAPACITY + 1);
+    } else {
+        quality(0, NULL, SEEDS, BUDGETS);
+        measure_time(CAPACITY + 1);
+    }
+    return 0;
+}
