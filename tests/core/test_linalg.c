@@ -295,6 +295,52 @@ static void eigenvectors_refuse_bad_input(void **state) {
     arena_reset(&small);
 }
 
+/* Higham (2002), chapter 14: a residual of n u cond; here cond is below 1e3. */
+static void inverses_are_inverses(void **state) {
+    (void)state;
+    enum { STRIDE = MAX_N + 2 };
+    static double b[MAX_N * MAX_N];
+    static double a[MAX_N * MAX_N];
+    static double l[MAX_N * STRIDE];
+    static double w[MAX_N * STRIDE];
+    for (size_t n = 1; n <= MAX_N; n++) {
+        const DoubleMatrix factor = {l, n, n, STRIDE};
+        const DoubleMatrix inverse = {w, n, n, STRIDE};
+        fill_random(b, n * n, n);
+        for (size_t i = 0; i < n * n; i++) {
+            a[i] = (i % (n + 1) == 0) ? 0.5 : 0.0;
+        }
+        assert_ok(linalg_product_double(1.0, view(b, n, n), LINALG_PLAIN, view(b, n, n),
+                                        LINALG_TRANSPOSED, 1.0, matrix(a, n, n)));
+        assert_ok(linalg_cholesky(view(a, n, n), factor));
+        memcpy(w, l, sizeof w);
+        assert_ok(linalg_invert_triangular(inverse));
+        for (size_t i = 0; i < n; i++) {
+            for (size_t j = 0; j < n; j++) {
+                double product = 0.0;
+                for (size_t k = 0; k < n; k++) {
+                    product += l[i * STRIDE + k] * w[k * STRIDE + j];
+                }
+                assert_close(product, (i == j) ? 1.0 : 0.0, 1e-12, 0.0);
+            }
+        }
+        assert_ok(linalg_invert_cholesky(factor));
+        for (size_t i = 0; i < n; i++) {
+            for (size_t j = 0; j <= i; j++) {
+                double product = 0.0; /* W^T W */
+                for (size_t k = i; k < n; k++) {
+                    product += w[k * STRIDE + i] * w[k * STRIDE + j];
+                }
+                assert_close(l[i * STRIDE + j], product, 1e-12, 1e-12);
+            }
+        }
+    }
+    double singular[4] = {1.0, 0.0, 3.0, 0.0};
+    assert_fails(linalg_invert_triangular(matrix(singular, 2, 2)), STATUS_ERR_NUMERIC, "pivot 1");
+    assert_fails(linalg_invert_cholesky(matrix(singular, 2, 1)), STATUS_ERR_SHAPE, "(2, 1)");
+    assert_close(singular[2], 3.0, 0.0, 0.0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(numerics_name_everything_that_changes_bits),
@@ -309,6 +355,7 @@ int main(void) {
         cmocka_unit_test(solves_refuse_bad_pivots_and_shapes),
         cmocka_unit_test(eigenvectors_rebuild_the_matrix),
         cmocka_unit_test(eigenvectors_refuse_bad_input),
+        cmocka_unit_test(inverses_are_inverses),
     };
     return cmocka_run_group_tests_name("core/linalg", tests, NULL, NULL);
 }
