@@ -1,9 +1,9 @@
 /* Budget of one search at n rows, d dimensions, C candidates (1024 at small n, then 1e9 / n^2, at
  * least 256), S = 8 starts, R rounds of L-BFGS (up to 60; 20 to 40 are used):
  *   candidates  C n (n + 3 d + 40) FLOP: n^2 in one triangular product, at BLAS speed
- *   rounds      R S n (2 n + 9 d + 40) FLOP: reads the triangular factor twice per round, so it runs
- *               at memory speed from n = 1000 on (8 n^2 bytes per round)
- * n = 100: 18 + 7 MFLOP; n = 1000: 1.1 + 0.6 GFLOP; n = 2000: 1.1 + 2.1 GFLOP. */
+ *   rounds      R S n (2 n + 9 d + 40) FLOP: reads the triangular factor twice per round, so it
+ * runs at memory speed from n = 1000 on (8 n^2 bytes per round) n = 100: 18 + 7 MFLOP; n =
+ * 1000: 1.1 + 0.6 GFLOP; n = 2000: 1.1 + 2.1 GFLOP. */
 #include "core/optimize/acquisition_search.h"
 #include "core/optimize/acquisition_search_internal.h"
 
@@ -29,15 +29,15 @@ typedef struct Ascent {
     AcquisitionValues        values;
     size_t                   d;
     size_t                   candidates;
-    double                  *x;     /* (candidates, d) */
-    double                  *value; /* (candidates) minus the log acquisition; infinity: forbidden */
-    bool                    *valid; /* (candidates) */
-    double                  *start; /* (STARTS, d) */
-    double                   reached[STARTS];
-    bool                    *frozen; /* (STARTS, d) */
-    size_t                   starts;
-    double                  *tries; /* (ALTERNATIVES, d) */
-    Arena                   *arena;
+    double                  *x; /* (candidates, d) */
+    double *value;              /* (candidates) minus the log acquisition; infinity: forbidden */
+    bool   *valid;              /* (candidates) */
+    double *start;              /* (STARTS, d) */
+    double  reached[STARTS];
+    bool   *frozen; /* (STARTS, d) */
+    size_t  starts;
+    double *tries; /* (ALTERNATIVES, d) */
+    Arena  *arena;
 } Ascent;
 
 size_t acquisition_search_scratch(const AcquisitionSearch *search) {
@@ -54,12 +54,12 @@ static Status begin(Ascent *a, const AcquisitionSearch *search, Arena *arena) {
     const size_t c = acquisition_start__count(gaussian_process_count(search->gp));
     *a = (Ascent){.search = search, .d = d, .candidates = c, .arena = arena};
     TRY(acquisition_values__init(&a->values, search, arena));
-    TRY(ARENA_TAKE(arena, double, c * d, &a->x));
+    TRY(ARENA_TAKE(arena, double, c *d, &a->x));
     TRY(ARENA_TAKE(arena, double, c, &a->value));
     TRY(ARENA_TAKE(arena, bool, c, &a->valid));
-    TRY(ARENA_TAKE(arena, double, STARTS * d, &a->start));
-    TRY(ARENA_TAKE(arena, bool, STARTS * d, &a->frozen));
-    return ARENA_TAKE(arena, double, ALTERNATIVES * d, &a->tries);
+    TRY(ARENA_TAKE(arena, double, STARTS *d, &a->start));
+    TRY(ARENA_TAKE(arena, bool, STARTS *d, &a->frozen));
+    return ARENA_TAKE(arena, double, ALTERNATIVES *d, &a->tries);
 }
 
 /* ---- starts ---- */
@@ -110,8 +110,7 @@ static void choose_starts(Ascent *a, Rng *rng) {
 /* ---- ascent ---- */
 
 static bool moves_with_gradient(const OptimizeDimension *dimension) {
-    return !dimension->categorical &&
-           (dimension->choices == 0 || dimension->choices > FEW_LEVELS);
+    return !dimension->categorical && (dimension->choices == 0 || dimension->choices > FEW_LEVELS);
 }
 
 /* keeps what the gradient search found only where its settled point is better */
@@ -222,8 +221,8 @@ static bool is_known(const GaussianProcess *gp, const double *x, size_t d) {
 }
 
 /* the best start that is new; else the best candidate that is; else the best start */
-static size_t choose(const Ascent *a, const double *points, const double *values,
-                     const bool *valid, size_t count) {
+static size_t choose(const Ascent *a, const double *points, const double *values, const bool *valid,
+                     size_t count) {
     size_t best = count;
     for (size_t i = 0; i < count; i++) {
         if (valid[i] && (best == count || values[i] < values[best]) &&

@@ -1,5 +1,5 @@
-/** @file acquisition_search.h  Where to evaluate next: the maximum of log expected improvement, times
- * the probability that constraints hold, over a mixed space.
+/** @file acquisition_search.h  Where to evaluate next: the maximum of log expected improvement,
+ * times the probability that constraints hold, over a mixed space.
  *
  * Starts are the best of many candidates (a shifted low-discrepancy sequence over the cube, and
  * perturbations of the best observations); from each, L-BFGS over the continuous dimensions

@@ -59,7 +59,8 @@ static size_t find_best(const GaussianProcess *gp, size_t *best) {
     size_t count = 0;
     for (size_t i = 0; i < gaussian_process_count(gp); i++) {
         size_t at = count;
-        while (at > 0 && gaussian_process_target(gp, i) < gaussian_process_target(gp, best[at - 1])) {
+        while (at > 0 &&
+               gaussian_process_target(gp, i) < gaussian_process_target(gp, best[at - 1])) {
             at--;
         }
         if (at < BEST) {

@@ -42,8 +42,8 @@ Status acquisition_values__init(AcquisitionValues *values, const AcquisitionSear
     *values = (AcquisitionValues){.search = search};
     TRY(ARENA_TAKE(arena, double, ACQUISITION_BLOCK, &values->mean));
     TRY(ARENA_TAKE(arena, double, ACQUISITION_BLOCK, &values->variance));
-    TRY(ARENA_TAKE(arena, double, ACQUISITION_BLOCK * d, &values->mean_gradient));
-    TRY(ARENA_TAKE(arena, double, ACQUISITION_BLOCK * d, &values->variance_gradient));
+    TRY(ARENA_TAKE(arena, double, ACQUISITION_BLOCK *d, &values->mean_gradient));
+    TRY(ARENA_TAKE(arena, double, ACQUISITION_BLOCK *d, &values->variance_gradient));
     values->incumbent = (search->constraint_count == 0) ? gaussian_process_incumbent(search->gp)
                                                         : feasible_incumbent(search);
     return STATUS_OK;

@@ -19,19 +19,19 @@ enum { MEMORY = 6 };
 
 /* one start */
 typedef struct Line {
-    double *x; /* (d) best so far, in the caller's memory */
-    double *gradient;
-    double *direction;
-    double *steps;     /* (MEMORY, d) x differences */
-    double *turns;     /* (MEMORY, d) gradient differences */
-    double  curvature[MEMORY]; /* 1 / (s . y) */
+    double     *x; /* (d) best so far, in the caller's memory */
+    double     *gradient;
+    double     *direction;
+    double     *steps;             /* (MEMORY, d) x differences */
+    double     *turns;             /* (MEMORY, d) gradient differences */
+    double      curvature[MEMORY]; /* 1 / (s . y) */
     const bool *frozen;
-    size_t  pairs; /* kept so far; the newest is (pairs - 1) % MEMORY */
-    size_t  slot;  /* row of the current batch */
-    double  value;
-    double  length; /* of the step being tried, as a share of the direction */
-    double  decrease; /* predicted for a share of 1: gradient . direction, negative */
-    bool    finished;
+    size_t      pairs; /* kept so far; the newest is (pairs - 1) % MEMORY */
+    size_t      slot;  /* row of the current batch */
+    double      value;
+    double      length;   /* of the step being tried, as a share of the direction */
+    double      decrease; /* predicted for a share of 1: gradient . direction, negative */
+    bool        finished;
 } Line;
 
 size_t batch_lbfgs_scratch(size_t m, size_t d) {
@@ -56,7 +56,7 @@ static bool is_held(const Line *line, size_t j) {
 
 /* two-loop recursion on the free coordinates */
 static void find_direction(Line *line, size_t d) {
-    double       share[MEMORY];
+    double       share[MEMORY] = {0.0};
     const size_t used = (line->pairs < MEMORY) ? line->pairs : MEMORY;
     double      *p = line->direction;
     for (size_t j = 0; j < d; j++) {
@@ -178,11 +178,11 @@ static void begin_lines(const BatchLbfgs *how, Line *lines, double *x, const dou
 }
 
 static Status take_lines(const BatchLbfgs *how, Arena *scratch, Line **out) {
-    const size_t      d = how->d;
-    Line             *lines = NULL;
-    double           *memory = NULL;
+    const size_t d = how->d;
+    Line        *lines = NULL;
+    double      *memory = NULL;
     TRY(ARENA_TAKE(scratch, Line, how->m, &lines));
-    TRY(ARENA_TAKE(scratch, double, how->m * d * (3 + 2 * (size_t)MEMORY), &memory));
+    TRY(ARENA_TAKE(scratch, double, how->m *d *(3 + 2 * (size_t)MEMORY), &memory));
     memset(lines, 0, how->m * sizeof *lines);
     for (size_t i = 0; i < how->m; i++) {
         lines[i].gradient = memory;

@@ -38,6 +38,7 @@ size_t batch_lbfgs_scratch(size_t m, size_t d);
  * Minimizes from x (m, d), which becomes the best points seen; value (m) their values.
  * @return STATUS_OK; STATUS_ERR_NOMEM (x unchanged)
  */
-Status batch_lbfgs_minimize(const BatchLbfgs *how, double *x, double *value, Arena *scratch) MUST_USE;
+Status batch_lbfgs_minimize(const BatchLbfgs *how, double *x, double *value,
+                            Arena *scratch) MUST_USE;
 
 #endif

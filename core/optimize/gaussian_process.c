@@ -1,6 +1,7 @@
 #include "core/optimize/gaussian_process_internal.h"
 
 #include "core/linalg.h"
+#include "core/statistics.h"
 
 #include <cblas.h>
 #include <math.h>
@@ -34,12 +35,11 @@ static Status allocate(GaussianProcess *gp) {
         double **view;
         size_t   count;
     } const views[] = {
-        {&gp->points, c * d},   {&gp->columns, f * c},  {&gp->targets, c},
-        {&gp->weight, f},       {&gp->parameters, d + 2}, {&gp->standard, c},
-        {&gp->white, c},        {&gp->alpha, c},        {&gp->gradient, d + 2},
-        {&gp->best, d + 2},     {&gp->row, c},          {&gp->query, b * f},
-        {&gp->k, b * c},        {&gp->slope, b * c},    {&gp->v, b * c},
-        {&gp->whiten, c * c},   {&gp->slopes, c * c},
+        {&gp->points, c * d},     {&gp->columns, f * c}, {&gp->targets, c}, {&gp->weight, f},
+        {&gp->parameters, d + 2}, {&gp->standard, c},    {&gp->white, c},   {&gp->alpha, c},
+        {&gp->gradient, d + 2},   {&gp->best, d + 2},    {&gp->row, c},     {&gp->query, b * f},
+        {&gp->k, b * c},          {&gp->slope, b * c},   {&gp->v, b * c},   {&gp->whiten, c * c},
+        {&gp->slopes, c * c},
     };
     size_t count = 0;
     for (size_t k = 0; k < sizeof views / sizeof views[0]; k++) {
@@ -60,6 +60,7 @@ static Status allocate(GaussianProcess *gp) {
 /* dimensions first, then the activity of conditional numeric ones */
 static Status describe(GaussianProcess *gp, const GaussianProcessSetup *setup) {
     gp->d = setup->d;
+    gp->compress_upper = setup->compress_upper;
     gp->dimensions = calloc(setup->d, sizeof *gp->dimensions);
     gp->owner = calloc(2 * setup->d, sizeof *gp->owner);
     gp->overlap = calloc(2 * setup->d, sizeof *gp->overlap);
@@ -152,11 +153,12 @@ static void store_row(GaussianProcess *gp, size_t i, const double *x, double y) 
     gp->targets[i] = y;
 }
 
-/* the p-th smallest target's rank test: how many rows are better than row i (ties: the older) */
+/* how many rows are better than row i (of equal ones the older is) */
 static size_t rank_of(const GaussianProcess *gp, size_t i) {
     size_t better = 0;
     for (size_t j = 0; j < gp->rows; j++) {
-        better += gp->targets[j] < gp->targets[i] || (gp->targets[j] == gp->targets[i] && j < i);
+        const double apart = gp->targets[j] - gp->targets[i];
+        better += apart < 0.0 || (j < i && apart <= 0.0);
     }
     return better;
 }
@@ -173,15 +175,15 @@ static void drop_rows(GaussianProcess *gp) {
         kept += marked[i];
     }
     /* of the `others` take `wanted`, evenly */
-    const size_t others = gp->rows - kept;
+    const size_t others = (gp->rows > kept) ? gp->rows - kept : 1;
     const size_t wanted = keep - kept;
     size_t       seen = 0;
     size_t       at = 0;
     for (size_t i = 0; i < gp->rows; i++) {
         bool stays = marked[i];
         if (!stays) {
-            stays = (seen + 1) * wanted / others > seen * wanted / others;
             seen++;
+            stays = seen * wanted / others > (seen - 1) * wanted / others;
         }
         if (stays) {
             store_row(gp, at++, gp->points + i * gp->d, gp->targets[i]);
@@ -265,20 +267,39 @@ MaternKernel gaussian_process__kernel(const GaussianProcess *gp) {
     return (MaternKernel){gp->weight, gp->overlap, gp->features, gp->variance};
 }
 
+/* a monotone map of slope 1 at the median; nothing where half of the targets are the lowest */
+static void compress(GaussianProcess *gp) {
+    double *sorted = gp->row;
+    memcpy(sorted, gp->targets, gp->rows * sizeof *sorted);
+    statistics_sort(sorted, gp->rows);
+    const double median = statistics_quantile((Sample){sorted, gp->rows}, 0.5);
+    const double unit = median - sorted[0];
+    for (size_t i = 0; i < gp->rows; i++) {
+        const double above = gp->standard[i] - median;
+        if (above > 0.0 && unit > SMALLEST_SD) {
+            gp->standard[i] = median + unit * log1p(above / unit);
+        }
+    }
+}
+
 void gaussian_process__standardize(GaussianProcess *gp) {
     const double n = (double)gp->rows;
     double       mean = 0.0;
     double       squares = 0.0;
-    for (size_t i = 0; i < gp->rows; i++) {
-        mean += gp->targets[i] / n;
+    memcpy(gp->standard, gp->targets, gp->rows * sizeof *gp->standard);
+    if (gp->compress_upper && gp->rows > 1) {
+        compress(gp);
     }
     for (size_t i = 0; i < gp->rows; i++) {
-        squares += (gp->targets[i] - mean) * ((gp->targets[i] - mean) / n);
+        mean += gp->standard[i] / n;
+    }
+    for (size_t i = 0; i < gp->rows; i++) {
+        squares += (gp->standard[i] - mean) * ((gp->standard[i] - mean) / n);
     }
     gp->target_mean = mean;
     gp->target_sd = (sqrt(squares) < SMALLEST_SD) ? 1.0 : sqrt(squares);
     for (size_t i = 0; i < gp->rows; i++) {
-        gp->standard[i] = (gp->targets[i] - mean) / gp->target_sd;
+        gp->standard[i] = (gp->standard[i] - mean) / gp->target_sd;
     }
 }
 

@@ -2,8 +2,9 @@
  *
  * Matern-5/2 with a lengthscale per dimension on the unit cube (core/optimize/matern.h), a learned
  * variance and a learned noise, fitted by maximum a posteriori. Categorical dimensions enter by
- * overlap with a weight of their own. A conditional dimension that is inactive lies in the middle of
- * its range, one range away in a direction of its own; an inactive categorical is one more choice.
+ * overlap with a weight of their own. A conditional dimension that is inactive lies in the middle
+ * of its range, one range away in a direction of its own; an inactive categorical is one more
+ * choice.
  *
  * Life: gaussian_process_add() stores observations and computes nothing. gaussian_process_fit()
  * finds hyperparameters, on a schedule (gaussian_process_fit_due()). gaussian_process_update()
@@ -42,6 +43,10 @@ typedef struct GaussianProcessSetup {
     size_t                   d;
     size_t                   capacity; /* observations kept, at least 8 */
     size_t                   pending;  /* points that may be assumed at once */
+    /* Targets above the median are taken as median + s log(1 + (y - median) / s), s = median -
+     * lowest: walls and failures at the bad end then do not flatten what lies at the good one.
+     * Predictions are in the unit of these. Only where small targets are what is looked for. */
+    bool compress_upper;
 } GaussianProcessSetup;
 
 /** Where predictions go; NULL: not wanted. m query points. */
@@ -63,8 +68,8 @@ void   gaussian_process_destroy(GaussianProcess *gp);
 /**
  * Adds an observation. Cost: O(d); at capacity a selection.
  * @param x  (d) coordinates, NaN where inactive
- * @return STATUS_OK; STATUS_ERR_RANGE for a coordinate outside [0, 1], or NaN in a dimension that is
- *         not conditional, or a target that is not finite (nothing is added)
+ * @return STATUS_OK; STATUS_ERR_RANGE for a coordinate outside [0, 1], or NaN in a dimension that
+ * is not conditional, or a target that is not finite (nothing is added)
  */
 Status gaussian_process_add(GaussianProcess *gp, const double *x, double y) MUST_USE;
 /** Observations held. */

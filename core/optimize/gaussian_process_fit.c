@@ -1,13 +1,14 @@
 /* Maximum a posteriori over logarithms of hyperparameters, by NLopt's L-BFGS.
  *
- * Priors. Lengthscales: log-normal with location sqrt2 + log(D) / 2 and scale sqrt3, as BoTorch: the
- * typical distance of two points in the cube grows as sqrt(D), and so does the length. Variance and
- * noise: log-normal too; wide, for both are in standard deviations of the targets, but a noise-free
- * function with a few steep walls may be far from 1, and the noise of a deterministic one is 0.
+ * Priors. Lengthscales: log-normal with location sqrt2 + log(D) / 2 and scale sqrt3, as BoTorch:
+ * the typical distance of two points in the cube grows as sqrt(D), and so does the length. Variance
+ * and noise: log-normal too; wide, for both are in standard deviations of the targets, but a
+ * noise-free function with a few steep walls may be far from 1, and the noise of a deterministic
+ * one is 0.
  *
  * Budget of one step at n rows and d dimensions: n^2 / 2 covariances of 3 d + 40 FLOP, a factor and
- * an inverse of n^3 FLOP together, n^2 / 2 entries of the gradient of 4 d FLOP. At n = 1000, d = 10:
- * 1.0 GFLOP in LAPACK, 0.06 in loops.
+ * an inverse of n^3 FLOP together, n^2 / 2 entries of the gradient of 4 d FLOP. At n = 1000, d =
+ * 10: 1.0 GFLOP in LAPACK, 0.06 in loops.
  */
 #include "core/optimize/gaussian_process_internal.h"
 
@@ -52,10 +53,10 @@ static Prior prior_of(const GaussianProcess *gp, size_t parameter) {
         return (Prior){LENGTH_LOCATION + 0.5 * log((double)gp->d), LENGTH_SPREAD,
                        log(LENGTH_LOWEST), log(LENGTH_HIGHEST)};
     }
-    return (parameter == gp->d) ? (Prior){VARIANCE_LOCATION, VARIANCE_SPREAD, log(VARIANCE_LOWEST),
-                                          log(VARIANCE_HIGHEST)}
-                                : (Prior){NOISE_LOCATION, NOISE_SPREAD, log(NOISE_LOWEST),
-                                          log(NOISE_HIGHEST)};
+    return (parameter == gp->d)
+               ? (Prior){VARIANCE_LOCATION, VARIANCE_SPREAD, log(VARIANCE_LOWEST),
+                         log(VARIANCE_HIGHEST)}
+               : (Prior){NOISE_LOCATION, NOISE_SPREAD, log(NOISE_LOWEST), log(NOISE_HIGHEST)};
 }
 
 void gaussian_process__prior_mode(const GaussianProcess *gp, double *parameters) {
@@ -115,10 +116,9 @@ static void differentiate(GaussianProcess *gp, double *gradient) {
         weigh(gp->whiten + p * gp->most, gp->alpha, gp->alpha[p], slope, p);
         gaussian_process__features(gp, p, gp->query);
         for (size_t f = 0; f < gp->features; f++) {
-            gradient[gp->owner[f]] -=
-                2.0 * gp->weight[f] *
-                matern_weighted_squares(slope, gp->columns + f * gp->most, gp->query[f], p,
-                                        gp->overlap[f]);
+            gradient[gp->owner[f]] -= 2.0 * gp->weight[f] *
+                                      matern_weighted_squares(slope, gp->columns + f * gp->most,
+                                                              gp->query[f], p, gp->overlap[f]);
         }
         trace += gp->whiten[p * gp->most + p];
     }

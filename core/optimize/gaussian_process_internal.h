@@ -24,6 +24,8 @@ struct GaussianProcess {
     size_t             capacity; /* observations */
     size_t             most;     /* c */
 
+    bool compress_upper;
+
     size_t  rows;     /* observations */
     size_t  fitted;   /* of them seen by the last fit */
     size_t  factored; /* rows in `whiten` that agree with the parameters, without pending ones */
@@ -64,7 +66,7 @@ bool gaussian_process__in_bounds(const GaussianProcess *gp, const double *parame
 /** Features (f) of a point. */
 void gaussian_process__embed(const GaussianProcess *gp, const double *x, double *features);
 /** Features (f) of row i. */
-void gaussian_process__features(const GaussianProcess *gp, size_t i, double *features);
+void         gaussian_process__features(const GaussianProcess *gp, size_t i, double *features);
 MaternKernel gaussian_process__kernel(const GaussianProcess *gp);
 void         gaussian_process__standardize(GaussianProcess *gp);
 /** Lower triangle of the first n rows' covariance with noise into `whiten`; slopes where wanted. */

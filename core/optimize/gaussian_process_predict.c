@@ -19,10 +19,10 @@ static void project(const GaussianProcess *gp, const double *query, const double
         c[i] *= slope[i];
     }
     for (size_t j = 0; j < gp->d; j++) {
-        out[j] = gp->overlap[j] ? 0.0
-                                : factor * 2.0 * gp->weight[j] *
-                                      matern_weighted_differences(c, gp->columns + j * gp->most,
-                                                                  query[j], n);
+        out[j] = gp->overlap[j]
+                     ? 0.0
+                     : factor * 2.0 * gp->weight[j] *
+                           matern_weighted_differences(c, gp->columns + j * gp->most, query[j], n);
     }
 }
 

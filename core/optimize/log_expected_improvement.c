@@ -28,8 +28,7 @@ double scaled_erfc(double x) {
 /* 1 - |z| Phi(z) / phi(z) for z below -25: 1/z^2 - 3/z^4 + 15/z^6 - ... times z^2 */
 static double far_rest(double z) {
     const double t = 1.0 / (z * z);
-    return 1.0 -
-           3.0 * t * (1.0 - 5.0 * t * (1.0 - 7.0 * t * (1.0 - 9.0 * t * (1.0 - 11.0 * t))));
+    return 1.0 - 3.0 * t * (1.0 - 5.0 * t * (1.0 - 7.0 * t * (1.0 - 9.0 * t * (1.0 - 11.0 * t))));
 }
 
 double log_improvement(double z, double *slope) {

@@ -31,8 +31,9 @@ double log_improvement(double z, double *slope);
  * @param sd  above 0 */
 LogAcquisition log_expected_improvement(double mean, double sd, double incumbent);
 
-/** log P(y <= bound) = log Phi((bound - mean) / sd), for constraints. Source: Gardner et al. (2014),
- * Bayesian optimization with inequality constraints; the logarithm makes the product a sum. */
+/** log P(y <= bound) = log Phi((bound - mean) / sd), for constraints. Source: Gardner et al.
+ * (2014), Bayesian optimization with inequality constraints; the logarithm makes the product a sum.
+ */
 LogAcquisition log_probability_of_feasibility(double mean, double sd, double bound);
 
 #endif

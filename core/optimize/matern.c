@@ -85,8 +85,7 @@ KERNEL_CLONES void matern_row(const MaternKernel *kernel, MaternPoints points, c
     if (slope == NULL) {
         for (size_t i = 0; i < n; i++) {
             const double s = sqrt(5.0 * value[i]);
-            value[i] =
-                kernel->scale * ((1.0 + s + (5.0 / 3.0) * value[i]) * exp_one(-s));
+            value[i] = kernel->scale * ((1.0 + s + (5.0 / 3.0) * value[i]) * exp_one(-s));
         }
         return;
     }
@@ -100,7 +99,8 @@ KERNEL_CLONES void matern_row(const MaternKernel *kernel, MaternPoints points, c
 
 /* the lanes in a fixed order, then what is left over */
 static inline double lanes_sum(const double *lane) {
-    return ((lane[0] + lane[4]) + (lane[2] + lane[6])) + ((lane[1] + lane[5]) + (lane[3] + lane[7]));
+    return ((lane[0] + lane[4]) + (lane[2] + lane[6])) +
+           ((lane[1] + lane[5]) + (lane[3] + lane[7]));
 }
 
 KERNEL_CLONES double matern_weighted_squares(const double *h, const double *column, double query,

@@ -2,9 +2,9 @@
  *
  *   bench_optimize quality [FUNCTION]...  median simple regret of 20 seeds at three budgets, beside
  *                                         Optuna 5's GP sampler (its medians of 10 seeds)
- *   bench_optimize time                   milliseconds per decision at 10 dimensions, fits included,
- *                                         mean over a run to n
- *   bench_optimize --quick                both at small sizes, so that it cannot rot
+ *   bench_optimize time                   milliseconds per decision at 10 dimensions, fits
+ * included, mean over a run to n bench_optimize --quick                both at small sizes, so that
+ * it cannot rot
  *
  * Times are of this process' processor time on one core: on a busy machine the wall clock measures
  * the neighbours. */
@@ -137,9 +137,9 @@ typedef struct Run {
 static void run_begin(Run *run, const Problem *problem, uint64_t seed, size_t capacity) {
     *run = (Run){.problem = problem, .seed = seed, .best = (double)INFINITY};
     check(gaussian_process_create(
-        &(GaussianProcessSetup){run->dimensions, problem->d, capacity, 0}, &run->gp));
-    run->search = (AcquisitionSearch){
-        .gp = run->gp, .dimensions = run->dimensions, .d = problem->d};
+        &(GaussianProcessSetup){run->dimensions, problem->d, capacity, 0, true}, &run->gp));
+    run->search =
+        (AcquisitionSearch){.gp = run->gp, .dimensions = run->dimensions, .d = problem->d};
     check(arena_init(&run->arena, acquisition_search_scratch(&run->search)));
 }
 

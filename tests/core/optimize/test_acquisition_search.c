@@ -74,8 +74,10 @@ typedef double (*Function)(const double *x);
 
 static void begin(Scene *s, const OptimizeDimension *dimensions, size_t d, bool constrained) {
     *s = (Scene){.dimensions = dimensions, .d = d, .best = (double)INFINITY};
-    const GaussianProcessSetup setup = {dimensions, d, 200, 8};
-    assert_ok(gaussian_process_create(&setup, &s->gp));
+    const GaussianProcessSetup setup = {dimensions, d, 200, 8, false};
+    GaussianProcessSetup       compressed = setup;
+    compressed.compress_upper = true;
+    assert_ok(gaussian_process_create(&compressed, &s->gp));
     s->search = (AcquisitionSearch){.gp = s->gp, .dimensions = dimensions, .d = d};
     if (constrained) {
         assert_ok(gaussian_process_create(&setup, &s->limit));

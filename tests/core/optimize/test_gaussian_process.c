@@ -27,7 +27,8 @@ static double target(const double *x) {
 
 static GaussianProcess *make(size_t capacity, size_t pending) {
     GaussianProcess *gp = NULL;
-    assert_ok(gaussian_process_create(&(GaussianProcessSetup){mixed, D, capacity, pending}, &gp));
+    assert_ok(
+        gaussian_process_create(&(GaussianProcessSetup){mixed, D, capacity, pending, false}, &gp));
     return gp;
 }
 
@@ -264,7 +265,7 @@ static void known_lengthscales_are_recovered(void **state) {
     double                  z[POINTS];
     GaussianProcess        *gp = NULL;
     Rng                     rng = rng_stream(6, 0, RNG_TEST);
-    assert_ok(gaussian_process_create(&(GaussianProcessSetup){two, 2, POINTS, 0}, &gp));
+    assert_ok(gaussian_process_create(&(GaussianProcessSetup){two, 2, POINTS, 0, false}, &gp));
     for (size_t i = 0; i < POINTS; i++) {
         columns[i] = rng_uniform(&rng);
         columns[POINTS + i] = rng_uniform(&rng);
@@ -333,6 +334,27 @@ static void equal_targets_and_equal_points_are_fitted(void **state) {
     gaussian_process_destroy(gp);
 }
 
+/* Targets 0 1 2 3 1e6: median 2, unit 2. The lower half keeps its distances, the wall goes. */
+static void upper_targets_are_compressed(void **state) {
+    (void)state;
+    const OptimizeDimension one = {0};
+    const double            targets[5] = {3.0, 0.0, 1e6, 2.0, 1.0};
+    GaussianProcess        *gp = NULL;
+    assert_ok(gaussian_process_create(&(GaussianProcessSetup){&one, 1, 8, 0, true}, &gp));
+    for (size_t i = 0; i < 5; i++) {
+        const double x = 0.2 * (double)i;
+        assert_ok(gaussian_process_add(gp, &x, targets[i]));
+    }
+    gaussian_process__standardize(gp);
+    const double expected[5] = {2.0 + 2.0 * log(1.5), 0.0, 2.0 + 2.0 * log1p((1e6 - 2.0) / 2.0),
+                                2.0, 1.0};
+    for (size_t i = 0; i < 5; i++) {
+        assert_close(gp->target_mean + gp->target_sd * gp->standard[i], expected[i], 1e-12, 1e-12);
+        assert_close(gaussian_process_target(gp, i), targets[i], 0.0, 0.0);
+    }
+    gaussian_process_destroy(gp);
+}
+
 static void bad_input_is_refused(void **state) {
     (void)state;
     GaussianProcess        *gp = make(N, 0);
@@ -350,10 +372,10 @@ static void bad_input_is_refused(void **state) {
     assert_fails(gaussian_process_restore(gp, beyond, 1), STATUS_ERR_RANGE, "there are 0");
     beyond[1] = 30.0;
     assert_fails(gaussian_process_restore(gp, beyond, 0), STATUS_ERR_RANGE, "bounds");
-    assert_fails(gaussian_process_create(&(GaussianProcessSetup){mixed, 0, N, 0}, &none),
+    assert_fails(gaussian_process_create(&(GaussianProcessSetup){mixed, 0, N, 0, false}, &none),
                  STATUS_ERR_ARG, "at least 1");
     assert_null(none);
-    assert_fails(gaussian_process_create(&(GaussianProcessSetup){&empty, 1, N, 0}, &none),
+    assert_fails(gaussian_process_create(&(GaussianProcessSetup){&empty, 1, N, 0, false}, &none),
                  STATUS_ERR_ARG, "without choices");
     gaussian_process_destroy(gp);
     gaussian_process_destroy(NULL);
@@ -364,7 +386,8 @@ static void failed_allocations_are_reported(void **state) {
     for (size_t n = 1;; n++) {
         GaussianProcess *gp = NULL;
         test_fail_allocation(n);
-        const Status status = gaussian_process_create(&(GaussianProcessSetup){mixed, D, N, 0}, &gp);
+        const Status status =
+            gaussian_process_create(&(GaussianProcessSetup){mixed, D, N, 0, false}, &gp);
         if (!test_allocation_failed()) {
             test_fail_allocation(0);
             assert_ok(status);
@@ -387,6 +410,7 @@ int main(void) {
         cmocka_unit_test(known_lengthscales_are_recovered),
         cmocka_unit_test(rows_beyond_capacity_are_dropped_with_care),
         cmocka_unit_test(equal_targets_and_equal_points_are_fitted),
+        cmocka_unit_test(upper_targets_are_compressed),
         cmocka_unit_test(bad_input_is_refused),
         cmocka_unit_test(failed_allocations_are_reported),
     };
