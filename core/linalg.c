@@ -9,8 +9,8 @@
 /* EIGEN_LIMIT: 2 n^2 + 6 n + 1 stays below 2^31 */
 enum { THREADS_LIMIT = 1024, EIGEN_LIMIT = 30000 };
 
-/* counts changes of the bits that core/vector_math.h, core/rng.c and the networks' kernels compute;
- * all widths agree */
+/* counts changes of the bits that core/vector_math.h, core/rng.c, core/optimize/matern.c and the
+ * networks' kernels compute; all widths agree */
 #define KERNEL_FAMILY "plain-2"
 
 /* LAPACK's own symbol, which OpenBLAS brings without a header; the length of `uplo` comes last */
