@@ -25,35 +25,41 @@ static void valley_and_bowl(void *context, const double *x, size_t m, double *va
     }
 }
 
-static void all_starts_reach_the_minimum_inside_the_cube(void **state) {
-    (void)state;
+/* The first start's last coordinate is frozen; the others' ends at the bound nearest to `shift`. */
+static void minimize_towards(double shift, double bound) {
     enum { M = 5 };
     double       x[M * 3];
     double       value[M];
     bool         frozen[M * 3] = {false};
-    double       shift = 1.7; /* held at the bound 1: 0.7^2 is left */
     Arena        arena;
     Rng          rng = rng_stream(1, 1, RNG_TEST);
     const double still = 0.25;
     for (size_t i = 0; i < (size_t)M * 3; i++) {
         x[i] = rng_uniform(&rng);
     }
-    frozen[2] = true; /* of the first start */
+    frozen[2] = true;
     x[2] = still;
+    x[5] = bound; /* one begins where it has to end */
     assert_ok(arena_init(&arena, batch_lbfgs_scratch(M, 3)));
-    const BatchLbfgs how = {valley_and_bowl, &shift, frozen, M, 3, 200, 1e-14};
+    const BatchLbfgs how = {valley_and_bowl, &shift, frozen, M, 3, 80, 1e-14};
     assert_ok(batch_lbfgs_minimize(&how, x, value, &arena));
     for (size_t i = 0; i < M; i++) {
-        const double rest = (i == 0) ? 1.45 * 1.45 : 0.7 * 0.7;
-        assert_close(value[i], rest, 1e-9, 0.0);
+        const double end = (i == 0) ? still : bound;
+        assert_close(value[i], (end - shift) * (end - shift), 1e-9, 0.0);
         assert_close(x[3 * i], 1.0 / 1.5, 1e-4, 0.0);
-        assert_close(x[3 * i + 2], (i == 0) ? still : 1.0, 0.0, 0.0);
+        assert_close(x[3 * i + 2], end, 0.0, 0.0);
     }
     assert_int_equal(arena.used, 0);
     arena_reset(&arena);
     assert_ok(arena_init(&arena, 64));
     assert_int_equal(batch_lbfgs_minimize(&how, x, value, &arena), STATUS_ERR_NOMEM);
     arena_reset(&arena);
+}
+
+static void all_starts_reach_the_minimum_inside_the_cube(void **state) {
+    (void)state;
+    minimize_towards(1.7, 1.0);
+    minimize_towards(-0.7, 0.0);
 }
 
 /* ---- search ---- */
