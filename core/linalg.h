@@ -126,6 +126,8 @@ Status linalg_solve_cholesky(DoubleMatrixView l, DoubleMatrix b) MUST_USE;
  */
 Status linalg_eigen_symmetric(DoubleMatrix a, double *values, Arena *scratch) MUST_USE;
 size_t linalg_eigen_scratch(size_t n);
+
+/**
  * Inverse of a lower triangular matrix, in place; the part above the diagonal is neither read nor
  * written.
  *
