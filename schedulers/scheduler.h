@@ -60,6 +60,7 @@ typedef struct SchedulerSetup {
     int64_t      repeats;   /* chains per configuration, >= 1 */
     bool         baseline;  /* the defaults are configuration 0 */
     bool   can_branch;      /* the trainer checkpoints; without it only fresh chains are possible */
+    bool   cost_aware;      /* the study names a cost: events carry it */
     size_t objective_count; /* 1 .. SCHEDULER_MAX_OBJECTIVES */
     size_t constraint_count;
     bool   maximize[SCHEDULER_MAX_OBJECTIVES];
@@ -116,8 +117,10 @@ typedef struct Event {
     const double   *spreads;    /* (objective_count) standard deviation of what the objective
                                    was reduced from, own segment only; NaN below 2 values */
     const double *constraints;  /* (constraint_count) */
-    const double *point;        /* enqueued: (space_count) */
-    int64_t       total;        /* budget_changed */
+    double        cost;  /* cost_aware: what the segment cost, its parents not counted; NaN if
+                            it is not known */
+    const double *point; /* enqueued: (space_count) */
+    int64_t       total; /* budget_changed */
 } Event;
 
 typedef enum Keeps { KEEPS_NEVER, KEEPS_MAYBE, KEEPS_YES } Keeps;
