@@ -40,6 +40,13 @@ typedef struct SamplerResult {
     int64_t       depth;       /* units it was trained for */
 } SamplerResult;
 
+/**
+ * One number that orders results as budgets do, for samplers that look at the order only: NaN where
+ * it failed; the first loss where constraints hold; above every such loss, by violation, where they
+ * do not.
+ */
+double sampler_order_loss(const SamplerResult *result);
+
 /** One way to name configurations. Instances are const. */
 typedef struct SamplerOps {
     const char *name;
