@@ -5,6 +5,8 @@
 
 #include "schedulers/simulated_problem.h"
 
+enum { SIMULATED_FUNCTIONS = 7 };
+extern const SimulatedProblemOps simulated__function_ops[SIMULATED_FUNCTIONS];
 extern const SimulatedProblemOps simulated__schedule_ops;
 extern const SimulatedProblemOps simulated__schedule_trap_ops;
 extern const SimulatedProblemOps simulated__schedule_static_ops;

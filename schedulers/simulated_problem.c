@@ -7,8 +7,9 @@
 #include <string.h>
 
 static const SimulatedProblemOps *const problems[] = {
-    &simulated__schedule_ops,
-    &simulated__schedule_trap_ops,
+    &simulated__function_ops[0],     &simulated__function_ops[1], &simulated__function_ops[2],
+    &simulated__function_ops[3],     &simulated__function_ops[4], &simulated__function_ops[5],
+    &simulated__function_ops[6],     &simulated__schedule_ops,    &simulated__schedule_trap_ops,
     &simulated__schedule_static_ops,
 };
 

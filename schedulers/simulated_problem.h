@@ -51,7 +51,8 @@ typedef struct SimulatedResult {
     double state[SIMULATED_MAX_STATE];
     double objectives[SCHEDULER_MAX_OBJECTIVES]; /* in the study's units and direction */
     double constraints[SCHEDULER_MAX_CONSTRAINTS];
-    double cost; /* of this segment alone; NaN if the problem knows none */
+    double cost;    /* of this segment alone; NaN if the problem knows none */
+    double seconds; /* that it takes; NaN if the problem knows none */
 } SimulatedResult;
 
 /** One kind of problem. Instances are const and live for the whole run. */
@@ -79,6 +80,9 @@ typedef struct SimulatedProblem {
     const SimulatedProblemOps *ops;
     void                      *self;
 } SimulatedProblem;
+
+/** Learning curves from a file (setup.table); not among those that are found by name. */
+extern const SimulatedProblemOps simulated_table_ops;
 
 /** Finds a problem by name. @return STATUS_OK; STATUS_ERR_UNKNOWN_NAME naming the nearest */
 Status simulated_problem_find(const char *name, const SimulatedProblemOps **out) MUST_USE;

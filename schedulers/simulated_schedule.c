@@ -109,6 +109,7 @@ static Status agent_train(const void *self, const SimulatedSegment *segment, Sim
     }
     out->objectives[0] = agent->sign * out->state[SKILL];
     out->cost = (double)NAN;
+    out->seconds = (double)NAN;
     return STATUS_OK;
 }
 
