@@ -225,6 +225,30 @@ static Status read_row(Reader *r, Row *row, double *numbers) {
     return STATUS_OK;
 }
 
+static int compare_points(const Row *a, const Row *b) {
+    for (size_t i = 0; i < a->values; i++) {
+        const double x = isnan(a->numbers[i]) ? -(double)INFINITY : a->numbers[i];
+        const double y = isnan(b->numbers[i]) ? -(double)INFINITY : b->numbers[i];
+        if (x != y) {
+            return (x < y) ? -1 : 1;
+        }
+    }
+    return 0;
+}
+
+static int compare_rows(const void *left, const void *right) {
+    const Row *a = left;
+    const Row *b = right;
+    const int  points = compare_points(a, b);
+    if (points != 0) {
+        return points;
+    }
+    if (a->seed != b->seed) {
+        return (a->seed < b->seed) ? -1 : 1;
+    }
+    return (a->unit < b->unit) ? -1 : (a->unit > b->unit);
+}
+
 static Status make_room(Reader *r) {
     const size_t numbers = space_count(r->space) + r->columns->count;
     if (r->row_count < r->row_capacity) {
@@ -251,41 +275,18 @@ static Status read_rows(Reader *r) {
         r->row_count++;
         TRY(cut_row(r));
     }
-    if (r->row_count == 0) {
+    if (r->rows == NULL) {
         FAIL(STATUS_ERR_PARSE, "%s: there are no rows", r->name);
     }
     /* the block does not move any more */
     for (size_t i = 0; i < r->row_count; i++) {
         r->rows[i].numbers = r->numbers + i * numbers;
     }
+    qsort(r->rows, r->row_count, sizeof *r->rows, compare_rows);
     return STATUS_OK;
 }
 
 /* ---- the table ---- */
-
-static int compare_points(const Row *a, const Row *b) {
-    for (size_t i = 0; i < a->values; i++) {
-        const double x = isnan(a->numbers[i]) ? -(double)INFINITY : a->numbers[i];
-        const double y = isnan(b->numbers[i]) ? -(double)INFINITY : b->numbers[i];
-        if (x != y) {
-            return (x < y) ? -1 : 1;
-        }
-    }
-    return 0;
-}
-
-static int compare_rows(const void *left, const void *right) {
-    const Row *a = left;
-    const Row *b = right;
-    const int  points = compare_points(a, b);
-    if (points != 0) {
-        return points;
-    }
-    if (a->seed != b->seed) {
-        return (a->seed < b->seed) ? -1 : 1;
-    }
-    return (a->unit < b->unit) ? -1 : (a->unit > b->unit);
-}
 
 static Status refuse_doubles(const Reader *r) {
     for (size_t i = 1; i < r->row_count; i++) {
@@ -352,7 +353,6 @@ static Status read_all(Reader *r, CurveTable **out) {
     }
     TRY(read_header(r));
     TRY(read_rows(r));
-    qsort(r->rows, r->row_count, sizeof *r->rows, compare_rows);
     TRY(refuse_doubles(r));
     return fill(r, out);
 }

@@ -35,16 +35,16 @@
 enum { NUMERIC = 3, CHOICES = 3, EXPLORATION = 1, SKILL = 0, DEBT = 1, STATE = 2 };
 
 /* per unit at the optimum: 120 units take the skill to 0.95 */
-static const double RATE = 0.025;
-static const double WIDTH = 0.3; /* of the match, in the unit cube */
-static const double OTHER_FIT = 0.6;
-static const double WORST_FIT = 0.4;
-static const double CHANGE_AT = 0.5; /* skill at which the right choice changes */
-static const double SHORTCUT_FROM = 0.2;
-static const double SHORTCUT_TO = 0.6;
-static const double SHORTCUT_WIDTH = 0.15; /* of exploration above 0, in the unit cube */
-static const double SHORTCUT_GAIN = 20.0;
-static const double SHORTCUT_DEBT = 1.25;
+#define RATE           0.025
+#define WIDTH          0.3 /* of the match, in the unit cube */
+#define OTHER_FIT      0.6
+#define WORST_FIT      0.4
+#define CHANGE_AT      0.5 /* skill at which the right choice changes */
+#define SHORTCUT_FROM  0.2
+#define SHORTCUT_TO    0.6
+#define SHORTCUT_WIDTH 0.15 /* of exploration above 0, in the unit cube */
+#define SHORTCUT_GAIN  20.0
+#define SHORTCUT_DEBT  1.25
 
 typedef struct Instance {
     double start[NUMERIC]; /* the optimum at skill 0 */

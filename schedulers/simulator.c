@@ -299,26 +299,31 @@ static Status note_best(Simulation *s, size_t index) {
     return STATUS_OK;
 }
 
+static Status count_segment(Simulation *s, size_t index) {
+    const SimulatorJob *job = &s->work.jobs[index];
+    s->report->segments++;
+    s->report->units += job->end - job->begin;
+    if (job->outcome != OUTCOME_DONE) {
+        s->report->failed++;
+        return STATUS_OK;
+    }
+    return note_best(s, index);
+}
+
 static Status end_first(Simulation *s) {
-    const End           end = pop_end(s);
-    const SimulatorJob *job = &s->work.jobs[end.job];
-    s->now = end.time;
-    size_t *back = simulator__grown(s->back, &s->back_capacity, s->back_count + 1, sizeof *back);
+    const End end = pop_end(s);
+    size_t   *back = simulator__grown(s->back, &s->back_capacity, s->back_count + 1, sizeof *back);
     if (back == NULL) {
         return STATUS_ERR_NOMEM;
     }
     s->back = back;
     back[s->back_count++] = end.job;
-    s->report->seconds = s->now;
-    if (job->kind == EVENT_EVALUATED) {
+    s->now = end.time;
+    s->report->seconds = end.time;
+    if (s->work.jobs[end.job].kind == EVENT_EVALUATED) {
         s->report->evaluations++;
     } else {
-        s->report->segments++;
-        s->report->units += job->end - job->begin;
-        s->report->failed += (job->outcome == OUTCOME_DONE) ? 0 : 1;
-        if (job->outcome == OUTCOME_DONE) {
-            TRY(note_best(s, end.job));
-        }
+        TRY(count_segment(s, end.job));
     }
     return start_jobs(s);
 }

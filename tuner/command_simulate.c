@@ -12,7 +12,7 @@
 enum { MAX_WORKERS = 1 << 20, OVERRIDE_BYTES = 256, MEASURED_BYTES = 4096 };
 
 /* of per_trial: after five of these a static function's curve has 0.7 % of its way left */
-static const double TAU_SHARE = 0.2;
+#define TAU_SHARE 0.2
 
 static const char *const formats[] = {"text", "json", "csv", NULL};
 enum { FORMAT_TEXT, FORMAT_JSON, FORMAT_CSV };
@@ -127,12 +127,13 @@ static Status make_problem(Job *job) {
     const char                *objectives[SCHEDULER_MAX_OBJECTIVES];
     const char                *constraints[SCHEDULER_MAX_CONSTRAINTS];
     const SimulatedProblemOps *ops = &simulated_table_ops;
-    const bool                 one_segment = study->budget.per_trial == study->budget.segment;
     SimulatedSetup             setup = {.study = &job->setup,
-                                        .tau = one_segment ? 0.0 : TAU_SHARE * (double)study->budget.per_trial,
                                         .table = cli_value(arguments, "table"),
                                         .objectives = objectives,
                                         .constraints = constraints};
+    if (study->budget.per_trial > study->budget.segment) {
+        setup.tau = TAU_SHARE * (double)study->budget.per_trial;
+    }
     if ((function == NULL) == (setup.table == NULL)) {
         FAIL(STATUS_ERR_USAGE,
              "mbtune simulate: expected one of --function and --table; see mbtune simulate --help");

@@ -39,7 +39,9 @@ void simulate_report_measured(const Simulated *simulated, Buffer *out) {
 }
 
 static const SimulatorStep *best_of(const SimulatorReport *report) {
-    return (report->step_count == 0) ? NULL : &report->steps[report->step_count - 1];
+    return (report->steps == NULL || report->step_count == 0)
+               ? NULL
+               : &report->steps[report->step_count - 1];
 }
 
 /* ---- rows ---- */
@@ -138,17 +140,18 @@ static Status add_step(const SimulatorStep *step, Json *object) {
 
 static Status add_steps(const SimulatorReport *report, Json *root) {
     const SimulatorStep *best = best_of(report);
-    Json                *object = (best == NULL) ? json_new_null() : json_new_object();
     Json                *array = json_new_array();
-    TRY(json_set(root, "best", object));
-    if (best != NULL) {
-        TRY(add_step(best, object));
-    }
     TRY(json_set(root, "best_so_far", array));
-    for (size_t i = 0; i < report->step_count; i++) {
+    if (best == NULL) {
+        return json_set(root, "best", json_new_null());
+    }
+    Json *object = json_new_object();
+    TRY(json_set(root, "best", object));
+    TRY(add_step(best, object));
+    for (const SimulatorStep *step = report->steps; step <= best; step++) {
         Json *row = json_new_object();
         TRY(json_push(array, row));
-        TRY(add_step(&report->steps[i], row));
+        TRY(add_step(step, row));
     }
     return STATUS_OK;
 }

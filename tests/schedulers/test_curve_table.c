@@ -197,6 +197,32 @@ static void the_nearest_curve_is_shown(void **state) {
     close_bench(&bench);
 }
 
+static void without_memory_nothing_is_left(void **state) {
+    static char text[512];
+    Space      *space = make_space();
+    size_t      n = 1;
+    (void)state;
+    for (;; n++) {
+        CurveTable *table = NULL;
+        (void)snprintf(text, sizeof text, "%s",
+                       "rate,optimizer,momentum,unit,score\n1,adam,,1,1\n2,sgd,0.5,1,2\n");
+        test_fail_allocation(n);
+        const Status status =
+            curve_table_parse("curves.csv", text, space, &(CurveColumns){score, 1, 1}, &table);
+        const int failed = test_allocation_failed();
+        test_fail_allocation(0);
+        if (!failed) {
+            assert_ok(status);
+            curve_table_destroy(table);
+            break;
+        }
+        assert_int_equal(status, STATUS_ERR_NOMEM);
+        assert_null(table);
+    }
+    assert_true(n > 6);
+    space_destroy(space);
+}
+
 static void a_missing_file_is_named(void **state) {
     Space           *space = make_space();
     SimulatedProblem problem;
@@ -216,6 +242,7 @@ int main(void) {
         cmocka_unit_test(mistakes_are_one_sentence),
         cmocka_unit_test(values_outside_the_space_are_refused),
         cmocka_unit_test(the_nearest_curve_is_shown),
+        cmocka_unit_test(without_memory_nothing_is_left),
         cmocka_unit_test(a_missing_file_is_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

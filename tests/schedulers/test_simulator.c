@@ -262,6 +262,33 @@ static void a_chain_cut_into_other_segments_shows_the_same(void **state) {
     close_bench(&bench);
 }
 
+static void without_memory_nothing_is_left(void **state) {
+    Bench bench;
+    (void)state;
+    open_bench("schedule", &bench);
+    const SchedulerOps *ops = choose(&bench, "random", 0, 0);
+    for (size_t n = 1;; n++) {
+        Scheduler      *scheduler = NULL;
+        SimulatorReport report;
+        assert_ok(scheduler_create(ops, &bench.study, bench.options, &scheduler));
+        test_fail_allocation(n);
+        const Status status = simulator_run(&bench.settings, scheduler, &bench.problem, &report);
+        const int    failed = test_allocation_failed();
+        test_fail_allocation(0);
+        scheduler_destroy(scheduler);
+        if (!failed) {
+            assert_ok(status);
+            simulator_report_reset(&report);
+            assert_true(n > 5);
+            break;
+        }
+        assert_int_equal(status, STATUS_ERR_NOMEM);
+        assert_null(report.steps);
+        assert_null(report.decide_seconds);
+    }
+    close_bench(&bench);
+}
+
 /* ---- functions ---- */
 
 static SimulatedResult train(const Bench *bench, const double *parent, const double *point,
@@ -379,6 +406,7 @@ int main(void) {
         cmocka_unit_test(the_clock_of_the_study_is_virtual),
         cmocka_unit_test(every_scheduler_gives_the_same_twice),
         cmocka_unit_test(a_chain_cut_into_other_segments_shows_the_same),
+        cmocka_unit_test(without_memory_nothing_is_left),
         cmocka_unit_test(static_functions_have_their_minimum),
         cmocka_unit_test(no_point_of_mixed_is_below_its_optimum),
         cmocka_unit_test(a_learning_curve_comes_near_the_function),
