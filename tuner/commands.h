@@ -15,6 +15,8 @@ Status command_show(int argc, char **argv, Buffer *out) MUST_USE;
 Status command_best(int argc, char **argv, Buffer *out) MUST_USE;
 /** `mbtune export DIR --what schedule` */
 Status command_export(int argc, char **argv, Buffer *out) MUST_USE;
+/** `mbtune simulate STUDY.yaml`: the study's scheduler in virtual time, nothing is trained. */
+Status command_simulate(int argc, char **argv, Buffer *out) MUST_USE;
 /** `mbtune version` */
 Status command_version(int argc, char **argv, Buffer *out) MUST_USE;
 

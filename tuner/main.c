@@ -8,6 +8,8 @@
 /* one line per command; in the order of a study's life */
 static const Command commands[] = {
     {"validate", "check a study file and estimate what it costs", command_validate, NULL},
+    {"simulate", "run the scheduler of a study in virtual time, without training", command_simulate,
+     NULL},
     {"run", "run a study, or go on with it where it stopped", NULL, command_run},
     {"show", "show the state, segments or trials of a study", command_show, NULL},
     {"best", "show the best agent of a study and its schedule", command_best, NULL},

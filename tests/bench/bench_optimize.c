@@ -11,6 +11,7 @@
 #include "core/blas_core.h"
 #include "core/linalg.h"
 #include "core/optimize/acquisition_search.h"
+#include "core/optimize/benchmark_function.h"
 #include "core/statistics.h"
 
 #include <math.h>
@@ -22,87 +23,20 @@
 
 enum { INITIAL = 10, SEEDS = 20, BUDGETS = 3, MOST_D = 10, CAPACITY = 2000 };
 
-#define PI 3.14159265358979323846
-
-/* ---- functions, on the unit cube, lowest value 0 ---- */
-
-static double branin(const double *u, size_t d) {
-    const double x = 15.0 * u[0] - 5.0;
-    const double y = 15.0 * u[1];
-    const double a = y - 5.1 / (4.0 * PI * PI) * x * x + 5.0 / PI * x - 6.0;
-    (void)d;
-    return a * a + 10.0 * (1.0 - 1.0 / (8.0 * PI)) * cos(x) + 10.0 - 0.39788735772973816;
-}
-
-static double hartmann6(const double *u, size_t d) {
-    static const double c[4] = {1.0, 1.2, 3.0, 3.2};
-    static const double a[4][6] = {{10, 3, 17, 3.5, 1.7, 8},
-                                   {0.05, 10, 17, 0.1, 8, 14},
-                                   {3, 3.5, 1.7, 10, 17, 8},
-                                   {17, 8, 0.05, 10, 0.1, 14}};
-    static const double p[4][6] = {{0.1312, 0.1696, 0.5569, 0.0124, 0.8283, 0.5886},
-                                   {0.2329, 0.4135, 0.8307, 0.3736, 0.1004, 0.9991},
-                                   {0.2348, 0.1451, 0.3522, 0.2883, 0.3047, 0.6650},
-                                   {0.4047, 0.8828, 0.8732, 0.5743, 0.1091, 0.0381}};
-    double              value = 3.3223680114155147;
-    for (size_t i = 0; i < 4; i++) {
-        double sum = 0.0;
-        for (size_t j = 0; j < d; j++) {
-            sum += a[i][j] * (u[j] - p[i][j]) * (u[j] - p[i][j]);
-        }
-        value -= c[i] * exp(-sum);
-    }
-    return value;
-}
-
-static double ackley(const double *u, size_t d) {
-    double squares = 0.0;
-    double waves = 0.0;
-    for (size_t j = 0; j < d; j++) {
-        const double x = 65.536 * u[j] - 32.768;
-        squares += x * x / (double)d;
-        waves += cos(2.0 * PI * x) / (double)d;
-    }
-    return 20.0 - 20.0 * exp(-0.2 * sqrt(squares)) + exp(1.0) - exp(waves);
-}
-
-static double rosenbrock(const double *u, size_t d) {
-    double sum = 0.0;
-    for (size_t j = 0; j + 1 < d; j++) {
-        const double x = 15.0 * u[j] - 5.0;
-        const double y = 15.0 * u[j + 1] - 5.0;
-        sum += 100.0 * (y - x * x) * (y - x * x) + (1.0 - x) * (1.0 - x);
-    }
-    return sum;
-}
-
-static double levy(const double *u, size_t d) {
-    const double first = 1.0 + (20.0 * u[0] - 11.0) / 4.0;
-    const double last = 1.0 + (20.0 * u[d - 1] - 11.0) / 4.0;
-    double       sum = sin(PI * first) * sin(PI * first);
-    for (size_t j = 0; j + 1 < d; j++) {
-        const double w = 1.0 + (20.0 * u[j] - 11.0) / 4.0;
-        const double s = sin(PI * w + 1.0);
-        sum += (w - 1.0) * (w - 1.0) * (1.0 + 10.0 * s * s);
-    }
-    const double s = sin(2.0 * PI * last);
-    return sum + (last - 1.0) * (last - 1.0) * (1.0 + s * s);
-}
-
 typedef struct Problem {
-    const char *name;
-    size_t      d;
-    size_t      budgets[BUDGETS];
-    double      optuna[BUDGETS]; /* NaN: not measured */
-    double (*value)(const double *u, size_t d);
+    const char    *name;
+    size_t         d;
+    size_t         budgets[BUDGETS];
+    double         optuna[BUDGETS]; /* NaN: not measured */
+    BenchmarkValue value;
 } Problem;
 
 static const Problem problems[] = {
-    {"branin", 2, {25, 50, 100}, {0.066, 6e-5, 2e-5}, branin},
-    {"hartmann6", 6, {25, 50, 100}, {0.84, 0.0039, 3.1e-4}, hartmann6},
-    {"ackley10", 10, {50, 100, 200}, {14.2, 6.0, 2.6}, ackley},
-    {"rosenbrock5", 5, {50, 100, 200}, {925, 159, 11.6}, rosenbrock},
-    {"levy8", 8, {50, 100, 200}, {(double)NAN, (double)NAN, (double)NAN}, levy},
+    {"branin", 2, {25, 50, 100}, {0.066, 6e-5, 2e-5}, benchmark_branin},
+    {"hartmann6", 6, {25, 50, 100}, {0.84, 0.0039, 3.1e-4}, benchmark_hartmann6},
+    {"ackley10", 10, {50, 100, 200}, {14.2, 6.0, 2.6}, benchmark_ackley},
+    {"rosenbrock5", 5, {50, 100, 200}, {925, 159, 11.6}, benchmark_rosenbrock},
+    {"levy8", 8, {50, 100, 200}, {(double)NAN, (double)NAN, (double)NAN}, benchmark_levy},
 };
 enum { PROBLEMS = sizeof problems / sizeof problems[0] };
 

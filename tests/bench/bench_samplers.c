@@ -5,6 +5,7 @@
  * by the seeds that reach 1e-6 on Rosenbrock-10 within 10 000 evaluations. --quick: 2 seeds, small
  * sizes, so that it cannot rot. --seeds N, --first SEED: others than 20 from 0. */
 #include "core/clock.h"
+#include "core/optimize/benchmark_function.h"
 #include "core/optimize/cmaes.h"
 #include "core/optimize/sobol.h"
 #include "core/optimize/tpe.h"
@@ -18,88 +19,20 @@
 
 enum { MOST_DIMENSIONS = 64, STOPS = 3, MOST_SEEDS = 200, REPEATS = 31 };
 
-#define PI 3.14159265358979323846
-
-typedef double (*Loss)(const double *u, size_t d);
-
-/* all take the unit cube and return the regret */
-static double branin(const double *u, size_t d) {
-    (void)d;
-    const double x = -5 + 15 * u[0];
-    const double y = 15 * u[1];
-    const double a = y - 5.1 / (4 * PI * PI) * x * x + 5 / PI * x - 6;
-    return a * a + 10 * (1 - 1 / (8 * PI)) * cos(x) + 10 - 0.39788735772973816;
-}
-
-static double hartmann6(const double *u, size_t d) {
-    static const double a[4][6] = {{10, 3, 17, 3.5, 1.7, 8},
-                                   {0.05, 10, 17, 0.1, 8, 14},
-                                   {3, 3.5, 1.7, 10, 17, 8},
-                                   {17, 8, 0.05, 10, 0.1, 14}};
-    static const double p[4][6] = {{0.1312, 0.1696, 0.5569, 0.0124, 0.8283, 0.5886},
-                                   {0.2329, 0.4135, 0.8307, 0.3736, 0.1004, 0.9991},
-                                   {0.2348, 0.1451, 0.3522, 0.2883, 0.3047, 0.6650},
-                                   {0.4047, 0.8828, 0.8732, 0.5743, 0.1091, 0.0381}};
-    static const double c[4] = {1, 1.2, 3, 3.2};
-    double              sum = 0;
-    (void)d;
-    for (size_t i = 0; i < 4; i++) {
-        double q = 0;
-        for (size_t j = 0; j < 6; j++) {
-            q += a[i][j] * (u[j] - p[i][j]) * (u[j] - p[i][j]);
-        }
-        sum += c[i] * exp(-q);
-    }
-    return 3.322368011391339 - sum;
-}
-
-static double ackley(const double *u, size_t d) {
-    double squares = 0;
-    double cosines = 0;
-    for (size_t j = 0; j < d; j++) {
-        const double x = -32.768 + 65.536 * u[j];
-        squares += x * x;
-        cosines += cos(2 * PI * x);
-    }
-    return 20 + exp(1.0) - 20 * exp(-0.2 * sqrt(squares / (double)d)) - exp(cosines / (double)d);
-}
-
-static double rosenbrock(const double *u, size_t d) {
-    double sum = 0;
-    for (size_t j = 0; j + 1 < d; j++) {
-        const double x = -5 + 15 * u[j];
-        const double y = -5 + 15 * u[j + 1];
-        sum += 100 * (y - x * x) * (y - x * x) + (1 - x) * (1 - x);
-    }
-    return sum;
-}
-
-static double levy(const double *u, size_t d) {
-    double sum = 0;
-    for (size_t j = 0; j < d; j++) {
-        const double w = 1 + (-10 + 20 * u[j] - 1) / 4;
-        const double inner = sin(PI * w + 1);
-        const double last = sin(2 * PI * w);
-        sum += (j == 0) ? sin(PI * w) * sin(PI * w) : 0;
-        sum += (w - 1) * (w - 1) * ((j + 1 < d) ? 1 + 10 * inner * inner : 1 + last * last);
-    }
-    return sum;
-}
-
 typedef struct Problem {
-    const char *name;
-    Loss        loss;
-    size_t      d;
-    size_t      stops[STOPS];
-    double      optuna[STOPS]; /* NaN: not published */
+    const char    *name;
+    BenchmarkValue loss;
+    size_t         d;
+    size_t         stops[STOPS];
+    double         optuna[STOPS]; /* NaN: not published */
 } Problem;
 
 static const Problem problems[] = {
-    {"branin", branin, 2, {25, 50, 100}, {0.28, 0.067, 0.019}},
-    {"hartmann6", hartmann6, 6, {25, 50, 100}, {0.65, 0.24, 0.12}},
-    {"ackley10", ackley, 10, {50, 100, 200}, {16.7, 13.4, 8.9}},
-    {"rosenbrock5", rosenbrock, 5, {50, 100, 200}, {506, 130, 36}},
-    {"levy8", levy, 8, {50, 100, 200}, {(double)NAN, (double)NAN, (double)NAN}},
+    {"branin", benchmark_branin, 2, {25, 50, 100}, {0.28, 0.067, 0.019}},
+    {"hartmann6", benchmark_hartmann6, 6, {25, 50, 100}, {0.65, 0.24, 0.12}},
+    {"ackley10", benchmark_ackley, 10, {50, 100, 200}, {16.7, 13.4, 8.9}},
+    {"rosenbrock5", benchmark_rosenbrock, 5, {50, 100, 200}, {506, 130, 36}},
+    {"levy8", benchmark_levy, 8, {50, 100, 200}, {(double)NAN, (double)NAN, (double)NAN}},
 };
 
 static void check(Status status) {
@@ -209,7 +142,7 @@ static void report_cmaes(uint64_t first, size_t seeds) {
             double x[10];
             for (size_t i = 0; i < cmaes_population(cmaes); i++) {
                 cmaes_point(cmaes, i, x);
-                losses[i] = rosenbrock(x, 10);
+                losses[i] = benchmark_rosenbrock(x, 10);
             }
             cmaes_tell(cmaes, losses);
         }
@@ -237,7 +170,7 @@ static void report_time(size_t d, size_t n) {
         }
         const double begin = clock_monotonic();
         check(tpe_add(tpe, x, NULL));
-        check(tpe_tell(tpe, i, ackley(x, d)));
+        check(tpe_tell(tpe, i, benchmark_ackley(x, d)));
         const double told = clock_monotonic();
         if (i >= n) {
             (void)decide(tpe, d, 1, i);

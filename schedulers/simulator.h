@@ -1,0 +1,82 @@
+/** @file simulator.h  A study in virtual time: the scheduler as it is, workers that only take time.
+ *
+ * Drives a scheduler as the coordinator does. `any`: a decision is asked for while a worker stands
+ * idle, results are observed as they come. `barrier`: the whole batch is decided, results wait
+ * until nothing is outstanding and come in order of segments. While a decision is thought about,
+ * results wait too. Seeds of lines are drawn as in a study: where a line begins and where it
+ * branches.
+ *
+ * Time: a segment takes units x seconds_per_unit times a log-normal factor of mean 1; one that
+ * fails ends at a uniform part of its time. Decisions cost `decide_seconds` each, one after the
+ * other, or what they are measured to cost. Everything but what is measured is a function of the
+ * study, the problem and the settings, the same on every machine.
+ *
+ * Noise is added to what the problem says: one draw per objective, keyed by the seed of the line
+ * and the unit, so that a chain cut into other segments shows the same values.
+ */
+#ifndef SCHEDULERS_SIMULATOR_H
+#define SCHEDULERS_SIMULATOR_H
+
+#include "core/status.h"
+#include "schedulers/scheduler.h"
+#include "schedulers/simulated_problem.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct SimulatorSettings {
+    int64_t  workers;          /* >= 1 */
+    double   seconds_per_unit; /* virtual seconds, > 0; where the problem knows none */
+    double   spread;           /* standard deviation of a segment's time / its mean, >= 0 */
+    double   failure_rate;     /* probability that a segment crashes, [0, 1] */
+    double   noise;            /* standard deviation added to objectives, in their units, >= 0 */
+    double   decide_seconds;   /* virtual seconds per decision, >= 0; ignored if `measured` */
+    bool     measured;   /* processor time of decide() and observe() is charged: not repeatable */
+    double   wall_clock; /* virtual seconds after which nothing new is decided; 0 = no limit */
+    uint64_t seed;       /* of times, failures and noise */
+} SimulatorSettings;
+
+/** A moment at which the best result so far was beaten. */
+typedef struct SimulatorStep {
+    double  time;      /* virtual seconds */
+    int64_t segment;   /* whose result it is */
+    int64_t finished;  /* segments, this one included */
+    int64_t units;     /* of those */
+    double  objective; /* as observed */
+    double  truth;     /* the same without noise */
+} SimulatorStep;
+
+/** What happened. */
+typedef struct SimulatorReport {
+    double         seconds;     /* virtual, until the last segment ended */
+    double         utilization; /* busy worker-seconds / (workers x seconds) */
+    int64_t        segments;    /* that ended, failed ones included */
+    int64_t        evaluations;
+    int64_t        failed; /* segments that crashed or diverged */
+    int64_t        units;  /* of all segments */
+    int64_t        decisions;
+    bool           study_failed;
+    char           reason[64]; /* why it ended */
+    SimulatorStep *steps;      /* (step_count) */
+    size_t         step_count;
+    size_t         step_capacity;
+    /* measured: differs from run to run */
+    double *decide_seconds; /* (decisions), ascending */
+    size_t  decide_capacity;
+    double  thought_seconds; /* in decide() and observe() together */
+} SimulatorReport;
+
+/** @return STATUS_OK; STATUS_ERR_RANGE naming the setting */
+Status simulator_check(const SimulatorSettings *settings) MUST_USE;
+/**
+ * Runs a study to its end. The scheduler must be new.
+ * @param out  released with simulator_report_reset(); empty on failure
+ * @return STATUS_OK; STATUS_ERR_RANGE (settings); STATUS_ERR_STATE if the scheduler waits for
+ *         nothing or breaks a rule of the log; STATUS_ERR_NOMEM; what the problem fails with
+ */
+Status simulator_run(const SimulatorSettings *settings, Scheduler *scheduler,
+                     const SimulatedProblem *problem, SimulatorReport *out) MUST_USE;
+void   simulator_report_reset(SimulatorReport *report);
+
+#endif

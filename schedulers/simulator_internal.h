@@ -1,0 +1,54 @@
+/** @file simulator_internal.h  Shared between the loop (simulator.c) and what a segment gives
+ * (simulator_work.c). */
+#ifndef SCHEDULERS_SIMULATOR_INTERNAL_H
+#define SCHEDULERS_SIMULATOR_INTERNAL_H
+
+#include "schedulers/simulator.h"
+
+/** A segment or an evaluation, from its decision on. Its values lie at SimulatorWork.values. */
+typedef struct SimulatorJob {
+    EventKind kind; /* EVENT_FINISHED or EVENT_EVALUATED */
+    int64_t   id;
+    int64_t   begin;
+    int64_t   end;
+    uint64_t  seed; /* of the line */
+    Outcome   outcome;
+    double    cost;
+    double    seconds; /* virtual, that it takes */
+    size_t    values;  /* where its numbers begin */
+} SimulatorJob;
+
+/** All jobs in the order of decisions, and where segments are among them. */
+typedef struct SimulatorWork {
+    const SimulatorSettings *settings;
+    const SchedulerSetup    *study;
+    const SimulatedProblem  *problem;
+    SimulatorJob            *jobs; /* (count) */
+    size_t                   count;
+    size_t                   capacity;
+    size_t                  *segments; /* (segment_count) job of segment id - 1 */
+    size_t                   segment_count;
+    size_t                   segment_capacity;
+    unsigned char           *trials; /* (trial_capacity) 1 = has begun */
+    size_t                   trial_capacity;
+    double                  *values; /* width per job: state, objectives, truths, constraints */
+    size_t                   width;
+    size_t                   value_capacity; /* jobs */
+} SimulatorWork;
+
+void simulator__work_init(SimulatorWork *work, const SimulatorSettings *settings,
+                          const SchedulerSetup *study, const SimulatedProblem *problem);
+void simulator__work_reset(SimulatorWork *work);
+/** Does the work of a decision at once; its result is there to be told later. `job` is its index.
+ * @return STATUS_OK; STATUS_ERR_NOMEM; STATUS_ERR_STATE for a parent that is not there; what the
+ * problem fails with */
+Status simulator__work_add(SimulatorWork *work, const Decision *decision, size_t *job) MUST_USE;
+/** Arrays of a job, valid until the next simulator__work_add(). */
+const double *simulator__objectives(const SimulatorWork *work, size_t job);
+const double *simulator__truths(const SimulatorWork *work, size_t job);
+const double *simulator__constraints(const SimulatorWork *work, size_t job);
+/** An array of `size`-byte items grown to hold `need`, at least doubled, zeros in what is new.
+ * @return NULL when memory is out (the text is set): the old array is as it was */
+void *simulator__grown(void *array, size_t *capacity, size_t need, size_t size);
+
+#endif
