@@ -4,10 +4,8 @@
 #include <string.h>
 
 static const SchedulerOps *const builtin[] = {
-    &scheduler_random_ops,
-    &scheduler_sobol_ops,
-    &scheduler_pbt_ops,
-    &scheduler_pbt_bt_ops,
+    &scheduler_random_ops, &scheduler_sobol_ops,  &scheduler_pbt_ops,    &scheduler_pbt_bt_ops,
+    &scheduler_pb2_ops,    &scheduler_bg_pbt_ops, &scheduler_mf_pbt_ops,
 };
 
 enum {
