@@ -1,5 +1,6 @@
 /* How long schedulers think: the median time of a decision, and the time to replay a log, at a
- * population of 64 (or 64 slots) and 10 000 segments. One CSV row per scheduler and mode.
+ * population of 64 (or 64 slots) and 10 000 segments. One CSV row per scheduler and mode: of all
+ * decisions, and of those that branch, for which pb2 and bg-pbt ask their model.
  * --quick: 300 segments, so that it cannot rot. */
 #include "tests/schedulers/fake_study.h"
 
@@ -20,6 +21,7 @@ typedef struct Bench {
     Event              *events; /* the log */
     Decision           *decisions;
     double             *points;
+    void              **memos; /* of the decisions that had one */
     double             *objectives;
     double             *seconds; /* per decision */
     size_t              count;   /* events */
@@ -58,7 +60,12 @@ static bool decide(Bench *b, Scheduler *scheduler, bool *done) {
     }
     memcpy(b->points + b->decided * n, decision->point, n * sizeof *decision->point);
     decision->point = b->points + b->decided * n;
-    decision->memo = NULL;
+    if (decision->memo_size > 0) {
+        void *memo = must(malloc(decision->memo_size));
+        memcpy(memo, decision->memo, decision->memo_size);
+        b->memos[b->decided] = memo;
+    }
+    decision->memo = b->memos[b->decided];
     b->seconds[b->decided++] = seconds;
     record(b, scheduler, (Event){.kind = EVENT_DECIDED, .decision = decision});
     return true;
@@ -106,24 +113,49 @@ static double replay(const Bench *b) {
     return seconds;
 }
 
+/* puts the times of decisions that branch first; how many */
+static size_t take_branches(Bench *b) {
+    size_t n = 0;
+    for (size_t i = 0; i < b->decided; i++) {
+        if (b->decisions[i].branch) {
+            b->seconds[n++] = b->seconds[i];
+        }
+    }
+    return n;
+}
+
+static void print_times(const double *seconds, size_t n) {
+    double *sorted = must(calloc(n + 1, sizeof *sorted));
+    memcpy(sorted, seconds, n * sizeof *sorted);
+    statistics_sort(sorted, n);
+    const Sample sample = {sorted, n};
+    (void)printf("%.2f,%.2f,%.2f,", 1e6 * statistics_mean(sample),
+                 1e6 * statistics_quantile(sample, 0.5), 1e6 * statistics_quantile(sample, 0.99));
+    free(sorted);
+}
+
 static void report(Bench *b, const char *mode) {
     const size_t n = space_count(b->setup.space);
     const size_t most = (size_t)b->segments + 1;
     b->events = must(calloc(2 * most, sizeof *b->events));
     b->decisions = must(calloc(most, sizeof *b->decisions));
     b->points = must(calloc(most * n, sizeof *b->points));
+    b->memos = (void **)must(calloc(most, sizeof(void *)));
     b->objectives = must(calloc(most * SCHEDULER_MAX_OBJECTIVES, sizeof *b->objectives));
     b->seconds = must(calloc(most, sizeof *b->seconds));
     run(b);
     const double seconds = replay(b);
-    statistics_sort(b->seconds, b->decided);
-    const Sample sample = {b->seconds, b->decided};
-    (void)printf("%s,%s,%d,%zu,%.2f,%.2f,%.1f\n", b->ops->name, mode, POPULATION, b->decided,
-                 1e6 * statistics_quantile(sample, 0.5), 1e6 * statistics_quantile(sample, 0.99),
-                 1e3 * seconds);
+    (void)printf("%s,%s,%d,%zu,", b->ops->name, mode, POPULATION, b->decided);
+    print_times(b->seconds, b->decided);
+    print_times(b->seconds, take_branches(b));
+    (void)printf("%.1f\n", 1e3 * seconds);
     free(b->events);
     free(b->decisions);
     free(b->points);
+    for (size_t i = 0; i < most; i++) {
+        free(b->memos[i]);
+    }
+    free((void *)b->memos);
     free(b->objectives);
     free(b->seconds);
 }
@@ -131,7 +163,8 @@ static void report(Bench *b, const char *mode) {
 int main(int argc, char **argv) {
     const int64_t segments = (argc > 1 && strcmp(argv[1], "--quick") == 0) ? 300 : 10000;
     Space        *space = fake_space(FAKE_SPACE_MIXED);
-    (void)printf("scheduler,mode,population,segments,decide_median_us,decide_p99_us,replay_ms\n");
+    (void)printf("scheduler,mode,population,segments,decide_mean_us,decide_median_us,"
+                 "decide_p99_us,branch_mean_us,branch_median_us,branch_p99_us,replay_ms\n");
     for (size_t i = 0; i < scheduler_count(); i++) {
         const SchedulerOps *ops = scheduler_at(i);
         for (int mode = 0; mode < (ops->population ? 2 : 1); mode++) {
