@@ -7,6 +7,11 @@
 
 /* Parker-Holder et al. (2020), as in the authors' code: targets are standardized and clipped */
 #define CLIP 2.0
+/* Time and fitness go up and up, so a member always stands where nobody has been; with lengthscales
+ * as free as those of values the process would say there that it knows nothing. So both span this
+ * much of the cube over what is known: the shortest lengthscale is a quarter of that range, the
+ * prior's mode five times it. (As published, correlation over the whole range is at least 0.71.) */
+#define CONTEXT_SPAN 0.1
 /* improvements whose standard deviation is below this are all alike */
 #define SMALLEST_SD 1e-12
 
@@ -42,11 +47,11 @@ static bool measure(const Population *population, const SegmentNode *node, doubl
     return length > 0.0 && isfinite(*out);
 }
 
-/* coordinates of a segment; its fitness coordinate is the fitness itself for now */
+/* coordinates of a segment; those of the context are not scaled yet */
 static void place(const ImprovementModel *model, const Population *population,
                   const SegmentNode *node, double *x) {
     const SegmentNode *parent = usable_parent(population, node);
-    x[IMPROVEMENT_TIME] = (double)node->begin / (double)model->study->per_trial;
+    x[IMPROVEMENT_TIME] = (double)node->begin;
     x[IMPROVEMENT_FITNESS] = (parent == NULL) ? (double)NAN : parent->fitness;
     improvement__encode(model, segment_tree_point(&population->tree, node->id),
                         x + IMPROVEMENT_CONTEXT);
@@ -80,29 +85,30 @@ static void add_pending(ImprovementModel *model, const Population *population) {
     }
 }
 
-/* ---- the fitness coordinate ---- */
+/* ---- context ---- */
 
-static double scaled(double fitness, double lowest, double highest) {
-    if (isnan(fitness) || !(highest > lowest)) {
+static double scaled(double value, double lowest, double highest) {
+    if (isnan(value) || !(highest > lowest)) {
         return 0.0;
     }
-    return fmin(fmax((fitness - lowest) / (highest - lowest), 0.0), 1.0);
+    return CONTEXT_SPAN * fmin(fmax((value - lowest) / (highest - lowest), 0.0), 1.0);
 }
 
-static void scale_fitness(ImprovementModel *model, double *context) {
-    double       lowest = context[IMPROVEMENT_FITNESS];
+/* one coordinate of the context, over what is known now */
+static void scale_context(ImprovementModel *model, size_t coordinate, double *context) {
+    double       lowest = context[coordinate];
     double       highest = lowest;
     const size_t n = model->rows + model->pending;
     for (size_t i = 0; i < n; i++) {
-        const double fitness = model->x[i * model->d + IMPROVEMENT_FITNESS];
-        lowest = fmin(lowest, fitness); /* either may be NaN */
-        highest = fmax(highest, fitness);
+        const double value = model->x[i * model->d + coordinate];
+        lowest = fmin(lowest, value); /* either may be NaN */
+        highest = fmax(highest, value);
     }
     for (size_t i = 0; i < n; i++) {
-        double *fitness = &model->x[i * model->d + IMPROVEMENT_FITNESS];
-        *fitness = scaled(*fitness, lowest, highest);
+        double *value = &model->x[i * model->d + coordinate];
+        *value = scaled(*value, lowest, highest);
     }
-    context[IMPROVEMENT_FITNESS] = scaled(context[IMPROVEMENT_FITNESS], lowest, highest);
+    context[coordinate] = scaled(context[coordinate], lowest, highest);
 }
 
 /* ---- targets ---- */
@@ -179,9 +185,10 @@ void improvement__gather(ImprovementModel *model, const Population *population,
     }
     add_pending(model, population);
     const int64_t begin = (parent == NULL) ? 0 : parent->end;
-    context[IMPROVEMENT_TIME] = (double)begin / (double)model->study->per_trial;
+    context[IMPROVEMENT_TIME] = (double)begin;
     context[IMPROVEMENT_FITNESS] = usable ? parent->fitness : (double)NAN;
-    scale_fitness(model, context);
+    scale_context(model, IMPROVEMENT_TIME, context);
+    scale_context(model, IMPROVEMENT_FITNESS, context);
     demote_broken(model);
     if (model->scores) {
         score(model);

@@ -318,6 +318,8 @@ static void commit(Drive *drive, const Decision *decision) {
     }
     drive->unobserved++;
     observe(drive, &event);
+    /* with values of its own: the scheduler's are those of its last decision */
+    job->decision = drive->log->events[drive->log->count - 1]->decision;
 }
 
 /* asks until there is nothing to decide, or no slot free; true when the study is over */

@@ -81,9 +81,8 @@ static void would_be_elites_are_evaluated_once_beside_the_next_round(void **stat
     SchedulerSetup setup = fake_setup(space);
     setup.per_trial = 100;
     setup.total = 10000;
-    Scheduler *scheduler =
-        hand_create("pbt-bt", &setup, "population", 4.0, "backtrack_every", 2.0, "elites", 2.0,
-                    "elite_evaluations", 10.0, NULL);
+    Scheduler *scheduler = hand_create("pbt-bt", &setup, "population", 4.0, "backtrack_every", 2.0,
+                                       "elites", 2.0, "elite_evaluations", 10.0, NULL);
     const double first[4] = {1.0, 9.0, 3.0, 8.0};
     (void)hand_round(scheduler, 4, first);
     const int64_t expected[2] = {2, 4};

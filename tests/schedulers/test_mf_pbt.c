@@ -32,8 +32,8 @@ static void agents_migrate_and_values_only_from_the_patient(void **state) {
     Space               *space = fake_space(FAKE_SPACE_MIXED);
     const SchedulerSetup setup = setup_of(space);
     Points               points = {.n = space_count(space)};
-    Scheduler           *scheduler = hand_create("mf-pbt", &setup, "population", 6.0,
-                                                 "subpopulations", 2.0, "longest_interval", 2.0, NULL);
+    Scheduler *scheduler = hand_create("mf-pbt", &setup, "population", 6.0, "subpopulations", 2.0,
+                                       "longest_interval", 2.0, NULL);
     for (int64_t i = 0; i < 6; i++) {
         (void)run(scheduler, &points, i, 0, "initial");
     }
@@ -41,13 +41,14 @@ static void agents_migrate_and_values_only_from_the_patient(void **state) {
     for (int64_t i = 0; i < 6; i++) {
         hand_finish(scheduler, 1 + i, first[i]);
     }
-    (void)run(scheduler, &points, 0, 5, "exploit"); /* last of its own three: from the best */
+    (void)run(scheduler, &points, 0, 5, "exploit");  /* last of its own three: from the best */
     (void)run(scheduler, &points, 1, 2, "continue"); /* not yet */
     const Decision hasty = run(scheduler, &points, 2, 2, "migrate");
     assert_true(hasty.branch);
     assert_memory_equal(points.at[hasty.id], points.at[2], points.n * sizeof(double));
     (void)run(scheduler, &points, 3, 4, "continue");
-    (void)run(scheduler, &points, 4, 5, "continue"); /* the best of its own stays, whoever is better */
+    (void)run(scheduler, &points, 4, 5,
+              "continue"); /* the best of its own stays, whoever is better */
     (void)run(scheduler, &points, 5, 6, "continue");
     const double second[6] = {19.0, 11.0, 18.0, 12.0, 17.0, 13.0};
     for (int64_t i = 0; i < 6; i++) {
@@ -81,8 +82,8 @@ static void patient_groups_wait(void **state) {
     for (int64_t round = 1; round <= 12; round++) {
         for (int64_t i = 0; i < 16; i++) {
             const Decision decision = hand_decide(scheduler);
-            const bool     evolves = strstr(decision.note, "rank") != NULL ||
-                                 strcmp(decision.reason, "migrate") == 0;
+            const bool     evolves =
+                strstr(decision.note, "rank") != NULL || strcmp(decision.reason, "migrate") == 0;
             assert_int_equal(evolves, round % intervals[i % 4] == 0);
         }
         for (int64_t i = 0; i < 16; i++) {

@@ -31,8 +31,7 @@ static void a_dear_result_stands_where_it_stood_when_it_had_cost_as_little(void 
     (void)state;
     Space               *space = fake_space(FAKE_SPACE_MIXED);
     const SchedulerSetup setup = setup_of(space);
-    Scheduler           *scheduler =
-        hand_create("pbt", &setup, "population", 2.0, "quantile", 0.5, NULL);
+    Scheduler *scheduler = hand_create("pbt", &setup, "population", 2.0, "quantile", 0.5, NULL);
     hand_run(scheduler, 0, 0, "initial");
     hand_run(scheduler, 1, 0, "initial");
     finish(scheduler, 1, 1.0, 1.0);
@@ -110,13 +109,13 @@ static void what_costs_more_and_brings_nothing_is_left(void **state) {
     Space                   *space = fake_space(FAKE_SPACE_ONE_FLOAT);
     for (size_t k = 0; k < sizeof names / sizeof names[0]; k++) {
         double aware = 0.0;
-        double  unaware = 0.0;
+        double unaware = 0.0;
         for (uint64_t seed = 1; seed <= 10; seed++) {
             aware += spent(names[k], space, seed, true) / 10.0;
-             unaware += spent(names[k], space, seed, false) / 10.0;
+            unaware += spent(names[k], space, seed, false) / 10.0;
         }
-        print_message("%s: %.2f per unit with the cost, %.2f without\n", names[k], aware,  unaware );
-        assert_true(aware < 0.5 *  unaware );
+        print_message("%s: %.2f per unit with the cost, %.2f without\n", names[k], aware, unaware);
+        assert_true(aware < 0.5 * unaware);
     }
     space_destroy(space);
 }
