@@ -5,6 +5,7 @@
  * --quick: 300 segments, so that it cannot rot. */
 #include "tests/schedulers/fake_study.h"
 
+#include "core/linalg.h"
 #include "core/statistics.h"
 
 #include <stdio.h>
@@ -183,6 +184,7 @@ static bool wanted(const char *name, int argc, char **argv) {
 int main(int argc, char **argv) {
     const int64_t segments = (argc > 1 && strcmp(argv[1], "--quick") == 0) ? 300 : 10000;
     Space        *space = fake_space(FAKE_SPACE_MIXED);
+    check(linalg_start(1));
     (void)printf("scheduler,mode,population,segments,decide_mean_us,decide_median_us,"
                  "decide_p99_us,branch_mean_us,branch_median_us,branch_p99_us,replay_ms\n");
     for (size_t i = 0; i < scheduler_count(); i++) {

@@ -3,6 +3,8 @@
 
 #include "tests/support/test_support.h"
 
+#include "core/linalg.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -128,5 +130,8 @@ int main(void) {
         cmocka_unit_test(choices_stay_in_the_region),
         cmocka_unit_test(more_elites_than_members_are_refused),
     };
+    if (linalg_start(1) != STATUS_OK) { /* as the program does */
+        return 1;
+    }
     return cmocka_run_group_tests_name("schedulers/bg_pbt", tests, NULL, NULL);
 }

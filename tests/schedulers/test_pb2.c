@@ -4,6 +4,8 @@
 
 #include "tests/support/test_support.h"
 
+#include "core/linalg.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -205,5 +207,8 @@ int main(void) {
         cmocka_unit_test(the_first_moves_are_those_of_pbt),
         cmocka_unit_test(a_damaged_memo_is_refused),
     };
+    if (linalg_start(1) != STATUS_OK) { /* as the program does */
+        return 1;
+    }
     return cmocka_run_group_tests_name("schedulers/pb2", tests, NULL, NULL);
 }

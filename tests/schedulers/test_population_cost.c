@@ -4,6 +4,8 @@
 
 #include "tests/support/test_support.h"
 
+#include "core/linalg.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -126,5 +128,8 @@ int main(void) {
         cmocka_unit_test(unknown_costs_count_nothing),
         cmocka_unit_test(what_costs_more_and_brings_nothing_is_left),
     };
+    if (linalg_start(1) != STATUS_OK) { /* as the program does */
+        return 1;
+    }
     return cmocka_run_group_tests_name("schedulers/population_cost", tests, NULL, NULL);
 }

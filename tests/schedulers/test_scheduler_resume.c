@@ -6,6 +6,8 @@
 
 #include "tests/support/test_support.h"
 
+#include "core/linalg.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -250,5 +252,8 @@ int main(void) {
         cmocka_unit_test(a_member_that_always_fails_stops_nobody),
         cmocka_unit_test(two_members_two_objectives_and_a_constraint_are_run),
     };
+    if (linalg_start(1) != STATUS_OK) { /* as the program does */
+        return 1;
+    }
     return cmocka_run_group_tests_name("schedulers/resume", tests, NULL, NULL);
 }
