@@ -14,5 +14,8 @@ extern const SchedulerOps scheduler_nsga2_ops;
 extern const SchedulerOps scheduler_enqueue_ops;
 extern const SchedulerOps scheduler_pbt_ops;
 extern const SchedulerOps scheduler_pbt_bt_ops;
+extern const SchedulerOps scheduler_pb2_ops;
+extern const SchedulerOps scheduler_bg_pbt_ops;
+extern const SchedulerOps scheduler_mf_pbt_ops;
 
 #endif

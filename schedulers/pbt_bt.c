@@ -12,6 +12,7 @@
  * reinforcement learning, arXiv 2102.13651. */
 #include "core/statistics.h"
 #include "schedulers/builtin.h"
+#include "schedulers/elite_archive.h"
 #include "schedulers/population.h"
 #include "schedulers/scheduler_internal.h"
 #include "schedulers/tabu.h"
@@ -27,6 +28,7 @@ enum {
     OPTION_ELITES,
     OPTION_TOLERANCE,
     OPTION_TOLERANCE_KIND,
+    OPTION_ELITE_EVALUATIONS,
     OPTION_COUNT,
 };
 
@@ -66,6 +68,7 @@ static const OptionSpec pbt_bt_options[OPTION_COUNT + 1] = {
                                .help = "spread: interquartile range of the archive, at least the "
                                        "standard deviation inside segments; relative: |worst "
                                        "elite|, as published"},
+    [OPTION_ELITE_EVALUATIONS] = ELITE_EVALUATIONS_ROW,
 };
 
 typedef struct Backtracking {
@@ -73,9 +76,7 @@ typedef struct Backtracking {
     int64_t       backtrack_every;
     double        tolerance;
     ToleranceKind tolerance_kind;
-    size_t        elites;  /* the archive has at most */
-    size_t        count;   /* and has now */
-    int64_t      *archive; /* (elites) segments, best first */
+    EliteArchive  archive;
     double        scale;   /* of the archive's fitness: its interquartile range */
     double        spread;  /* sum of the squared standard deviations inside its segments */
     size_t        spreads; /* of how many */
@@ -89,7 +90,7 @@ static void pbt_bt_destroy(void *self) {
     Backtracking *bt = self;
     if (bt != NULL) {
         population_reset(&bt->population);
-        free(bt->archive);
+        elite_archive_reset(&bt->archive);
         free(bt->fitness);
         free(bt->signs);
         free(bt);
@@ -112,20 +113,22 @@ static Status pbt_bt_create(const SchedulerSetup *setup, const double *values, v
     if (bt == NULL) {
         FAIL(STATUS_ERR_NOMEM, "no memory for a population");
     }
-    const Status status = population_init(&bt->population, setup, values);
+    Status status = population_init(&bt->population, setup, values);
+    if (status == STATUS_OK) {
+        status = elite_archive_init(&bt->archive, (size_t)population, (size_t)elites,
+                                    (int64_t)values[OPTION_ELITE_EVALUATIONS]);
+    }
     if (status != STATUS_OK) {
-        free(bt);
+        pbt_bt_destroy(bt);
         return status;
     }
-    bt->elites = (size_t)elites;
     bt->backtrack_every = (int64_t)or_default(
         values[OPTION_BACKTRACK_EVERY], 0.2 * (double)setup->per_trial / (double)setup->segment);
     bt->tolerance = values[OPTION_TOLERANCE];
     bt->tolerance_kind = (ToleranceKind)values[OPTION_TOLERANCE_KIND];
-    bt->archive = calloc(bt->elites, sizeof *bt->archive);
-    bt->fitness = calloc(bt->elites, sizeof *bt->fitness);
+    bt->fitness = calloc((size_t)elites, sizeof *bt->fitness);
     bt->signs = calloc(space_count(setup->space) + 1, sizeof *bt->signs);
-    if (bt->archive == NULL || bt->fitness == NULL || bt->signs == NULL) {
+    if (bt->fitness == NULL || bt->signs == NULL) {
         pbt_bt_destroy(bt);
         FAIL(STATUS_ERR_NOMEM, "no memory for an archive of %g", elites);
     }
@@ -140,62 +143,37 @@ static SchedulerOrder pbt_bt_order(const void *self) {
 /* ---- the archive --------------------------------------------------------------------------- */
 
 static const SegmentNode *elite(const Backtracking *bt, size_t index) {
-    return segment_tree_at(&bt->population.tree, bt->archive[index]);
+    return elite_archive_at(&bt->archive, &bt->population, index);
 }
 
-/* better first, the earlier of equals first */
-static int better_first(const void *a, const void *b) {
-    const SegmentNode *x = *(const SegmentNode *const *)a;
-    const SegmentNode *y = *(const SegmentNode *const *)b;
-    const int          order = segment_node_compare(y, x);
-    return (order != 0) ? order : (x->id > y->id) - (x->id < y->id);
+static const SegmentNode *worst_elite(const Backtracking *bt, double *fitness) {
+    *fitness = bt->archive.fitness[bt->archive.count - 1];
+    return elite(bt, bt->archive.count - 1);
 }
 
 static void measure_archive(Backtracking *bt) {
     double *fitness = bt->fitness;
     bt->spread = 0.0;
     bt->spreads = 0;
-    for (size_t i = 0; i < bt->count; i++) {
+    for (size_t i = 0; i < bt->archive.count; i++) {
         const SegmentNode *node = elite(bt, i);
-        fitness[i] = node->fitness;
+        fitness[i] = bt->archive.fitness[i];
         if (isfinite(node->spread)) {
             bt->spread += node->spread * node->spread;
             bt->spreads++;
         }
     }
     /* not by rank: with constraints the archive is not in the order of fitness */
-    statistics_sort(fitness, bt->count);
-    bt->scale =
-        (bt->count == 0) ? 0.0 : statistics_interquartile_range((Sample){fitness, bt->count});
-}
-
-static void update_archive(Backtracking *bt) {
-    const Population   *population = &bt->population;
-    const SegmentNode **best = population->ranked;
-    size_t              n = 0;
-    for (size_t i = 0; i < population->size; i++) {
-        const int64_t id = segment_tree_best(&population->tree, (int64_t)i);
-        if (id != 0) {
-            best[n++] = segment_tree_at(&population->tree, id);
-        }
-    }
-    /* NOLINTNEXTLINE(bugprone-sizeof-expression): an array of pointers */
-    qsort((void *)best, n, sizeof *best, better_first);
-    bt->count = (n < bt->elites) ? n : bt->elites;
-    for (size_t i = 0; i < bt->count; i++) {
-        bt->archive[i] = best[i]->id;
-    }
-    measure_archive(bt);
+    const size_t n = bt->archive.count;
+    statistics_sort(fitness, n);
+    bt->scale = (n == 0) ? 0.0 : statistics_interquartile_range((Sample){fitness, n});
 }
 
 static Status pbt_bt_observe(void *self, const Event *event) {
     Backtracking *bt = self;
-    const int64_t round = bt->population.round;
     TRY(population_observe(&bt->population, event));
-    const bool synchronous = bt->population.mode == POPULATION_SYNCHRONOUS;
-    /* a round is decided from one archive, that of the rounds before it */
-    if (event->kind == EVENT_FINISHED && (!synchronous || bt->population.round != round)) {
-        update_archive(bt);
+    if (elite_archive_observe(&bt->archive, &bt->population, event)) {
+        measure_archive(bt);
     }
     return STATUS_OK;
 }
@@ -207,30 +185,16 @@ static Status pbt_bt_observe(void *self, const Event *event) {
 static double scale_of(const Backtracking *bt, const SegmentNode *last) {
     double squares = bt->spread;
     size_t n = bt->spreads;
+    double worst = 0.0;
     if (bt->tolerance_kind == TOLERANCE_RELATIVE) {
-        return fabs(elite(bt, bt->count - 1)->fitness);
+        (void)worst_elite(bt, &worst);
+        return fabs(worst);
     }
     if (isfinite(last->spread)) {
         squares += last->spread * last->spread;
         n++;
     }
     return fmax(bt->scale, (n == 0) ? 0.0 : sqrt(squares / (double)n));
-}
-
-/* an elite that can be continued, drawn uniformly; NULL if all stand at the full depth */
-static const SegmentNode *draw_elite(const Backtracking *bt, int64_t number) {
-    const SegmentNode **open = bt->population.ranked;
-    size_t              n = 0;
-    for (size_t i = 0; i < bt->count; i++) {
-        if (elite(bt, i)->end < bt->population.setup.per_trial) {
-            open[n++] = elite(bt, i);
-        }
-    }
-    if (n == 0) {
-        return NULL;
-    }
-    Rng rng = scheduler_rng(&bt->population.setup, number, LANE_PICK);
-    return open[rng_below(&rng, n)];
 }
 
 /* Moves in the next direction of the elite's permutation, or anywhere when those are exhausted and,
@@ -262,25 +226,26 @@ static Status explore(const Backtracking *bt, int64_t number, const SegmentNode 
     return space_perturb(setup->space, &rng, &how, decision->point);
 }
 
-static bool has_fallen_behind(const SegmentNode *last, const SegmentNode *worst, double margin) {
+static bool has_fallen_behind(const SegmentNode *last, const SegmentNode *worst, double limit) {
     if (last->violation < worst->violation || last->violation > worst->violation) {
         return last->violation > worst->violation;
     }
-    return last->fitness < worst->fitness - margin;
+    return last->fitness < limit;
 }
 
 static Status backtrack_step(const Backtracking *bt, int64_t number, const SegmentNode *last,
                              Decision *decision) {
     const Population  *population = &bt->population;
-    const SegmentNode *worst = elite(bt, bt->count - 1);
+    double             fitness = 0.0;
+    const SegmentNode *worst = worst_elite(bt, &fitness);
     const double       margin = bt->tolerance * scale_of(bt, last);
-    const bool         behind = has_fallen_behind(last, worst, margin);
-    const SegmentNode *to = behind ? draw_elite(bt, number) : NULL;
+    const bool         behind = has_fallen_behind(last, worst, fitness - margin);
+    const SegmentNode *to = behind ? elite_archive_draw(&bt->archive, population, number) : NULL;
     population_run(population, last->trial, (to == NULL) ? last : to,
                    (to == NULL) ? "continue" : REASON_BACKTRACK, decision);
     (void)snprintf(decision->note, sizeof decision->note,
-                   "fitness %.4g, worst of %zu elites %.4g, margin %.3g", last->fitness, bt->count,
-                   worst->fitness, margin);
+                   "fitness %.4g, worst of %zu elites %.4g, margin %.3g, mean %.4g", last->fitness,
+                   bt->archive.count, fitness, margin, elite_archive_mean(&bt->archive));
     if (to == NULL) {
         return STATUS_OK;
     }
@@ -295,12 +260,12 @@ static Status pbt_bt_decide(const void *self, int64_t number, Decision *decision
     const Backtracking *bt = self;
     const SegmentNode  *step = NULL;
     TRY(population_next(&bt->population, number, decision, &step));
-    if (step == NULL) {
+    if (elite_archive_decide(&bt->archive, &bt->population, decision) || step == NULL) {
         return STATUS_OK;
     }
     const int64_t finished = bt->population.members[step->trial].finished;
     if (finished % bt->backtrack_every == 0 && step->end >= bt->population.warmup &&
-        bt->count > 0) {
+        bt->archive.count > 0) {
         return backtrack_step(bt, number, step, decision);
     }
     return population_step(&bt->population, number, step, decision);
@@ -308,17 +273,7 @@ static Status pbt_bt_decide(const void *self, int64_t number, Decision *decision
 
 static Keeps pbt_bt_keeps(const void *self, int64_t segment) {
     const Backtracking *bt = self;
-    int64_t             floor = INT64_MAX;
-    for (size_t i = 0; i < bt->count; i++) {
-        if (bt->archive[i] == segment) {
-            return KEEPS_YES;
-        }
-        /* whoever goes back there will compare results again from the next depth on */
-        if (elite(bt, i)->end < bt->population.setup.per_trial && elite(bt, i)->end + 1 < floor) {
-            floor = elite(bt, i)->end + 1;
-        }
-    }
-    return population_keeps(&bt->population, segment, floor);
+    return elite_archive_keeps(&bt->archive, &bt->population, segment);
 }
 
 const SchedulerOps scheduler_pbt_bt_ops = {

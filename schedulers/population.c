@@ -15,13 +15,13 @@ Status population_init(Population *population, const SchedulerSetup *setup, cons
                                .size = size,
                                .mode = (PopulationMode)values[OPTION_MODE],
                                .inherit = (PopulationInherit)values[OPTION_INHERIT],
+                               .groups = 1,
                                .quantile = values[OPTION_QUANTILE],
                                .warmup = (int64_t)values[OPTION_WARMUP],
                                .perturb_step = values[OPTION_PERTURB_STEP],
                                .resample = values[OPTION_RESAMPLE],
                                .round = 1};
     population->members = calloc(size, sizeof *population->members);
-    /* NOLINTNEXTLINE(bugprone-sizeof-expression): an array of pointers */
     population->ranked = calloc(size, sizeof *population->ranked);
     population->seen = calloc(size, sizeof *population->seen);
     if (population->members == NULL || population->ranked == NULL || population->seen == NULL) {
@@ -37,7 +37,7 @@ void population_reset(Population *population) {
     segment_tree_reset(&population->tree);
     point_queue_reset(&population->enqueued);
     free(population->members);
-    free((void *)population->ranked);
+    free(population->ranked);
     free(population->seen);
     population->members = NULL;
     population->ranked = NULL;
@@ -185,8 +185,13 @@ static bool is_restart(const Population *population, int64_t segment) {
 
 /* the newest result of its member at its depth, at a depth where somebody may still compare */
 static bool is_donor(const Population *population, const SegmentNode *node, int64_t floor) {
-    if (!segment_node_usable(node) || node->end >= population->setup.per_trial ||
-        node->end < floor) {
+    if (!segment_node_usable(node) || node->end >= population->setup.per_trial) {
+        return false;
+    }
+    if (population->setup.cost_aware) {
+        return population_newest(population, (size_t)node->trial) == node;
+    }
+    if (node->end < floor) {
         return false;
     }
     int64_t id = segment_tree_at_depth(&population->tree, node->end);

@@ -1,9 +1,10 @@
-/** @file population.h  Population based training, what `pbt` and `pbt-bt` share.
+/** @file population.h  Population based training, what all population schedulers share.
  *
  * A member is a trial that takes one segment at a time. When its segment has ended it takes a step:
  * go on as it is, or drop what it has for what a better member has (exploit) with values moved a
  * little (explore). Who takes the next step, what becomes of failed members and when the study is
- * over is decided here; docs/schedulers.md has the rules in full.
+ * over is decided here; docs/schedulers.md has the rules in full. How values move can be replaced
+ * (Population.explore), and members can stand in groups (mf-pbt).
  *
  * Source: Jaderberg et al. (2017), Population based training of neural networks.
  */
@@ -33,13 +34,14 @@ typedef enum PopulationInherit { INHERIT_AGENT, INHERIT_HYPERPARAMETERS } Popula
 extern const char *const population_modes[];
 extern const char *const population_inherits[];
 
-/* the rows that both schedulers start their tables with */
-#define POPULATION_OPTION_ROWS                                                                    \
+/* the rows that all start their tables with */
+#define POPULATION_OPTION_ROWS POPULATION_OPTION_ROWS_OF(8, 0.25, "Ray Tune")
+#define POPULATION_OPTION_ROWS_OF(population_default, quantile_default, quantile_source)          \
     [OPTION_POPULATION] = {.name = "population",                                                  \
                            .type = OPTION_INT,                                                    \
                            .lower = POPULATION_LEAST,                                             \
                            .upper = POPULATION_MOST,                                              \
-                           .default_value = 8,                                                    \
+                           .default_value = (population_default),                                 \
                            .help = "agents trained side by side (count)"},                        \
     [OPTION_MODE] = {.name = "mode",                                                              \
                      .type = OPTION_CHOICE,                                                       \
@@ -51,10 +53,10 @@ extern const char *const population_inherits[];
                          .type = OPTION_FLOAT,                                                    \
                          .lower = 0.0,                                                            \
                          .upper = 0.5,                                                            \
-                         .default_value = 0.25,                                                   \
+                         .default_value = (quantile_default),                                     \
                          .help = "share of members that exploit, and that are donors (0 to 0.5; " \
                                  "at least one member)",                                          \
-                         .source = "Ray Tune"},                                                   \
+                         .source = (quantile_source)},                                            \
     [OPTION_WARMUP] = {.name = "warmup",                                                          \
                        .type = OPTION_INT,                                                        \
                        .lower = 0,                                                                \
@@ -91,11 +93,26 @@ typedef struct Member {
     bool    retired;  /* out because it failed too often */
 } Member;
 
-typedef struct Population {
+/* A member as others see it. Without a cost both are the same result. */
+typedef struct Standing {
+    const SegmentNode *compared; /* what is ranked */
+    const SegmentNode *agent;    /* what may be continued */
+} Standing;
+
+typedef struct Population Population;
+
+/** Moves the dynamic values of `decision->point`, whose parent and begin are set; may add a memo
+ * and a note. */
+typedef Status (*PopulationExplore)(const Population *population, int64_t number,
+                                    Decision *decision);
+
+struct Population {
     SchedulerSetup    setup;
     size_t            size;
     PopulationMode    mode;
     PopulationInherit inherit;
+    PopulationExplore explore; /* NULL: space_perturb() */
+    size_t            groups;  /* member i belongs to group i % groups */
     double            quantile;
     int64_t           warmup;
     double            perturb_step;
@@ -111,9 +128,17 @@ typedef struct Population {
     /* which checkpoints may still be needed */
     int64_t floor; /* no member will compare results below this depth without going back */
     /* scratch for decide(); says nothing between calls */
-    const SegmentNode **ranked; /* (size) */
-    unsigned char      *seen;   /* (size) */
-} Population;
+    Standing      *ranked; /* (size) */
+    unsigned char *seen;   /* (size) */
+};
+
+/** With whom a result is compared. */
+typedef enum PopulationScope { SCOPE_ALL, SCOPE_GROUP, SCOPE_OTHER_GROUPS } PopulationScope;
+
+typedef struct PopulationRank {
+    size_t n;      /* compared, itself among them */
+    size_t better; /* of them: ranked[0 .. better), best first */
+} PopulationRank;
 
 /** @param values  option values, POPULATION_OPTION_COUNT of them first. On failure nothing is held.
  */
@@ -135,6 +160,34 @@ Status population_next(const Population *population, int64_t number, Decision *d
 /** The step of population based training: truncation selection among results of the same depth. */
 Status population_step(const Population *population, int64_t number, const SegmentNode *last,
                        Decision *decision) MUST_USE;
+/**
+ * Ranks `last`, a usable result, among those of the same depth; with a cost, among everybody's
+ * results of equal cumulated cost. Writes `ranked`.
+ */
+PopulationRank population_rank(const Population *population, const SegmentNode *last,
+                               PopulationScope scope);
+/** The same among the newest results of everybody, of whatever depth. */
+PopulationRank population_rank_newest(const Population *population, const SegmentNode *last,
+                                      PopulationScope scope);
+/** The results of the synchronous round before into `ranked`, best first; how many. */
+size_t population_rank_round(const Population *population, int64_t trial, PopulationScope scope);
+/** How many of n exploit, and how many are donors. */
+size_t population_share(const Population *population, size_t n);
+/** True where a result of that rank is to exploit. */
+bool population_is_worst(const Population *population, PopulationRank rank);
+/** A donor drawn from the first k of ranked[0 .. n) that can be continued, or NULL. */
+const SegmentNode *population_draw(const Population *population, int64_t number, size_t n,
+                                   size_t k);
+/** Exploits: `trial` goes on from the donor, with values moved. */
+Status population_exploit(const Population *population, int64_t number, const SegmentNode *last,
+                          const SegmentNode *donor, Decision *decision);
+/** Moves values as the scheduler does, or as pbt does. */
+Status population_explore(const Population *population, int64_t number, Decision *decision);
+Status population_perturb(const Population *population, int64_t number, Decision *decision);
+/** Puts the dynamic values of `from` on `decision->point`; where the mixture is forbidden the
+ * values of decision->parent stay. */
+void population_take_values(const Population *population, const SegmentNode *from,
+                            Decision *decision);
 /** A segment of `trial` that continues `parent` with the values of `parent`. */
 void population_run(const Population *population, int64_t trial, const SegmentNode *parent,
                     const char *reason, Decision *decision);
@@ -144,5 +197,9 @@ Status population_redraw(const Population *population, Rng *rng, double *point) 
 int64_t population_left(const Population *population);
 /** The first member that the synchronous round still lacks; the size if there is none. */
 size_t population_lacks(const Population *population);
+/** Ids up to this are before the synchronous round that is being decided; asynchronous: all are. */
+int64_t population_known(const Population *population);
+/** The newest segment of a member that has ended and is known, or NULL. */
+const SegmentNode *population_newest(const Population *population, size_t member);
 
 #endif

@@ -52,11 +52,16 @@ Status population_redraw(const Population *population, Rng *rng, double *point) 
     return space_perturb(population->setup.space, rng, &how, point);
 }
 
-static Status explore(const Population *population, int64_t number, double *point) {
+Status population_perturb(const Population *population, int64_t number, Decision *decision) {
     const SpacePerturbation how = {
         .step = population->perturb_step, .resample = population->resample, .dynamic_only = true};
     Rng rng = scheduler_rng(&population->setup, number, LANE_EXPLORE);
-    return space_perturb(population->setup.space, &rng, &how, point);
+    return space_perturb(population->setup.space, &rng, &how, decision->point);
+}
+
+Status population_explore(const Population *population, int64_t number, Decision *decision) {
+    return (population->explore == NULL) ? population_perturb(population, number, decision)
+                                         : population->explore(population, number, decision);
 }
 
 /* a new agent: a user's point if one waits, the defaults, or a sample */
@@ -82,87 +87,13 @@ static Status fresh(const Population *population, int64_t number, size_t member,
     return space_sample(setup->space, &rng, decision->point);
 }
 
-/* ---- ranking ------------------------------------------------------------------------------- */
-
-static int best_first(const void *a, const void *b) {
-    const SegmentNode *x = *(const SegmentNode *const *)a;
-    const SegmentNode *y = *(const SegmentNode *const *)b;
-    const int          order = segment_node_compare(y, x);
-    if (order != 0) {
-        return order;
-    }
-    if (x->trial != y->trial) {
-        return (x->trial < y->trial) ? -1 : 1;
-    }
-    return (x->id < y->id) ? -1 : (x->id > y->id);
-}
-
-static void sort(const SegmentNode **ranked, size_t n) {
-    /* NOLINTNEXTLINE(bugprone-sizeof-expression): an array of pointers */
-    qsort((void *)ranked, n, sizeof *ranked, best_first);
-}
-
-/* The results at one depth, best first: the newest of each member. A synchronous round counts those
- * that failed there (they rank last) and nothing of the round being decided; otherwise only
- * finished ones are compared. */
-static size_t rank_depth(const Population *population, int64_t depth) {
-    const bool   rounds = population->mode == POPULATION_SYNCHRONOUS;
-    const size_t size = population->size;
-    size_t       n = 0;
-    memset(population->seen, 0, size);
-    for (int64_t id = segment_tree_at_depth(&population->tree, depth); id != 0 && n < size;) {
-        const SegmentNode *node = segment_tree_at(&population->tree, id);
-        const bool counts = rounds ? id <= population->previous_last : node->state == NODE_FINISHED;
-        if (counts && node->end == depth && population->seen[node->trial] == 0) {
-            population->seen[node->trial] = 1;
-            population->ranked[n++] = node;
-        }
-        id = node->same_end;
-    }
-    sort(population->ranked, n);
-    return n;
-}
-
-/* the results of the round before, best first */
-static size_t rank_round(const Population *population) {
-    size_t n = 0;
-    for (int64_t id = population->previous_first; id <= population->previous_last; id++) {
-        population->ranked[n++] = segment_tree_at(&population->tree, id);
-    }
-    sort(population->ranked, n);
-    return n;
-}
-
-/* how many of n exploit, and how many are donors */
-static size_t share(const Population *population, size_t n) {
-    const double k = floor(population->quantile * (double)n);
-    return (k < 1.0) ? 1 : (size_t)k;
-}
-
-/* a donor drawn from the best k of n ranked results that can be continued, or NULL */
-static const SegmentNode *draw_donor(const Population *population, int64_t number, size_t n) {
-    const size_t k = share(population, n);
-    size_t       donors = 0;
-    for (size_t i = 0; i < n && donors < k; i++) {
-        const SegmentNode *node = population->ranked[i];
-        if (segment_node_usable(node) && node->end < population->setup.per_trial) {
-            population->ranked[donors++] = node;
-        }
-    }
-    if (donors == 0) {
-        return NULL;
-    }
-    Rng rng = scheduler_rng(&population->setup, number, LANE_PICK);
-    return population->ranked[rng_below(&rng, donors)];
-}
-
 /* ---- exploit and explore ------------------------------------------------------------------- */
 
-/* one's own agent and static values with the donor's dynamic values */
-static Status inherit_values(const Population *population, int64_t number, const SegmentNode *donor,
-                             Decision *decision) {
+/* static values stay with the agent that is continued */
+void population_take_values(const Population *population, const SegmentNode *from,
+                            Decision *decision) {
     const Space  *space = population->setup.space;
-    const double *theirs = segment_tree_point(&population->tree, donor->id);
+    const double *theirs = segment_tree_point(&population->tree, from->id);
     double       *point = decision->point;
     for (size_t i = 0; i < population->tree.values; i++) {
         if (space_at(space, i)->dynamic && !isnan(theirs[i])) {
@@ -171,22 +102,42 @@ static Status inherit_values(const Population *population, int64_t number, const
     }
     space_activate(space, point);
     if (space_check(space, point) != STATUS_OK) {
-        /* the mixture is forbidden: move one's own values instead */
+        /* the mixture is forbidden */
         status_clear();
         copy_point(population, segment_tree_point(&population->tree, decision->parent), point);
     }
-    return explore(population, number, point);
 }
 
-static Status exploit(const Population *population, int64_t number, const SegmentNode *last,
-                      const SegmentNode *donor, Decision *decision) {
+Status population_exploit(const Population *population, int64_t number, const SegmentNode *last,
+                          const SegmentNode *donor, Decision *decision) {
     if (population->inherit == INHERIT_HYPERPARAMETERS) {
         population_run(population, last->trial, last, "exploit", decision);
-        return inherit_values(population, number, donor, decision);
+        population_take_values(population, donor, decision);
+        return population_explore(population, number, decision);
     }
     population_run(population, last->trial, donor, "exploit", decision);
     decision->branch = true;
-    return explore(population, number, decision->point);
+    return population_explore(population, number, decision);
+}
+
+/* the note of an exploration, if there is one, comes after that of the step */
+static void note_step(const Population *population, PopulationRank rank, const SegmentNode *last,
+                      const SegmentNode *donor, Decision *decision) {
+    char explored[64];
+    char where[32];
+    (void)snprintf(explored, sizeof explored, "%.60s", decision->note);
+    (void)snprintf(where, sizeof where, "at depth %" PRId64, last->end);
+    if (population->setup.cost_aware) {
+        (void)snprintf(where, sizeof where, "at cost %.4g", last->cost);
+    }
+    if (donor == NULL) {
+        (void)snprintf(decision->note, sizeof decision->note, "compared %zu %s", rank.n, where);
+        return;
+    }
+    (void)snprintf(
+        decision->note, sizeof decision->note,
+        "compared %zu %s: rank %zu; donor is segment %" PRId64 " of trial %" PRId64 "%s%s", rank.n,
+        where, rank.better + 1, donor->id, donor->trial, (explored[0] == 0) ? "" : "; ", explored);
 }
 
 Status population_step(const Population *population, int64_t number, const SegmentNode *last,
@@ -195,24 +146,18 @@ Status population_step(const Population *population, int64_t number, const Segme
         population_run(population, last->trial, last, "continue", decision);
         return STATUS_OK;
     }
-    const size_t n = rank_depth(population, last->end);
-    size_t       rank = 0;
-    while (rank < n && population->ranked[rank] != last) {
-        rank++;
+    const PopulationRank rank = population_rank(population, last, SCOPE_ALL);
+    const SegmentNode   *donor = NULL;
+    if (population_is_worst(population, rank)) {
+        donor =
+            population_draw(population, number, rank.better, population_share(population, rank.n));
     }
-    const bool         worst = n >= 2 && rank + share(population, n) >= n;
-    const SegmentNode *donor = worst ? draw_donor(population, number, n) : NULL;
     if (donor == NULL) {
         population_run(population, last->trial, last, "continue", decision);
-        (void)snprintf(decision->note, sizeof decision->note, "compared %zu at depth %" PRId64, n,
-                       last->end);
-        return STATUS_OK;
+    } else {
+        TRY(population_exploit(population, number, last, donor, decision));
     }
-    TRY(exploit(population, number, last, donor, decision));
-    (void)snprintf(decision->note, sizeof decision->note,
-                   "compared %zu at depth %" PRId64 ": rank %zu; donor is segment %" PRId64
-                   " of trial %" PRId64,
-                   n, last->end, rank + 1, donor->id, donor->trial);
+    note_step(population, rank, last, donor, decision);
     return STATUS_OK;
 }
 
@@ -247,7 +192,26 @@ static Status restart(const Population *population, int64_t number, const Segmen
     }
     population_run(population, failed->trial, good, "restart", decision);
     decision->branch = true;
-    return explore(population, number, decision->point);
+    return population_explore(population, number, decision);
+}
+
+/* from the results of its round, or of its depth or cost; of its own group if there is one */
+static const SegmentNode *draw_replacement(const Population *population, int64_t number,
+                                           const SegmentNode *failed) {
+    for (int scope = SCOPE_GROUP; scope >= SCOPE_ALL; scope--) {
+        size_t n = 0;
+        if (population->mode == POPULATION_SYNCHRONOUS) {
+            n = population_rank_round(population, failed->trial, (PopulationScope)scope);
+        } else {
+            n = population_rank(population, failed, (PopulationScope)scope).better;
+        }
+        const SegmentNode *donor =
+            population_draw(population, number, n, population_share(population, n));
+        if (donor != NULL) {
+            return donor;
+        }
+    }
+    return NULL;
 }
 
 static Status replace(const Population *population, int64_t number, const SegmentNode *failed,
@@ -256,14 +220,13 @@ static Status replace(const Population *population, int64_t number, const Segmen
     if (synchronous && population->failed_rounds > 0) {
         return repeat_round(population, number, failed, decision);
     }
-    const size_t n = synchronous ? rank_round(population) : rank_depth(population, failed->end);
-    const SegmentNode *donor = draw_donor(population, number, n);
+    const SegmentNode *donor = draw_replacement(population, number, failed);
     if (donor == NULL) {
         TRY(restart(population, number, failed, decision));
     } else {
         population_run(population, failed->trial, donor, "replace", decision);
         decision->branch = true;
-        TRY(explore(population, number, decision->point));
+        TRY(population_explore(population, number, decision));
     }
     (void)snprintf(decision->note, sizeof decision->note, "segment %" PRId64 " failed: %s",
                    failed->id,

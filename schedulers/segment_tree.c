@@ -19,6 +19,7 @@ void segment_tree_reset(SegmentTree *tree) {
     free(tree->last);
     free(tree->best);
     free(tree->depth_head);
+    free(tree->evaluated);
     *tree = (SegmentTree){.nodes = NULL};
 }
 
@@ -97,7 +98,20 @@ static Status grow_depths(SegmentTree *tree, int64_t end) {
     return STATUS_OK;
 }
 
+static Status grow_evaluations(SegmentTree *tree) {
+    if (tree->evaluations < tree->evaluation_capacity) {
+        return STATUS_OK;
+    }
+    const size_t capacity = grown(tree->evaluation_capacity, tree->evaluations + 1);
+    TRY(grow_ids(&tree->evaluated, tree->evaluation_capacity, capacity));
+    tree->evaluation_capacity = capacity;
+    return STATUS_OK;
+}
+
 Status segment_tree_reserve(SegmentTree *tree, const Decision *decision) {
+    if (decision->kind == DECISION_EVALUATE) {
+        return grow_evaluations(tree);
+    }
     if (decision->kind != DECISION_RUN) {
         return STATUS_OK;
     }
@@ -116,6 +130,7 @@ static SegmentNode *node_at(const SegmentTree *tree, int64_t id) {
 static void append(SegmentTree *tree, const Decision *decision) {
     const size_t trial = (size_t)(decision->trial - tree->first_trial);
     const size_t depth = depth_index(tree, decision->end);
+    SegmentNode *parent = node_at(tree, decision->parent);
     tree->nodes[tree->count] = (SegmentNode){.id = decision->id,
                                              .parent = decision->parent,
                                              .trial = decision->trial,
@@ -126,13 +141,14 @@ static void append(SegmentTree *tree, const Decision *decision) {
                                              .fitness = -(double)INFINITY,
                                              .spread = (double)NAN,
                                              .violation = (double)INFINITY,
+                                             .cost = (parent == NULL) ? 0.0 : parent->cost,
+                                             .evaluated = (double)NAN,
                                              .state = NODE_OPEN,
                                              .outcome = OUTCOME_NONE};
     if (tree->values > 0) {
         memcpy(tree->points + tree->count * tree->values, decision->point,
                tree->values * sizeof *tree->points);
     }
-    SegmentNode *parent = node_at(tree, decision->parent);
     if (parent != NULL && strcmp(decision->reason, REASON_BACKTRACK) == 0) {
         parent->directions++;
     }
@@ -153,6 +169,9 @@ static Status close_node(SegmentTree *tree, const Event *event) {
     }
     tree->open--;
     node->outcome = event->outcome;
+    if (tree->setup->cost_aware && isfinite(event->cost) && event->cost > 0.0) {
+        node->cost += event->cost;
+    }
     if (event->outcome != OUTCOME_DONE) {
         node->state = NODE_FAILED;
         return STATUS_OK;
@@ -175,10 +194,39 @@ static Status close_node(SegmentTree *tree, const Event *event) {
     return STATUS_OK;
 }
 
+static void append_evaluation(SegmentTree *tree, const Decision *decision) {
+    SegmentNode *node = node_at(tree, decision->parent);
+    tree->evaluated[tree->evaluations++] = decision->parent;
+    tree->evaluations_open++;
+    if (node != NULL) {
+        node->evaluation = decision->id;
+        node->evaluated = (double)NAN;
+    }
+}
+
+static Status close_evaluation(SegmentTree *tree, const Event *event) {
+    const bool   known = event->id >= 1 && event->id <= (int64_t)tree->evaluations;
+    SegmentNode *node = known ? node_at(tree, tree->evaluated[event->id - 1]) : NULL;
+    if (node == NULL) {
+        FAIL(STATUS_ERR_STATE, "evaluation %" PRId64 " came back but was not decided", event->id);
+    }
+    tree->evaluations_open--;
+    if (node->evaluation == event->id) {
+        node->evaluated = scheduler_fitness(tree->setup, event);
+    }
+    return STATUS_OK;
+}
+
 Status segment_tree_observe(SegmentTree *tree, const Event *event) {
-    if (event->kind == EVENT_DECIDED && event->decision->kind == DECISION_RUN) {
+    if (event->kind == EVENT_DECIDED) {
         TRY(segment_tree_reserve(tree, event->decision));
-        append(tree, event->decision);
+        if (event->decision->kind == DECISION_RUN) {
+            append(tree, event->decision);
+        } else if (event->decision->kind == DECISION_EVALUATE) {
+            append_evaluation(tree, event->decision);
+        }
+    } else if (event->kind == EVENT_EVALUATED) {
+        return close_evaluation(tree, event);
     } else if (event->kind == EVENT_FINISHED) {
         return close_node(tree, event);
     }

@@ -35,6 +35,9 @@ typedef struct SegmentNode {
     double  fitness;    /* scheduler_fitness(); -INFINITY until finished */
     double  spread;     /* standard deviation inside the segment; NaN if not known */
     double  violation;  /* of the constraints: 0 = feasible, INFINITY for NaN or unfinished */
+    double  cost;       /* along the lineage, itself included; what is not known counts 0 */
+    double  evaluated;  /* fitness by its evaluation; NaN until then, -INFINITY if that failed */
+    int64_t evaluation; /* that was decided of it, the newest; 0 = none */
     NodeState state;
     Outcome   outcome;
 } SegmentNode;
@@ -57,6 +60,10 @@ typedef struct SegmentTree {
     size_t                trial_capacity;
     int64_t              *depth_head; /* (depths) newest segment that ends at depth index i */
     size_t                depths;
+    int64_t              *evaluated; /* (evaluations) segment that evaluation i + 1 is of */
+    size_t                evaluations;
+    size_t                evaluation_capacity;
+    size_t                evaluations_open;
 } SegmentTree;
 
 /** Empty tree; allocates nothing. `setup` is borrowed. Ids and trials count from those given. */
@@ -70,10 +77,10 @@ void segment_tree_reset(SegmentTree *tree);
  * unchanged in what it says */
 Status segment_tree_reserve(SegmentTree *tree, const Decision *decision) MUST_USE;
 /**
- * Appends a decided run and closes a finished segment; other events change nothing. The event must
- * be possible (scheduler.c checks that).
+ * Appends a decided run or evaluation and closes a finished one; other events change nothing. The
+ * event must be possible (scheduler.c checks that).
  * @return STATUS_OK; STATUS_ERR_NOMEM (never after segment_tree_reserve()); STATUS_ERR_STATE for a
- * finished segment that is not open
+ * finished segment or evaluation that is not open
  */
 Status segment_tree_observe(SegmentTree *tree, const Event *event) MUST_USE;
 

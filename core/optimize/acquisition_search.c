@@ -42,7 +42,7 @@ typedef struct Ascent {
 
 size_t acquisition_search_scratch(const AcquisitionSearch *search) {
     const size_t d = search->d;
-    const size_t c = acquisition_start__count(gaussian_process_count(search->gp));
+    const size_t c = acquisition_start__count(search);
     return acquisition_values__scratch(d) + arena_need(c * d, sizeof(double)) +
            arena_need(c, sizeof(double)) + arena_need(c, sizeof(bool)) +
            arena_need(STARTS * d, sizeof(double)) + arena_need(STARTS * d, sizeof(bool)) +
@@ -51,7 +51,7 @@ size_t acquisition_search_scratch(const AcquisitionSearch *search) {
 
 static Status begin(Ascent *a, const AcquisitionSearch *search, Arena *arena) {
     const size_t d = search->d;
-    const size_t c = acquisition_start__count(gaussian_process_count(search->gp));
+    const size_t c = acquisition_start__count(search);
     *a = (Ascent){.search = search, .d = d, .candidates = c, .arena = arena};
     TRY(acquisition_values__init(&a->values, search, arena));
     TRY(ARENA_TAKE(arena, double, c *d, &a->x));
@@ -113,13 +113,19 @@ static bool moves_with_gradient(const OptimizeDimension *dimension) {
     return !dimension->categorical && (dimension->choices == 0 || dimension->choices > FEW_LEVELS);
 }
 
+static bool is_fixed(const AcquisitionSearch *search, size_t j) {
+    return acquisition_start__lower(search, j) >= acquisition_start__upper(search, j);
+}
+
 /* keeps what the gradient search found only where its settled point is better */
 static Status climb(Ascent *a) {
     const size_t d = a->d;
     double       value[STARTS];
     double      *x = a->x; /* candidates have been used up */
     for (size_t k = 0; k < a->starts * d; k++) {
-        a->frozen[k] = isnan(a->start[k]) || !moves_with_gradient(&a->search->dimensions[k % d]);
+        const size_t j = k % d;
+        a->frozen[k] = isnan(a->start[k]) || is_fixed(a->search, j) ||
+                       !moves_with_gradient(&a->search->dimensions[j]);
     }
     memcpy(x, a->start, a->starts * d * sizeof *x);
     const BatchLbfgs how = {.objective = acquisition_values__evaluate,
@@ -128,7 +134,9 @@ static Status climb(Ascent *a) {
                             .m = a->starts,
                             .d = d,
                             .rounds = ROUNDS,
-                            .tolerance = TOLERANCE};
+                            .tolerance = TOLERANCE,
+                            .lower = a->search->lower,
+                            .upper = a->search->upper};
     TRY(batch_lbfgs_minimize(&how, x, value, a->arena));
     for (size_t s = 0; s < a->starts; s++) {
         a->valid[s] = acquisition_start__settle(a->search, x + s * d);
@@ -183,7 +191,9 @@ static bool search_line(Ascent *a, size_t s, size_t j) {
         double *x = a->tries + count * a->d;
         memcpy(x, start, a->d * sizeof *x);
         x[j] = optimize_level(dimension, choice[k]);
-        count += acquisition_start__settle(a->search, x) ? 1 : 0;
+        const bool inside = x[j] >= acquisition_start__lower(a->search, j) &&
+                            x[j] <= acquisition_start__upper(a->search, j);
+        count += (inside && acquisition_start__settle(a->search, x)) ? 1 : 0;
     }
     acquisition_values__evaluate(&a->values, a->tries, count, value, NULL);
     for (size_t k = 0; k < count; k++) {
@@ -200,7 +210,8 @@ static bool search_discrete(Ascent *a) {
     bool moved = false;
     for (size_t s = 0; s < a->starts; s++) {
         for (size_t j = 0; j < a->d; j++) {
-            if (a->search->dimensions[j].choices > 1 && !isnan(a->start[s * a->d + j])) {
+            if (a->search->dimensions[j].choices > 1 && !is_fixed(a->search, j) &&
+                !isnan(a->start[s * a->d + j])) {
                 moved = search_line(a, s, j) || moved;
             }
         }

@@ -5,9 +5,11 @@
  * perturbations of the best observations); from each, L-BFGS over the continuous dimensions
  * (core/optimize/batch_lbfgs.h) alternates with a line search over the discrete ones. Discrete
  * numeric dimensions with many levels move with the continuous ones and are rounded first. A point
- * that was observed or is pending is returned only where everything found is one.
+ * that was observed or is pending is returned only where everything found is one. Coordinates can
+ * be fixed or held in a box, and the confidence bound can take the place of expected improvement.
  *
- * Source: Ament et al. (2023); BoTorch's optimize_acqf_mixed_alternating for the alternation.
+ * Sources: Ament et al. (2023); Srinivas et al. (2010) for the confidence bound; BoTorch's
+ * optimize_acqf_mixed_alternating for the alternation.
  */
 #ifndef CORE_OPTIMIZE_ACQUISITION_SEARCH_H
 #define CORE_OPTIMIZE_ACQUISITION_SEARCH_H
@@ -35,6 +37,16 @@ typedef struct AcquisitionSearch {
      * point is forbidden. NULL: nothing to do. */
     bool (*settle)(void *context, double *x);
     void *context;
+    /* A box to stay in, (d) each; NULL: the cube. Where both are equal the coordinate is fixed,
+     * such as a time; a discrete dimension keeps to its levels inside, a categorical one is fixed
+     * or free. */
+    const double *lower;
+    const double *upper;
+    /* 0: log expected improvement. Above: minus (mean - confidence x standard deviation), in the
+     * unit of targets, and no incumbent: for processes in which the fixed coordinates shift every
+     * value, so that the best observation elsewhere says little. */
+    double confidence;
+    size_t candidates; /* 0: as many as the budget in the .c file says */
 } AcquisitionSearch;
 
 /** Bytes that acquisition_search_run() takes from its arena. */

@@ -29,9 +29,12 @@ Status acquisition_values__init(AcquisitionValues *values, const AcquisitionSear
 void acquisition_values__evaluate(void *context, const double *x, size_t m, double *value,
                                   double *gradient);
 
-/** Number of candidates for a process of n rows. */
-size_t acquisition_start__count(size_t n);
-/** Fills x (count, d) with settled candidates at levels: the first half over the cube, the second
+/** Number of candidates: the search's own, or what its process' rows allow. */
+size_t acquisition_start__count(const AcquisitionSearch *search);
+/** Bounds of coordinate j. */
+double acquisition_start__lower(const AcquisitionSearch *search, size_t j);
+double acquisition_start__upper(const AcquisitionSearch *search, size_t j);
+/** Fills x (count, d) with settled candidates at levels: the first half over the box, the second
  * half around the best observations. A forbidden one has valid[i] false. */
 void acquisition_start__draw(const AcquisitionSearch *search, Rng *rng, size_t count, double *x,
                              bool *valid);

@@ -13,12 +13,23 @@ static const double radii[RADII] = {0.2, 0.05, 0.01, 0.002};
 /* expected number of coordinates that a perturbation changes */
 #define CHANGED_COORDINATES 4.0
 
-size_t acquisition_start__count(size_t n) {
-    const double rows = fmax((double)n, 1.0);
+size_t acquisition_start__count(const AcquisitionSearch *search) {
+    const double rows = fmax((double)gaussian_process_count(search->gp), 1.0);
+    if (search->candidates > 0) {
+        return search->candidates;
+    }
     const double count = CANDIDATE_FLOP / (rows * rows);
     return (count >= CANDIDATES_MOST)    ? CANDIDATES_MOST
            : (count <= CANDIDATES_LEAST) ? CANDIDATES_LEAST
                                          : (size_t)count;
+}
+
+double acquisition_start__lower(const AcquisitionSearch *search, size_t j) {
+    return (search->lower == NULL) ? 0.0 : search->lower[j];
+}
+
+double acquisition_start__upper(const AcquisitionSearch *search, size_t j) {
+    return (search->upper == NULL) ? 1.0 : search->upper[j];
 }
 
 bool acquisition_start__settle(const AcquisitionSearch *search, double *x) {
@@ -41,15 +52,17 @@ static double recurrence_root(size_t d) {
     return g;
 }
 
-static void draw_cube(const AcquisitionSearch *search, Rng *rng, size_t count, double *x) {
+static void draw_box(const AcquisitionSearch *search, Rng *rng, size_t count, double *x) {
     const double g = recurrence_root(search->d);
     double       power = 1.0;
     for (size_t j = 0; j < search->d; j++) {
         const double shift = rng_uniform(rng);
+        const double lower = acquisition_start__lower(search, j);
+        const double width = acquisition_start__upper(search, j) - lower;
         power /= g;
         for (size_t i = 0; i < count; i++) {
             const double at = shift + (double)i * power;
-            x[i * search->d + j] = at - floor(at);
+            x[i * search->d + j] = lower + width * (at - floor(at));
         }
     }
 }
@@ -97,6 +110,10 @@ static void perturb(const AcquisitionSearch *search, const double *origin, doubl
         const double to = move(&search->dimensions[j], origin[j], radius, rng);
         /* an inactive dimension stays so, unless settling finds that it cannot */
         x[j] = (moves && !isnan(origin[j])) ? to : origin[j];
+        if (!isnan(x[j])) {
+            x[j] = fmin(fmax(x[j], acquisition_start__lower(search, j)),
+                        acquisition_start__upper(search, j));
+        }
     }
 }
 
@@ -105,7 +122,7 @@ void acquisition_start__draw(const AcquisitionSearch *search, Rng *rng, size_t c
     size_t       best[BEST + 1];
     const size_t known = find_best(search->gp, best);
     const size_t global = (known == 0) ? count : count / 2;
-    draw_cube(search, rng, global, x);
+    draw_box(search, rng, global, x);
     for (size_t i = global; i < count; i++) {
         const size_t origin = best[i % known];
         perturb(search, gaussian_process_point(search->gp, origin), radii[(i / known) % RADII], rng,

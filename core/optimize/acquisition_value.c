@@ -44,6 +44,10 @@ Status acquisition_values__init(AcquisitionValues *values, const AcquisitionSear
     TRY(ARENA_TAKE(arena, double, ACQUISITION_BLOCK, &values->variance));
     TRY(ARENA_TAKE(arena, double, ACQUISITION_BLOCK *d, &values->mean_gradient));
     TRY(ARENA_TAKE(arena, double, ACQUISITION_BLOCK *d, &values->variance_gradient));
+    if (search->confidence > 0.0) {
+        values->incumbent = 0.0; /* not used, but finite */
+        return STATUS_OK;
+    }
     values->incumbent = (search->constraint_count == 0) ? gaussian_process_incumbent(search->gp)
                                                         : feasible_incumbent(search);
     return STATUS_OK;
@@ -61,6 +65,12 @@ static void subtract(const AcquisitionValues *values, size_t i, LogAcquisition t
     }
 }
 
+static LogAcquisition objective_term(const AcquisitionValues *values, double mean, double sd) {
+    const double confidence = values->search->confidence;
+    return (confidence > 0.0) ? (LogAcquisition){confidence * sd - mean, -1.0, confidence}
+                              : log_expected_improvement(mean, sd, values->incumbent);
+}
+
 /* one process' share of a block; constraint NULL: the objective's */
 static void add_block(const AcquisitionValues *values, const AcquisitionConstraint *constraint,
                       const double *x, size_t m, double *value, double *gradient) {
@@ -74,7 +84,7 @@ static void add_block(const AcquisitionValues *values, const AcquisitionConstrai
         const double         sd = sqrt(values->variance[i]);
         const LogAcquisition term =
             (constraint == NULL)
-                ? log_expected_improvement(values->mean[i], sd, values->incumbent)
+                ? objective_term(values, values->mean[i], sd)
                 : log_probability_of_feasibility(values->mean[i], sd, constraint->upper);
         subtract(values, i, term, sd, &value[i], (gradient == NULL) ? NULL : gradient + i * d);
     }

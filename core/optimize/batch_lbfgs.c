@@ -19,19 +19,21 @@ enum { MEMORY = 6 };
 
 /* one start */
 typedef struct Line {
-    double     *x; /* (d) best so far, in the caller's memory */
-    double     *gradient;
-    double     *direction;
-    double     *steps;             /* (MEMORY, d) x differences */
-    double     *turns;             /* (MEMORY, d) gradient differences */
-    double      curvature[MEMORY]; /* 1 / (s . y) */
-    const bool *frozen;
-    size_t      pairs; /* kept so far; the newest is (pairs - 1) % MEMORY */
-    size_t      slot;  /* row of the current batch */
-    double      value;
-    double      length;   /* of the step being tried, as a share of the direction */
-    double      decrease; /* predicted for a share of 1: gradient . direction, negative */
-    bool        finished;
+    double       *x; /* (d) best so far, in the caller's memory */
+    double       *gradient;
+    double       *direction;
+    double       *steps;             /* (MEMORY, d) x differences */
+    double       *turns;             /* (MEMORY, d) gradient differences */
+    double        curvature[MEMORY]; /* 1 / (s . y) */
+    const bool   *frozen;
+    const double *lower; /* (d) or NULL */
+    const double *upper;
+    size_t        pairs; /* kept so far; the newest is (pairs - 1) % MEMORY */
+    size_t        slot;  /* row of the current batch */
+    double        value;
+    double        length;   /* of the step being tried, as a share of the direction */
+    double        decrease; /* predicted for a share of 1: gradient . direction, negative */
+    bool          finished;
 } Line;
 
 size_t batch_lbfgs_scratch(size_t m, size_t d) {
@@ -48,10 +50,18 @@ static double dot(const double *a, const double *b, size_t d) {
     return sum;
 }
 
-/* held at a bound that the descent would leave the cube through, or frozen */
+static double lowest(const Line *line, size_t j) {
+    return (line->lower == NULL) ? 0.0 : line->lower[j];
+}
+
+static double highest(const Line *line, size_t j) {
+    return (line->upper == NULL) ? 1.0 : line->upper[j];
+}
+
+/* held at a bound that the descent would leave the box through, or frozen */
 static bool is_held(const Line *line, size_t j) {
-    return line->frozen[j] || (line->x[j] <= 0.0 && line->gradient[j] > 0.0) ||
-           (line->x[j] >= 1.0 && line->gradient[j] < 0.0);
+    return line->frozen[j] || (line->x[j] <= lowest(line, j) && line->gradient[j] > 0.0) ||
+           (line->x[j] >= highest(line, j) && line->gradient[j] < 0.0);
 }
 
 /* two-loop recursion on the free coordinates */
@@ -110,7 +120,8 @@ static void make_trial(Line *line, double *batch, size_t slot, size_t d) {
     line->slot = slot;
     for (size_t j = 0; j < d; j++) {
         const double to = line->x[j] + line->length * line->direction[j];
-        batch[slot * d + j] = line->frozen[j] ? line->x[j] : fmin(fmax(to, 0.0), 1.0);
+        batch[slot * d + j] =
+            line->frozen[j] ? line->x[j] : fmin(fmax(to, lowest(line, j)), highest(line, j));
     }
 }
 
@@ -190,6 +201,8 @@ static Status take_lines(const BatchLbfgs *how, Arena *scratch, Line **out) {
         lines[i].steps = memory + 2 * d;
         lines[i].turns = memory + (2 + (size_t)MEMORY) * d;
         lines[i].frozen = how->frozen + i * d;
+        lines[i].lower = how->lower;
+        lines[i].upper = how->upper;
         memory += (2 + 2 * (size_t)MEMORY) * d;
     }
     *out = lines;

@@ -1,4 +1,4 @@
-/** @file batch_lbfgs.h  Projected L-BFGS on the unit cube, many starts in lockstep.
+/** @file batch_lbfgs.h  Projected L-BFGS on the unit cube or a box in it, many starts in lockstep.
  *
  * One evaluation of a Gaussian process reads its whole factor; for one point that is a matter of
  * memory speed, for eight points it costs hardly more. So all starts ask for their next trial
@@ -30,6 +30,8 @@ typedef struct BatchLbfgs {
     size_t         d;
     size_t         rounds;    /* calls of the objective at most */
     double         tolerance; /* a start ends when a step decreases its value by less */
+    const double  *lower;     /* (d) of a box in the cube that holds the starts; NULL: 0 */
+    const double  *upper;     /* (d) NULL: 1 */
 } BatchLbfgs;
 
 /** Bytes that batch_lbfgs_minimize() takes from its arena. */

@@ -105,8 +105,7 @@ Status gaussian_process_create(const GaussianProcessSetup *setup, GaussianProces
         gaussian_process_destroy(gp);
         return status;
     }
-    gaussian_process__prior_mode(gp, gp->parameters);
-    gaussian_process__set(gp, gp->parameters);
+    gaussian_process_clear(gp);
     *out = gp;
     return STATUS_OK;
 }
@@ -207,6 +206,16 @@ Status gaussian_process_add(GaussianProcess *gp, const double *x, double y) {
     store_row(gp, gp->rows, x, y);
     gp->rows++;
     return STATUS_OK;
+}
+
+void gaussian_process_clear(GaussianProcess *gp) {
+    gp->rows = 0;
+    gp->fitted = 0;
+    gp->factored = 0;
+    gp->pending = 0;
+    gp->current = false;
+    gaussian_process__prior_mode(gp, gp->parameters);
+    gaussian_process__set(gp, gp->parameters);
 }
 
 size_t gaussian_process_count(const GaussianProcess *gp) {

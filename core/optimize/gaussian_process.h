@@ -72,6 +72,8 @@ void   gaussian_process_destroy(GaussianProcess *gp);
  * is not conditional, or a target that is not finite (nothing is added)
  */
 Status gaussian_process_add(GaussianProcess *gp, const double *x, double y) MUST_USE;
+/** Forgets observations, hyperparameters and pending points, keeps the memory. */
+void gaussian_process_clear(GaussianProcess *gp);
 /** Observations held. */
 size_t gaussian_process_count(const GaussianProcess *gp);
 /** Pending points held; they follow the observations in gaussian_process_point(). */

@@ -20,6 +20,7 @@ typedef struct Job {
     bool     observed;
     double   ends_at; /* virtual time */
     double   score;   /* of the lineage, without noise */
+    double   cost;    /* of the segment */
     bool     finished;
     bool     removed; /* the scheduler said that its checkpoint may go */
     Decision decision;
@@ -150,6 +151,16 @@ const FakeEvent *fake_log_finished(const FakeLog *log, int64_t segment) {
     return NULL;
 }
 
+const FakeEvent *fake_log_evaluated(const FakeLog *log, int64_t evaluation) {
+    for (size_t i = 0; i < log->count; i++) {
+        const FakeEvent *entry = log->events[i];
+        if (entry->event.kind == EVENT_EVALUATED && entry->event.id == evaluation) {
+            return entry;
+        }
+    }
+    return NULL;
+}
+
 size_t fake_log_reasons(const FakeLog *log, const char *reason) {
     size_t n = 0;
     for (size_t i = 0; i < log->count; i++) {
@@ -189,6 +200,26 @@ static double quality(const Space *space, const double *point) {
     return (n == 0) ? 1.0 : sum / (double)n;
 }
 
+double fake_cost(const Space *space, const double *point) {
+    const size_t n = space_count(space);
+    double      *unit = must(calloc(n + 1, sizeof *unit));
+    double       cost = 1.0;
+    space_encode(space, point, unit);
+    for (size_t i = 0; i < n; i++) {
+        if (space_at(space, i)->dynamic) {
+            cost = 1.0 + 9.0 * unit[i];
+            break;
+        }
+    }
+    free(unit);
+    return cost;
+}
+
+/* of what an evaluation of several episodes says, or a segment */
+static double noise_of(const FakeSettings *settings, const Job *job) {
+    return settings->noise / (job->evaluation ? sqrt((double)job->decision.episodes) : 1.0);
+}
+
 static void result_of(Drive *drive, Job *job, FakeEvent *result) {
     const SchedulerSetup *setup = scheduler_setup(drive->scheduler);
     const FakeSettings   *settings = drive->settings;
@@ -201,7 +232,8 @@ static void result_of(Drive *drive, Job *job, FakeEvent *result) {
         outcome = OUTCOME_DIVERGED;
     }
     for (size_t i = 0; i < SCHEDULER_MAX_OBJECTIVES; i++) {
-        const double value = job->score + settings->noise * rng_normal(&noise);
+        const double value =
+            (settings->flat ? 0.0 : job->score) + noise_of(settings, job) * rng_normal(&noise);
         result->objectives[i] = setup->maximize[i] ? value : -value;
         result->spreads[i] = settings->noise;
         result->constraints[i] = job->score;
@@ -222,7 +254,11 @@ static void result_of(Drive *drive, Job *job, FakeEvent *result) {
                             .outcome = outcome,
                             .objectives = result->objectives,
                             .spreads = result->spreads,
-                            .constraints = result->constraints};
+                            .constraints = result->constraints,
+                            .cost = (double)NAN};
+    if (setup->cost_aware && !job->evaluation) {
+        result->event.cost = job->cost;
+    }
 }
 
 /* ---- the coordinator ----------------------------------------------------------------------- */
@@ -276,10 +312,14 @@ static void commit(Drive *drive, const Decision *decision) {
     if (!job->evaluation) {
         const Space *space = scheduler_setup(drive->scheduler)->space;
         assert_ok(space_check(space, decision->point));
-        job->score += (double)(decision->end - decision->begin) * quality(space, decision->point);
+        const double length = (double)(decision->end - decision->begin);
+        job->score += length * quality(space, decision->point);
+        job->cost = length * fake_cost(space, decision->point);
     }
     drive->unobserved++;
     observe(drive, &event);
+    /* with values of its own: the scheduler's are those of its last decision */
+    job->decision = drive->log->events[drive->log->count - 1]->decision;
 }
 
 /* asks until there is nothing to decide, or no slot free; true when the study is over */

@@ -35,13 +35,15 @@ typedef struct FakeLog {
 } FakeLog;
 
 typedef struct FakeSettings {
-    size_t   slots;       /* >= 1 */
-    uint64_t seed;        /* of durations, noise and failures */
-    double   fail;        /* probability that a segment fails */
-    double   nan;         /* probability that the objective of a finished segment is NaN */
-    double   noise;       /* standard deviation of the objective's noise */
-    bool     fails_first; /* every first segment fails */
-    size_t   most;        /* decisions before the driver calls it endless; 0 = 20 000 */
+    size_t   slots;     /* >= 1 */
+    uint64_t seed;      /* of durations, noise and failures */
+    double   fail;      /* probability that a segment fails */
+    double   nan;       /* probability that the objective of a finished segment is NaN */
+    double   noise;     /* standard deviation of the objective's noise; of an evaluation's mean
+                           divided by the root of its episodes */
+    bool   flat;        /* all values are equally good: objectives are noise around 0 */
+    bool   fails_first; /* every first segment fails */
+    size_t most;        /* decisions before the driver calls it endless; 0 = 20 000 */
     /* may replace what a segment gave; NULL = none */
     void (*script)(void *context, const Decision *decision, Outcome *outcome, double *objectives,
                    double *spreads);
@@ -64,9 +66,13 @@ Scheduler *fake_log_replay(const SchedulerOps *ops, const SchedulerSetup *setup,
                            const double *options, const FakeLog *log, size_t count);
 /** Fails unless both logs are the same bit for bit. */
 void fake_log_assert_same(const FakeLog *a, const FakeLog *b);
+/** What a unit of a segment costs with these values: 1, and 10 times as much at the upper end of
+ * the first dynamic hyperparameter as at its lower end. */
+double fake_cost(const Space *space, const double *point);
 /** The decision of a segment, the finished event of a segment; NULL if there is none. */
 const FakeEvent *fake_log_decided(const FakeLog *log, int64_t segment);
 const FakeEvent *fake_log_finished(const FakeLog *log, int64_t segment);
+const FakeEvent *fake_log_evaluated(const FakeLog *log, int64_t evaluation);
 /** How many decided segments have that reason. */
 size_t fake_log_reasons(const FakeLog *log, const char *reason);
 /** Whether n values are the same bit for bit. */

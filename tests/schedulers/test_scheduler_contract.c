@@ -6,6 +6,7 @@
 
 #include "tests/support/test_support.h"
 
+#include "core/linalg.h"
 #include "schedulers/scheduler_internal.h"
 
 #include <math.h>
@@ -562,5 +563,8 @@ int main(void) {
         cmocka_unit_test(without_checkpoints_there_are_only_fresh_chains),
         cmocka_unit_test(out_of_memory_leaves_everything_as_it_was),
     };
+    if (linalg_start(1) != STATUS_OK) { /* as the program does */
+        return 1;
+    }
     return cmocka_run_group_tests_name("schedulers/contract", tests, NULL, NULL);
 }

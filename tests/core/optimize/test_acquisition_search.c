@@ -41,7 +41,7 @@ static void minimize_towards(double shift, double bound) {
     x[2] = still;
     x[5] = bound; /* one begins where it has to end */
     assert_ok(arena_init(&arena, batch_lbfgs_scratch(M, 3)));
-    const BatchLbfgs how = {valley_and_bowl, &shift, frozen, M, 3, 80, 1e-14};
+    const BatchLbfgs how = {valley_and_bowl, &shift, frozen, M, 3, 80, 1e-14, NULL, NULL};
     assert_ok(batch_lbfgs_minimize(&how, x, value, &arena));
     for (size_t i = 0; i < M; i++) {
         const double end = (i == 0) ? still : bound;
@@ -290,6 +290,73 @@ static void small_spaces_are_not_repeated(void **state) {
     end(&s);
 }
 
+/* The lowest point of the bowl is outside of the box; a coordinate and a choice are held. */
+static double shifted_bowl(const double *x) {
+    return (x[0] - 0.9) * (x[0] - 0.9) + (x[1] - 0.2) * (x[1] - 0.2) + 2.0 * x[2] + x[3];
+}
+
+static void fixed_coordinates_stay_and_boxes_hold(void **state) {
+    (void)state;
+    static const OptimizeDimension four[4] = {{0}, {0}, {0}, {.categorical = true, .choices = 3}};
+    static const double            lower[4] = {0.3, 0.0, 0.37, 0.5};
+    static const double            upper[4] = {0.6, 1.0, 0.37, 0.5};
+    Scene                          s;
+    begin(&s, four, 4, false);
+    optimize(&s, shifted_bowl, NULL, 25);
+    learn(s.gp);
+    s.search.lower = lower;
+    s.search.upper = upper;
+    for (int bound = 0; bound < 2; bound++) {
+        double x[4];
+        Rng    rng = rng_stream(6, 0, RNG_DECIDE);
+        /* next to no weight on what is not known: the lowest mean in the box */
+        s.search.confidence = (bound == 1) ? 1e-6 : 0.0;
+        s.search.candidates = (bound == 1) ? 64 : 0;
+        assert_ok(acquisition_search_run(&s.search, &rng, x, NULL, &s.arena));
+        for (size_t j = 0; j < 4; j++) {
+            assert_true(x[j] >= lower[j] && x[j] <= upper[j]);
+        }
+        assert_true(bound == 0 || (x[0] > 0.58 && fabs(x[1] - 0.2) < 0.15));
+    }
+    end(&s);
+}
+
+/* Differences of the bound, and that a larger share of the deviation prefers what is unknown. */
+static void confidence_bounds_have_their_gradient(void **state) {
+    (void)state;
+    Scene             s;
+    AcquisitionValues values;
+    Arena             arena;
+    begin(&s, two, 2, false);
+    optimize(&s, branin, NULL, 15);
+    learn(s.gp);
+    s.search.confidence = 2.0;
+    assert_ok(arena_init(&arena, acquisition_values__scratch(2)));
+    assert_ok(acquisition_values__init(&values, &s.search, &arena));
+    double x[2] = {0.31, 0.77};
+    double mean = 0.0;
+    double variance = 0.0;
+    double value = 0.0;
+    double gradient[2];
+    gaussian_process_predict(s.gp, x, 1,
+                             (GaussianProcessPrediction){.mean = &mean, .variance = &variance});
+    acquisition_values__evaluate(&values, x, 1, &value, gradient);
+    assert_close(value, mean - 2.0 * sqrt(variance), 1e-12, 1e-9);
+    for (size_t j = 0; j < 2; j++) {
+        const double at = x[j];
+        double       up = 0.0;
+        double       down = 0.0;
+        x[j] = at + 1e-6;
+        acquisition_values__evaluate(&values, x, 1, &up, NULL);
+        x[j] = at - 1e-6;
+        acquisition_values__evaluate(&values, x, 1, &down, NULL);
+        x[j] = at;
+        assert_close(gradient[j], (up - down) / 2e-6, 1e-4, 1e-3);
+    }
+    arena_reset(&arena);
+    end(&s);
+}
+
 static bool forbid_all(void *context, double *x) {
     (void)context;
     (void)x;
@@ -325,6 +392,8 @@ int main(void) {
         cmocka_unit_test(constraints_are_honoured),
         cmocka_unit_test(mixed_conditional_spaces_are_searched),
         cmocka_unit_test(small_spaces_are_not_repeated),
+        cmocka_unit_test(fixed_coordinates_stay_and_boxes_hold),
+        cmocka_unit_test(confidence_bounds_have_their_gradient),
         cmocka_unit_test(what_cannot_be_searched_is_said),
     };
     return cmocka_run_group_tests_name("core/optimize/acquisition_search", tests, NULL, NULL);

@@ -218,6 +218,29 @@ static void restoring_gives_the_same_bits(void **state) {
     gaussian_process_destroy(restored);
 }
 
+/* A cleared process is a new one, hyperparameters included. */
+static void clearing_forgets_everything(void **state) {
+    (void)state;
+    GaussianProcess *fresh = make(N, 0);
+    GaussianProcess *used = make(N, 0);
+    fill(used, 3, 12);
+    assert_ok(gaussian_process_fit(used));
+    assert_ok(gaussian_process_update(used));
+    gaussian_process_clear(used);
+    assert_int_equal(gaussian_process_count(used), 0);
+    assert_int_equal(gaussian_process_fitted(used), 0);
+    GaussianProcess *both[2] = {fresh, used};
+    for (int i = 0; i < 2; i++) {
+        fill(both[i], 0, 15);
+        assert_ok(gaussian_process_fit(both[i]));
+        assert_ok(gaussian_process_update(both[i]));
+    }
+    assert_memory_equal(fresh->parameters, used->parameters, (D + 2) * sizeof(double));
+    assert_memory_equal(fresh->alpha, used->alpha, 15 * sizeof(double));
+    gaussian_process_destroy(fresh);
+    gaussian_process_destroy(used);
+}
+
 static void pending_points_take_variance_and_leave_the_mean(void **state) {
     (void)state;
     GaussianProcess *gp = make(N, 1);
@@ -406,6 +429,7 @@ int main(void) {
         cmocka_unit_test(gradients_of_predictions_agree_with_differences),
         cmocka_unit_test(appended_factor_is_the_full_one),
         cmocka_unit_test(restoring_gives_the_same_bits),
+        cmocka_unit_test(clearing_forgets_everything),
         cmocka_unit_test(pending_points_take_variance_and_leave_the_mean),
         cmocka_unit_test(known_lengthscales_are_recovered),
         cmocka_unit_test(rows_beyond_capacity_are_dropped_with_care),
