@@ -218,6 +218,9 @@ static void every_scheduler_gives_the_same_twice(void **state) {
         Bench           bench;
         SimulatorReport a;
         SimulatorReport b;
+        if (strcmp(scheduler_at(i)->name, "enqueue") == 0) {
+            continue; /* runs what users enqueue, and here nobody does */
+        }
         open_bench("schedule_trap", &bench);
         const SchedulerOps *ops = choose(&bench, scheduler_at(i)->name, 4, 1);
         bench.study.total = 400;
