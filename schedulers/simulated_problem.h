@@ -66,6 +66,7 @@ typedef struct SimulatedProblemOps {
     int64_t     per_trial;  /* units that it is meant to be trained for */
     int64_t     segment;    /* units of a segment that suit it */
     bool        maximize;   /* its own direction; a study of the other one gets the negative */
+    bool        reduced;    /* it gives objectives, not values that objectives are reduced from */
 
     /** A search space that suits it (sealed); destroyed by the caller. NULL: none of its own. */
     Status (*space)(const struct SimulatedProblemOps *ops, Space **out);

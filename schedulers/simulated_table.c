@@ -174,6 +174,7 @@ const SimulatedProblemOps simulated_table_ops = {
     .best = (double)NAN,
     .per_trial = 1,
     .segment = 1,
+    .reduced = true,
     .create = table_create,
     .train = table_train,
     .destroy = table_destroy,

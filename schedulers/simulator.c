@@ -132,16 +132,11 @@ static Status observe(Simulation *s, const Event *event) {
 
 static Status observe_job(Simulation *s, size_t index) {
     const SimulatorJob *job = &s->work.jobs[index];
-    double              spreads[SCHEDULER_MAX_OBJECTIVES];
-    const bool          several = job->kind == EVENT_FINISHED && job->end - job->begin > 1;
-    for (size_t i = 0; i < SCHEDULER_MAX_OBJECTIVES; i++) {
-        spreads[i] = (several && job->outcome == OUTCOME_DONE) ? s->settings->noise : (double)NAN;
-    }
-    const Event event = {.kind = job->kind,
+    const Event         event = {.kind = job->kind,
                          .id = job->id,
                          .outcome = job->outcome,
                          .objectives = simulator__objectives(&s->work, index),
-                         .spreads = spreads,
+                         .spreads = simulator__spreads(&s->work, index),
                          .constraints = simulator__constraints(&s->work, index),
                          .cost = job->cost};
     return observe(s, &event);

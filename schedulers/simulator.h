@@ -11,12 +11,16 @@
  * other, or what they are measured to cost. Everything but what is measured is a function of the
  * study, the problem and the settings, the same on every machine.
  *
- * Noise is added to what the problem says: one draw per objective, keyed by the seed of the line
- * and the unit, so that a chain cut into other segments shows the same values.
+ * Noise is added to what the problem says after every unit, as if an agent were evaluated once per
+ * unit: one draw per objective, keyed by the seed of the line and the unit, so that a chain cut
+ * into other segments shows the same values. An objective is what `reductions` make of these along
+ * the lineage, and its spread their standard deviation within the segment, as in a study. A table
+ * holds objectives, so there the draw at the segment's end is added to one.
  */
 #ifndef SCHEDULERS_SIMULATOR_H
 #define SCHEDULERS_SIMULATOR_H
 
+#include "core/reduce.h"
 #include "core/status.h"
 #include "schedulers/scheduler.h"
 #include "schedulers/simulated_problem.h"
@@ -30,11 +34,13 @@ typedef struct SimulatorSettings {
     double   seconds_per_unit; /* virtual seconds, > 0; where the problem knows none */
     double   spread;           /* standard deviation of a segment's time / its mean, >= 0 */
     double   failure_rate;     /* probability that a segment crashes, [0, 1] */
-    double   noise;            /* standard deviation added to objectives, in their units, >= 0 */
+    double   noise;            /* standard deviation added to every value, in its unit, >= 0 */
     double   decide_seconds;   /* virtual seconds per decision, >= 0; ignored if `measured` */
     bool     measured;   /* processor time of decide() and observe() is charged: not repeatable */
     double   wall_clock; /* virtual seconds after which nothing new is decided; 0 = no limit */
     uint64_t seed;       /* of times, failures and noise */
+    Reduction reductions[SCHEDULER_MAX_OBJECTIVES]; /* of each objective, `maximize` is the
+                                                       study's; zeros: the newest value */
 } SimulatorSettings;
 
 /** A moment at which the best result so far was beaten. */
@@ -44,7 +50,7 @@ typedef struct SimulatorStep {
     int64_t finished;  /* segments, this one included */
     int64_t units;     /* of those */
     double  objective; /* as observed */
-    double  truth;     /* the same without noise */
+    double  truth;     /* the same of values without noise */
 } SimulatorStep;
 
 /** What happened. */

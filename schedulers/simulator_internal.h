@@ -1,9 +1,12 @@
 /** @file simulator_internal.h  Shared between the loop (simulator.c) and what a segment gives
- * (simulator_work.c). */
+ * (simulator_work.c, simulator_values.c). */
 #ifndef SCHEDULERS_SIMULATOR_INTERNAL_H
 #define SCHEDULERS_SIMULATOR_INTERNAL_H
 
 #include "schedulers/simulator.h"
+
+/* lane of the noise in the streams of simulator_work.c */
+enum { SIMULATOR_LANE_NOISE = 3 };
 
 /** A segment or an evaluation, from its decision on. Its values lie at SimulatorWork.values. */
 typedef struct SimulatorJob {
@@ -16,6 +19,9 @@ typedef struct SimulatorJob {
     double    cost;
     double    seconds; /* virtual, that it takes */
     size_t    values;  /* where its numbers begin */
+    int64_t   parent;  /* segment; 0 = none */
+    size_t    units;   /* where its values by unit begin, oldest first */
+    size_t    count;   /* of these */
 } SimulatorJob;
 
 /** All jobs in the order of decisions, and where segments are among them. */
@@ -31,9 +37,14 @@ typedef struct SimulatorWork {
     size_t                   segment_capacity;
     unsigned char           *trials; /* (trial_capacity) 1 = has begun */
     size_t                   trial_capacity;
-    double                  *values; /* width per job: state, objectives, truths, constraints */
+    double *values; /* width per job: state, objectives, truths, spreads, constraints */
     size_t                   width;
     size_t                   value_capacity; /* jobs */
+    double                  *units; /* (unit_count, 2 k) of k objectives as observed, then truths */
+    size_t                   unit_count;
+    size_t                   unit_capacity;
+    double                  *newest_first; /* (newest_capacity) scratch */
+    size_t                   newest_capacity;
 } SimulatorWork;
 
 void simulator__work_init(SimulatorWork *work, const SimulatorSettings *settings,
@@ -46,7 +57,18 @@ Status simulator__work_add(SimulatorWork *work, const Decision *decision, size_t
 /** Arrays of a job, valid until the next simulator__work_add(). */
 const double *simulator__objectives(const SimulatorWork *work, size_t job);
 const double *simulator__truths(const SimulatorWork *work, size_t job);
+const double *simulator__spreads(const SimulatorWork *work, size_t job);
 const double *simulator__constraints(const SimulatorWork *work, size_t job);
+/** Job of a segment; work->count if there is none. */
+size_t simulator__job_of(const SimulatorWork *work, int64_t segment);
+/** Trains a segment unit by unit, or at once where only its end counts. `result` holds the state
+ * that it begins with, then what it ends with. @return STATUS_OK; STATUS_ERR_NOMEM; what the
+ * problem fails with */
+Status simulator__train(SimulatorWork *work, const SimulatedSegment *segment, size_t job,
+                        SimulatedResult *result) MUST_USE;
+/** Makes objectives, truths and spreads, (k) each, of the values of a job's lineage.
+ * @return STATUS_OK; STATUS_ERR_NOMEM */
+Status simulator__reduce(SimulatorWork *work, size_t job, double *out) MUST_USE;
 /** An array of `size`-byte items grown to hold `need`, at least doubled, zeros in what is new.
  * @return NULL when memory is out (the text is set): the old array is as it was */
 void *simulator__grown(void *array, size_t *capacity, size_t need, size_t size);

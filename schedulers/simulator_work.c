@@ -8,17 +8,15 @@
 #include <string.h>
 
 /* lanes of the streams of a segment; evaluations have theirs from EVALUATION_LANES on */
-enum { LANE_TIME, LANE_FAIL, LANE_PART, LANE_NOISE, EVALUATION_LANES = 64 };
+enum { LANE_TIME, LANE_FAIL, LANE_PART, EVALUATION_LANES = 64 };
 
 /* the seed number of a branching segment, apart from those of roots: as in a study */
 #define BRANCH_SEED_OFFSET (INT64_C(1) << 40)
-/* spreads the simulation's seed over the bits of a line's: 2^64 / golden ratio */
-#define SEED_MIX UINT64_C(0x9e3779b97f4a7c15)
 
 void simulator__work_init(SimulatorWork *work, const SimulatorSettings *settings,
                           const SchedulerSetup *study, const SimulatedProblem *problem) {
     *work = (SimulatorWork){.settings = settings, .study = study, .problem = problem};
-    work->width = problem->ops->state_size + 2 * study->objective_count + study->constraint_count;
+    work->width = problem->ops->state_size + 3 * study->objective_count + study->constraint_count;
 }
 
 void simulator__work_reset(SimulatorWork *work) {
@@ -26,6 +24,8 @@ void simulator__work_reset(SimulatorWork *work) {
     free(work->segments);
     free(work->trials);
     free(work->values);
+    free(work->units);
+    free(work->newest_first);
     *work = (SimulatorWork){.jobs = NULL};
 }
 
@@ -58,12 +58,15 @@ const double *simulator__truths(const SimulatorWork *work, size_t job) {
     return simulator__objectives(work, job) + work->study->objective_count;
 }
 
-const double *simulator__constraints(const SimulatorWork *work, size_t job) {
+const double *simulator__spreads(const SimulatorWork *work, size_t job) {
     return simulator__truths(work, job) + work->study->objective_count;
 }
 
-/* job of a segment; work->count if there is none */
-static size_t job_of(const SimulatorWork *work, int64_t segment) {
+const double *simulator__constraints(const SimulatorWork *work, size_t job) {
+    return simulator__spreads(work, job) + work->study->objective_count;
+}
+
+size_t simulator__job_of(const SimulatorWork *work, int64_t segment) {
     if (segment < 1 || (size_t)segment > work->segment_count) {
         return work->count;
     }
@@ -99,22 +102,6 @@ static bool crashes(const SimulatorWork *work, SimulatorJob *job) {
     return true;
 }
 
-/* observed = truth + noise: keyed by line and unit for a segment, by id for an evaluation, which is
- * a mean of so many episodes */
-static void add_noise(SimulatorWork *work, size_t index, int64_t episodes) {
-    const SimulatorJob *job = &work->jobs[index];
-    double             *observed = state_of(work, index) + work->problem->ops->state_size;
-    const double       *truth = simulator__truths(work, index);
-    Rng                 rng = (job->kind == EVENT_FINISHED)
-                                  ? rng_stream_lane(job->seed ^ (work->settings->seed * SEED_MIX),
-                                                    (uint64_t)job->end, RNG_SIMULATE, LANE_NOISE)
-                                  : stream(work, job, LANE_NOISE);
-    for (size_t i = 0; i < work->study->objective_count; i++) {
-        const double noise = work->settings->noise * rng_normal(&rng) / sqrt((double)episodes);
-        observed[i] = truth[i] + noise;
-    }
-}
-
 /* ---- segments ---- */
 
 /* a new trial's seed is numbered by the trial, every other new line's by its segment */
@@ -129,7 +116,7 @@ static Status seed_of(SimulatorWork *work, const Decision *decision, uint64_t *s
     const bool known = work->trials[trial] != 0;
     work->trials[trial] = 1;
     if (decision->parent != 0 && !decision->branch) {
-        *seed = work->jobs[job_of(work, decision->parent)].seed;
+        *seed = work->jobs[simulator__job_of(work, decision->parent)].seed;
         return STATUS_OK;
     }
     const int64_t number =
@@ -141,7 +128,7 @@ static Status seed_of(SimulatorWork *work, const Decision *decision, uint64_t *s
 static Status train(SimulatorWork *work, const Decision *decision, size_t index) {
     const SimulatedProblemOps *ops = work->problem->ops;
     SimulatorJob              *job = &work->jobs[index];
-    const size_t               parent = job_of(work, decision->parent);
+    const size_t               parent = simulator__job_of(work, decision->parent);
     SimulatedResult            result = {.cost = (double)NAN, .seconds = (double)NAN};
     const SimulatedSegment     segment = {.parent =
                                           (decision->parent == 0) ? NULL : state_of(work, parent),
@@ -149,12 +136,11 @@ static Status train(SimulatorWork *work, const Decision *decision, size_t index)
                                           .begin = decision->begin,
                                           .end = decision->end,
                                           .seed = job->seed};
-    TRY(ops->train(work->problem->self, &segment, &result));
+    TRY(simulator__train(work, &segment, index, &result));
     double *values = state_of(work, index);
     memcpy(values, result.state, ops->state_size * sizeof *values);
-    const size_t k = work->study->objective_count;
-    memcpy(values + ops->state_size + k, result.objectives, k * sizeof *values);
-    memcpy(values + ops->state_size + 2 * k, result.constraints,
+    TRY(simulator__reduce(work, index, values + ops->state_size));
+    memcpy(values + ops->state_size + 3 * work->study->objective_count, result.constraints,
            work->study->constraint_count * sizeof *values);
     job->cost = result.cost;
     job->seconds = isnan(result.seconds)
@@ -163,11 +149,23 @@ static Status train(SimulatorWork *work, const Decision *decision, size_t index)
     return STATUS_OK;
 }
 
+/* the mean of so many episodes of the agent as it is now */
 static void evaluate(SimulatorWork *work, const Decision *decision, size_t index) {
-    const size_t  parent = job_of(work, decision->parent);
-    const size_t  bytes = work->width * sizeof *work->values;
+    const size_t  k = work->study->objective_count;
+    const size_t  parent = simulator__job_of(work, decision->parent);
     SimulatorJob *job = &work->jobs[index];
-    memcpy(state_of(work, index), state_of(work, parent), bytes);
+    Rng           rng = stream(work, job, SIMULATOR_LANE_NOISE);
+    memcpy(state_of(work, index), state_of(work, parent), work->width * sizeof *work->values);
+    const SimulatorJob *trained = &work->jobs[parent];
+    const double *last = work->units + (trained->units + trained->count - 1) * 2 * k;
+    double       *objectives = state_of(work, index) + work->problem->ops->state_size;
+    for (size_t i = 0; i < k; i++) {
+        const double noise =
+            work->settings->noise * rng_normal(&rng) / sqrt((double)decision->episodes);
+        objectives[i] = last[k + i] + noise;
+        objectives[k + i] = last[k + i];
+        objectives[2 * k + i] = (double)NAN;
+    }
     job->seconds = work->settings->seconds_per_unit * (double)decision->episodes;
 }
 
@@ -180,17 +178,17 @@ static bool is_diverged(const double *objectives, size_t n) {
     return false;
 }
 
-static void finish(SimulatorWork *work, size_t index, int64_t episodes) {
+static void finish(SimulatorWork *work, size_t index) {
     const size_t  n = work->study->objective_count;
     SimulatorJob *job = &work->jobs[index];
     double       *observed = state_of(work, index) + work->problem->ops->state_size;
     job->seconds *= time_factor(work, job);
-    add_noise(work, index, episodes);
     if (!crashes(work, job) && is_diverged(observed, n)) {
         job->outcome = OUTCOME_DIVERGED;
     }
     for (size_t i = 0; job->outcome != OUTCOME_DONE && i < n; i++) {
         observed[i] = (double)NAN;
+        observed[2 * n + i] = (double)NAN;
     }
 }
 
@@ -221,7 +219,7 @@ static Status add_segment(SimulatorWork *work, const Decision *decision) {
 
 Status simulator__work_add(SimulatorWork *work, const Decision *decision, size_t *job) {
     const bool segment = decision->kind == DECISION_RUN;
-    if (decision->parent != 0 && job_of(work, decision->parent) == work->count) {
+    if (decision->parent != 0 && simulator__job_of(work, decision->parent) == work->count) {
         FAIL(STATUS_ERR_STATE, "there is no segment %" PRId64 " to go on from", decision->parent);
     }
     TRY(make_room(work));
@@ -232,13 +230,14 @@ Status simulator__work_add(SimulatorWork *work, const Decision *decision, size_t
                                       .end = decision->end,
                                       .outcome = OUTCOME_DONE,
                                       .cost = (double)NAN,
-                                      .values = *job * work->width};
+                                      .values = *job * work->width,
+                                      .parent = decision->parent};
     if (segment) {
         TRY(add_segment(work, decision));
     } else {
         evaluate(work, decision, *job);
     }
     work->count++;
-    finish(work, *job, segment ? 1 : decision->episodes);
+    finish(work, *job);
     return STATUS_OK;
 }

@@ -21,7 +21,7 @@ static const CliOption options[] = {
     {"workers", 'w', "N", "virtual workers (default: the study's workers, else 1)", false},
     {"function", 0, "NAME", "what is tuned: a function, see below", false},
     {"table", 0, "CSV", "or learning curves (docs/simulation.md)", false},
-    {"noise", 0, "X", "standard deviation added to objectives (default 0)", false},
+    {"noise", 0, "X", "standard deviation added to every unit's value (default 0)", false},
     {"tau", 0, "UNITS", "how slowly a static function is learned (default: see below)", false},
     {"seconds-per-unit", 0, "S", "virtual time of a budget unit (default 1)", false},
     {"spread", 0, "R", "standard deviation of a segment's time / its mean (default 0)", false},
@@ -113,6 +113,11 @@ static Status read_settings(Job *job) {
     TRY(number_of(arguments, "failure-rate", &settings->failure_rate));
     TRY(number_of(arguments, "noise", &settings->noise));
     settings->seed = (uint64_t)seed;
+    for (size_t i = 0; i < job->study->objective_count; i++) {
+        const StudyObjective *objective = &job->study->objectives[i];
+        settings->reductions[i] =
+            (Reduction){objective->reduce, objective->window, objective->maximize};
+    }
     settings->measured = decide != NULL && strcmp(decide, "measured") == 0;
     if (!settings->measured) {
         TRY(number_of(arguments, "decide-seconds", &settings->decide_seconds));

@@ -168,8 +168,8 @@ static void put_counts(const Study *study, const StudyCost *cost, Buffer *out) {
         const StudyObjective *objective = &study->objectives[i];
         buffer_printf(out, "  %-13s %s %s (%s", i == 0 ? "objective" : "",
                       objective->maximize ? "maximize" : "minimize", objective->metric,
-                      study_reduce_name(objective->reduce));
-        if (objective->reduce == STUDY_REDUCE_MEAN_LAST) {
+                      reduce_name(objective->reduce));
+        if (objective->reduce == REDUCE_MEAN_LAST) {
             buffer_printf(out, " of %" PRId64, objective->window);
         }
         buffer_puts(out, ")\n");

@@ -18,15 +18,6 @@ static const char *const top_keys[] = {
     "metrics",      "allow_diverged",  NULL,
 };
 
-const char *study_reduce_name(StudyReduce reduce) {
-    static const char *const names[] = {
-#define STUDY_REDUCE_NAME(code, text) [code] = (text),
-        STUDY_REDUCE_LIST(STUDY_REDUCE_NAME)
-#undef STUDY_REDUCE_NAME
-    };
-    return (size_t)reduce < sizeof names / sizeof names[0] ? names[reduce] : "?";
-}
-
 /* ---- life ---- */
 
 void study_destroy(Study *study) {

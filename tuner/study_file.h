@@ -9,6 +9,7 @@
 #ifndef TUNER_STUDY_FILE_H
 #define TUNER_STUDY_FILE_H
 
+#include "core/reduce.h"
 #include "core/buffer.h"
 #include "core/json.h"
 #include "core/status.h"
@@ -27,27 +28,12 @@ enum {
     STUDY_TEXT_BYTES = 4 << 20 /* largest study file */
 };
 
-/* How the values of a metric along the lineage of a segment become one number. */
-#define STUDY_REDUCE_LIST(X)                                                               \
-    X(STUDY_REDUCE_MEAN_LAST, "mean_last") /* mean of the last `window` values */          \
-    X(STUDY_REDUCE_MEAN, "mean")           /* mean of all values from the root */          \
-    X(STUDY_REDUCE_MAX, "max")   /* largest value from the root (smallest if minimized) */ \
-    X(STUDY_REDUCE_LAST, "last") /* the newest value */
-
-typedef enum StudyReduce {
-#define STUDY_REDUCE_ENUM(code, text) code,
-    STUDY_REDUCE_LIST(STUDY_REDUCE_ENUM)
-#undef STUDY_REDUCE_ENUM
-} StudyReduce;
-
-const char *study_reduce_name(StudyReduce reduce);
-
 typedef struct StudyObjective {
     char       *metric;
     bool        maximize;
     bool        timing; /* the agent declares the metric as depending on the clock */
-    StudyReduce reduce;
-    int64_t     window; /* values, >= 1; mean_last only, 1 otherwise */
+    ReduceKind reduce;
+    int64_t    window; /* values, >= 1; mean_last only, 1 otherwise */
 } StudyObjective;
 
 /** A bound on a metric; the value that is compared is the newest one of the segment. */

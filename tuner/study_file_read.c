@@ -40,27 +40,27 @@ static Status read_objective(const Node *node, Study *study) {
     static const char *const keys[] = {"metric", "direction", "reduce", "window", NULL};
     static const char *const directions[] = {"maximize", "minimize"};
     const char              *hint = "{metric: episode_reward, direction: maximize}";
-    const char              *reduces[STUDY_REDUCE_LAST + 1];
+    const char              *reduces[REDUCE_LAST + 1];
     const Node              *metric = NULL;
     const Node              *direction = NULL;
     size_t                   way = 0;
-    size_t                   reduce = STUDY_REDUCE_MEAN_LAST;
+    size_t                   reduce = REDUCE_MEAN_LAST;
     StudyObjective          *objective = &study->objectives[study->objective_count];
 
     TRY(study__mapping(node, "objective", hint));
     TRY(node_known_keys(node, "objective", keys));
     TRY(study__need(node, "metric", hint, &metric));
     TRY(study__need(node, "direction", "maximize or minimize", &direction));
-    for (size_t i = 0; i <= STUDY_REDUCE_LAST; i++) {
-        reduces[i] = study_reduce_name((StudyReduce)i);
+    for (size_t i = 0; i <= REDUCE_LAST; i++) {
+        reduces[i] = reduce_name((ReduceKind)i);
     }
     TRY(study__pick(direction, "direction", directions, 2, &way));
-    TRY(study__pick(node_get(node, "reduce"), "reduce", reduces, STUDY_REDUCE_LAST + 1, &reduce));
+    TRY(study__pick(node_get(node, "reduce"), "reduce", reduces, REDUCE_LAST + 1, &reduce));
     objective->maximize = way == 0;
-    objective->reduce = (StudyReduce)reduce;
-    objective->window = reduce == STUDY_REDUCE_MEAN_LAST ? WINDOW_DEFAULT : 1;
+    objective->reduce = (ReduceKind)reduce;
+    objective->window = reduce == REDUCE_MEAN_LAST ? WINDOW_DEFAULT : 1;
     const Node *window = node_get(node, "window");
-    if (window != NULL && reduce != STUDY_REDUCE_MEAN_LAST) {
+    if (window != NULL && reduce != REDUCE_MEAN_LAST) {
         return node_fail(window, "'window' goes with reduce: mean_last, found reduce: %s",
                          reduces[reduce]);
     }

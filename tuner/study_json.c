@@ -50,7 +50,7 @@ void study_results(const Study *study, const char *timing[STUDY_MAX_TIMING], Res
     for (size_t i = 0; i < study->objective_count; i++) {
         const StudyObjective *objective = &study->objectives[i];
         out->objective_metric[i] = objective->metric;
-        out->objective_reduce[i] = study_reduce_name(objective->reduce);
+        out->objective_reduce[i] = reduce_name(objective->reduce);
         out->objective_window[i] = objective->window;
         out->objective_maximize[i] = objective->maximize;
     }
@@ -272,7 +272,7 @@ static Status add_objectives(const Study *study, Json *root) {
         TRY(json_set(one, "metric", json_new_string(objective->metric)));
         TRY(json_set(one, "direction",
                      json_new_string(objective->maximize ? "maximize" : "minimize")));
-        TRY(json_set(one, "reduce", json_new_string(study_reduce_name(objective->reduce))));
+        TRY(json_set(one, "reduce", json_new_string(reduce_name(objective->reduce))));
         TRY(json_set(one, "window", json_new_integer(objective->window)));
     }
     Json *constraints = json_new_object();

@@ -5,7 +5,8 @@
  * how many no more than a tenth of it was lost. The best static setting comes from a dense search
  * over the space that is not counted.
  *
- * usage: bench_populations [--quick] [--seeds N] [NAME]... */
+ * usage: bench_populations [--quick] [--seeds N] [--first-seed N] [--noise X] [--instance NAME]
+ *                          [--set OPTION=VALUE]... [NAME]... */
 #include "schedulers/simulator.h"
 
 #include "core/optimize/sobol.h"
@@ -17,6 +18,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* standard deviation of the value that one unit shows: a fifth of the range of skill */
+#define NOISE 0.2
+
 enum {
     MOST_OPTIONS = 64,
     MOST_SEEDS = 100,
@@ -24,6 +28,7 @@ enum {
     DENSE = 40000,
     MOST_ENDS = 1000,
     EPISODES = 10,
+    WINDOW = 4, /* values that an objective is the mean of: one per unit, so a segment's */
 };
 
 typedef struct Contender {
@@ -124,6 +129,24 @@ static double best_evaluated(double noise, uint64_t seed) {
     return truth;
 }
 
+/* options that the command line sets for every scheduler that has them */
+static struct {
+    const char *texts[MOST_NAMES];
+    size_t      count;
+} overrides;
+
+static void apply_overrides(const SchedulerOps *ops, double *options) {
+    for (size_t i = 0; i < overrides.count && i < MOST_NAMES; i++) {
+        for (size_t row = 0; ops->options[row].name != NULL; row++) {
+            const size_t length = strlen(ops->options[row].name);
+            if (strncmp(overrides.texts[i], ops->options[row].name, length) == 0 &&
+                overrides.texts[i][length] == '=') {
+                options[row] = strtod(overrides.texts[i] + length + 1, NULL);
+            }
+        }
+    }
+}
+
 /* the value without noise of what one study would hand over */
 static double run(Bench *bench, const SchedulerOps *ops, int64_t population, double noise,
                   uint64_t seed) {
@@ -132,14 +155,18 @@ static double run(Bench *bench, const SchedulerOps *ops, int64_t population, dou
     SimulatorReport report;
     const size_t    row = option_find(ops->options, "population");
     option_defaults(ops->options, options);
+    apply_overrides(ops, options);
     bench->setup.seed = seed;
     bench->setup.total = population * bench->setup.per_trial;
     bench->setup.trials = ops->population ? 0 : population;
     if (ops->population) {
         options[row] = (double)population;
     }
-    const SimulatorSettings settings = {
-        .workers = population, .seconds_per_unit = 1.0, .noise = noise, .seed = seed};
+    const SimulatorSettings settings = {.workers = population,
+                                        .seconds_per_unit = 1.0,
+                                        .noise = noise,
+                                        .seed = seed,
+                                        .reductions = {{REDUCE_MEAN_LAST, WINDOW, true}}};
     check(scheduler_create(ops, &bench->setup, options, &scheduler));
     SimulatedProblemOps watched = *bench->problem_ops;
     watched.train = watched_train;
@@ -153,6 +180,15 @@ static double run(Bench *bench, const SchedulerOps *ops, int64_t population, dou
     return truth;
 }
 
+typedef struct Arguments {
+    const char *names[MOST_NAMES];
+    size_t      name_count;
+    size_t      seeds;
+    uint64_t    first_seed;
+    double      noise;    /* the only one; below 0: both */
+    const char *instance; /* the only one; NULL: all */
+} Arguments;
+
 static int ascending(const void *a, const void *b) {
     const double x = *(const double *)a;
     const double y = *(const double *)b;
@@ -160,7 +196,8 @@ static int ascending(const void *a, const void *b) {
 }
 
 static void report(Bench *bench, const Contender *contender, double noise, double fixed,
-                   size_t seeds) {
+                   const Arguments *arguments) {
+    const size_t        seeds = arguments->seeds;
     const SchedulerOps *ops = NULL;
     double              ends[MOST_SEEDS];
     size_t              beaten = 0;
@@ -170,7 +207,7 @@ static void report(Bench *bench, const Contender *contender, double noise, doubl
         return;
     }
     for (size_t i = 0; i < seeds; i++) {
-        ends[i] = run(bench, ops, contender->population, noise, i + 1);
+        ends[i] = run(bench, ops, contender->population, noise, arguments->first_seed + i);
         beaten += (ends[i] > fixed) ? 1 : 0;
         close += (ends[i] >= 0.9 * fixed) ? 1 : 0;
     }
@@ -183,19 +220,21 @@ static void report(Bench *bench, const Contender *contender, double noise, doubl
     (void)fflush(stdout);
 }
 
-typedef struct Arguments {
-    const char *names[MOST_NAMES];
-    size_t      name_count;
-    size_t      seeds;
-} Arguments;
-
 static Arguments read_arguments(int argc, char **argv) {
-    Arguments out = {.seeds = 20};
+    Arguments out = {.seeds = 20, .first_seed = 1, .noise = -1.0};
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--quick") == 0) {
             out.seeds = 1;
         } else if (strcmp(argv[i], "--seeds") == 0 && i + 1 < argc) {
             out.seeds = (size_t)strtoull(argv[++i], NULL, 10);
+        } else if (strcmp(argv[i], "--first-seed") == 0 && i + 1 < argc) {
+            out.first_seed = strtoull(argv[++i], NULL, 10);
+        } else if (strcmp(argv[i], "--noise") == 0 && i + 1 < argc) {
+            out.noise = strtod(argv[++i], NULL);
+        } else if (strcmp(argv[i], "--instance") == 0 && i + 1 < argc) {
+            out.instance = argv[++i];
+        } else if (strcmp(argv[i], "--set") == 0 && i + 1 < argc) {
+            overrides.texts[overrides.count++ % MOST_NAMES] = argv[++i];
         } else {
             out.names[out.name_count++ % MOST_NAMES] = argv[i];
         }
@@ -218,12 +257,19 @@ int main(int argc, char **argv) {
                  "beats_static,within_tenth,seeds\n");
     for (size_t i = 0; i < sizeof instances / sizeof instances[0]; i++) {
         Bench bench;
+        if (arguments.instance != NULL && strcmp(arguments.instance, instances[i]) != 0) {
+            continue;
+        }
         bench_open(instances[i], &bench);
         const double fixed = best_static(&bench);
         for (int noisy = 0; noisy < 2; noisy++) {
+            const double noise = (arguments.noise > 0.0) ? arguments.noise : NOISE * noisy;
+            if (arguments.noise >= 0.0 && (arguments.noise > 0.0) != (noisy > 0)) {
+                continue;
+            }
             for (size_t c = 0; c < sizeof contenders / sizeof contenders[0]; c++) {
                 if (is_wanted(&arguments, contenders[c].name)) {
-                    report(&bench, &contenders[c], 0.2 * noisy, fixed, arguments.seeds);
+                    report(&bench, &contenders[c], noise, fixed, &arguments);
                 }
             }
         }

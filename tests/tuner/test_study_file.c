@@ -28,7 +28,7 @@ static void a_short_file_gets_every_default(void **state) {
     assert_int_equal(study->objective_count, 1);
     assert_string_equal(study->objectives[0].metric, "loss");
     assert_false(study->objectives[0].maximize);
-    assert_int_equal(study->objectives[0].reduce, STUDY_REDUCE_LAST);
+    assert_int_equal(study->objectives[0].reduce, REDUCE_LAST);
     assert_int_equal(study->objectives[0].window, 1);
     assert_string_equal(study->budget.unit, "epoch");
     assert_int_equal(study->budget.per_trial, 10);
@@ -58,7 +58,7 @@ static void a_built_in_agent_takes_its_rows_and_fixed_values(void **state) {
     assert_non_null(study->agent);
     assert_non_null(study->environment);
     assert_string_equal(study->environment_name, "cartpole");
-    assert_int_equal(study->objectives[0].reduce, STUDY_REDUCE_MEAN_LAST);
+    assert_int_equal(study->objectives[0].reduce, REDUCE_MEAN_LAST);
     assert_int_equal(study->objectives[0].window, 3);
     assert_string_equal(study->constraints[0].metric, "plan_flop");
     assert_close(study->constraints[0].upper, 2.0e9, 0.0, 0.0);
@@ -141,7 +141,7 @@ static void lists_of_objectives_keep_their_order(void **state) {
     assert_int_equal(study->objective_count, 2);
     assert_string_equal(study->objectives[0].metric, "b");
     assert_int_equal(study->objectives[0].window, 4);
-    assert_int_equal(study->objectives[1].reduce, STUDY_REDUCE_MAX);
+    assert_int_equal(study->objectives[1].reduce, REDUCE_MAX);
     SchedulerSetup setup;
     study_setup(study, &setup);
     assert_int_equal(setup.objective_count, 2);
