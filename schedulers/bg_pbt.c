@@ -230,7 +230,7 @@ static Status step(const Generational *bg, int64_t number, const SegmentNode *la
     if (population_is_worst(population, rank)) {
         donor = draw_donor(bg, number, rank);
     }
-    if (donor == NULL) {
+    if (donor == NULL || !population_is_better(population, donor, last)) {
         population_run(population, last->trial, last, "continue", decision);
         (void)snprintf(decision->note, sizeof decision->note, "compared %zu", rank.n);
         return STATUS_OK;

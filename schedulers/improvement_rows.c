@@ -29,6 +29,15 @@ static const SegmentNode *usable_parent(const Population *population, const Segm
     return (parent != NULL && segment_node_usable(parent)) ? parent : NULL;
 }
 
+/* what a segment brought; with smoothing, by the slope that all of its lineage with these values
+ * tells, for a difference of two results has the noise of both */
+static double improvement_of(const Population *population, const SegmentNode *node,
+                             const SegmentNode *parent) {
+    return (population->tree.smoother == NULL)
+               ? node->fitness - parent->fitness
+               : node->worth.slope * (double)(node->end - node->begin);
+}
+
 /* improvement per unit; false where it says nothing */
 static bool measure(const Population *population, const SegmentNode *node, double *out) {
     const SegmentNode *parent = usable_parent(population, node);
@@ -43,7 +52,7 @@ static bool measure(const Population *population, const SegmentNode *node, doubl
     if (population->setup.cost_aware) {
         length = node->cost - parent->cost;
     }
-    *out = (node->fitness - parent->fitness) / length;
+    *out = improvement_of(population, node, parent) / length;
     return length > 0.0 && isfinite(*out);
 }
 
@@ -52,7 +61,7 @@ static void place(const ImprovementModel *model, const Population *population,
                   const SegmentNode *node, double *x) {
     const SegmentNode *parent = usable_parent(population, node);
     x[IMPROVEMENT_TIME] = (double)node->begin;
-    x[IMPROVEMENT_FITNESS] = (parent == NULL) ? (double)NAN : parent->fitness;
+    x[IMPROVEMENT_FITNESS] = (parent == NULL) ? (double)NAN : parent->worth.level;
     improvement__encode(model, segment_tree_point(&population->tree, node->id),
                         x + IMPROVEMENT_CONTEXT);
 }
@@ -186,7 +195,7 @@ void improvement__gather(ImprovementModel *model, const Population *population,
     add_pending(model, population);
     const int64_t begin = (parent == NULL) ? 0 : parent->end;
     context[IMPROVEMENT_TIME] = (double)begin;
-    context[IMPROVEMENT_FITNESS] = usable ? parent->fitness : (double)NAN;
+    context[IMPROVEMENT_FITNESS] = usable ? parent->worth.level : (double)NAN;
     scale_context(model, IMPROVEMENT_TIME, context);
     scale_context(model, IMPROVEMENT_FITNESS, context);
     demote_broken(model);

@@ -142,7 +142,7 @@ static Status evolve(const Frequencies *mf, int64_t number, const SegmentNode *l
     const SegmentNode   *donor = NULL;
     if (population_is_worst(population, rank)) {
         donor = population_draw(population, number, rank.better, k);
-        if (donor != NULL) {
+        if (donor != NULL && population_is_better(population, donor, last)) {
             TRY(population_exploit(population, number, last, donor, decision));
             (void)snprintf(decision->note, sizeof decision->note,
                            "rank %zu of %zu at depth %" PRId64 "; donor is segment %" PRId64
@@ -155,7 +155,7 @@ static Status evolve(const Frequencies *mf, int64_t number, const SegmentNode *l
         const PopulationRank others = population_rank(population, last, SCOPE_OTHER_GROUPS);
         donor = population_draw(population, number, others.better,
                                 population_share(population, others.n));
-        if (donor != NULL) {
+        if (donor != NULL && population_is_better(population, donor, last)) {
             return migrate(mf, last, donor, own, decision);
         }
     }

@@ -230,7 +230,7 @@ static bool has_fallen_behind(const SegmentNode *last, const SegmentNode *worst,
     if (last->violation < worst->violation || last->violation > worst->violation) {
         return last->violation > worst->violation;
     }
-    return last->fitness < limit;
+    return last->worth.level < limit;
 }
 
 static Status backtrack_step(const Backtracking *bt, int64_t number, const SegmentNode *last,

@@ -7,6 +7,7 @@
 #include <string.h>
 
 const char *const population_modes[] = {"synchronous", "asynchronous", NULL};
+const char *const population_smoothings[] = {"automatic", "none", NULL};
 const char *const population_inherits[] = {"agent", "hyperparameters", NULL};
 
 Status population_init(Population *population, const SchedulerSetup *setup, const double *values) {
@@ -20,6 +21,7 @@ Status population_init(Population *population, const SchedulerSetup *setup, cons
                                .warmup = (int64_t)values[OPTION_WARMUP],
                                .perturb_step = values[OPTION_PERTURB_STEP],
                                .resample = values[OPTION_RESAMPLE],
+                               .significance = values[OPTION_SIGNIFICANCE],
                                .round = 1};
     population->members = calloc(size, sizeof *population->members);
     population->ranked = calloc(size, sizeof *population->ranked);
@@ -29,6 +31,9 @@ Status population_init(Population *population, const SchedulerSetup *setup, cons
         FAIL(STATUS_ERR_NOMEM, "no memory for a population of %zu", size);
     }
     segment_tree_init(&population->tree, &population->setup, 1, 0);
+    if ((PopulationSmoothing)values[OPTION_SMOOTHING] == SMOOTHING_AUTOMATIC) {
+        population->tree.smoother = &population->smoother;
+    }
     point_queue_init(&population->enqueued, space_count(setup->space));
     return STATUS_OK;
 }

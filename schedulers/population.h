@@ -23,16 +23,20 @@ enum {
     OPTION_PERTURB_STEP,
     OPTION_RESAMPLE,
     OPTION_INHERIT,
+    OPTION_SMOOTHING,
+    OPTION_SIGNIFICANCE,
     POPULATION_OPTION_COUNT,
 };
 
 enum { POPULATION_LEAST = 2, POPULATION_MOST = 4096, POPULATION_MAX_FAILURES = 3 };
 
 typedef enum PopulationMode { POPULATION_SYNCHRONOUS, POPULATION_ASYNCHRONOUS } PopulationMode;
+typedef enum PopulationSmoothing { SMOOTHING_AUTOMATIC, SMOOTHING_NONE } PopulationSmoothing;
 typedef enum PopulationInherit { INHERIT_AGENT, INHERIT_HYPERPARAMETERS } PopulationInherit;
 
 extern const char *const population_modes[];
 extern const char *const population_inherits[];
+extern const char *const population_smoothings[];
 
 /* the rows that all start their tables with */
 #define POPULATION_OPTION_ROWS POPULATION_OPTION_ROWS_OF(8, 0.25, "Ray Tune")
@@ -82,7 +86,21 @@ extern const char *const population_inherits[];
                         .choices = population_inherits,                                           \
                         .default_value = INHERIT_AGENT,                                           \
                         .help = "agent: continue the donor's agent; hyperparameters: keep one's " \
-                                "own agent, take the donor's dynamic values"}
+                                "own agent, take the donor's dynamic values"},                   \
+    [OPTION_SMOOTHING] = {.name = "smoothing",                                                    \
+                          .type = OPTION_CHOICE,                                                  \
+                          .choices = population_smoothings,                                       \
+                          .default_value = SMOOTHING_AUTOMATIC,                                   \
+                          .help = "automatic: results count without the noise that their past "   \
+                                  "tells; none: as they are"},                                    \
+    [OPTION_SIGNIFICANCE] = {.name = "significance",                                              \
+                             .type = OPTION_FLOAT,                                                \
+                             .lower = 0.0,                                                        \
+                             .upper = 10.0,                                                       \
+                             .default_value = 0.5,                                                \
+                             .help = "how much better than a member a donor must be (standard "   \
+                                     "deviations of what noise leaves unknown)",                  \
+                             .source = "Jaderberg et al. (2017), t-test selection"}
 
 typedef struct Member {
     int64_t round;    /* synchronous: round of its newest segment; 0 = none */
@@ -117,6 +135,8 @@ struct Population {
     int64_t           warmup;
     double            perturb_step;
     double            resample;
+    double            significance;
+    Smoother          smoother;
     SegmentTree       tree;
     PointQueue        enqueued;
     Member           *members; /* (size) */
@@ -175,6 +195,9 @@ size_t population_rank_round(const Population *population, int64_t trial, Popula
 size_t population_share(const Population *population, size_t n);
 /** True where a result of that rank is to exploit. */
 bool population_is_worst(const Population *population, PopulationRank rank);
+/** Whether `donor` is better than `last` beyond what noise leaves unknown. */
+bool population_is_better(const Population *population, const SegmentNode *donor,
+                          const SegmentNode *last);
 /** A donor drawn from the first k of ranked[0 .. n) that can be continued, or NULL. */
 const SegmentNode *population_draw(const Population *population, int64_t number, size_t n,
                                    size_t k);

@@ -177,6 +177,16 @@ bool population_is_worst(const Population *population, PopulationRank rank) {
     return rank.n >= 2 && rank.better + population_share(population, rank.n) >= rank.n;
 }
 
+bool population_is_better(const Population *population, const SegmentNode *donor,
+                          const SegmentNode *last) {
+    const double unknown = sqrt(donor->worth.level_variance + last->worth.level_variance);
+    if (!segment_node_usable(last) || donor->violation < last->violation ||
+        donor->violation > last->violation || population->setup.cost_aware) {
+        return true; /* not a matter of noise, or decided at equal cost */
+    }
+    return donor->worth.level - last->worth.level >= population->significance * unknown;
+}
+
 const SegmentNode *population_draw(const Population *population, int64_t number, size_t n,
                                    size_t k) {
     size_t donors = 0;

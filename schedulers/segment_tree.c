@@ -139,6 +139,7 @@ static void append(SegmentTree *tree, const Decision *decision) {
                                              .previous = tree->last[trial],
                                              .same_end = tree->depth_head[depth],
                                              .fitness = -(double)INFINITY,
+                                             .worth = {.level = -(double)INFINITY},
                                              .spread = (double)NAN,
                                              .violation = (double)INFINITY,
                                              .cost = (parent == NULL) ? 0.0 : parent->cost,
@@ -162,6 +163,35 @@ static void append(SegmentTree *tree, const Decision *decision) {
     }
 }
 
+static bool same_values(const SegmentTree *tree, const SegmentNode *a, const SegmentNode *b) {
+    const double *x = segment_tree_point(tree, a->id);
+    const double *y = segment_tree_point(tree, b->id);
+    return tree->values == 0 || memcmp(x, y, tree->values * sizeof *x) == 0;
+}
+
+static Worth worth_of(const SegmentTree *tree, const SegmentNode *node) {
+    const SegmentNode *parent = segment_tree_at(tree, node->parent);
+    SmoothedResult     result = {.fitness = node->fitness,
+                                 .units = (double)(node->end - node->begin),
+                                 .spread = node->spread,
+                                 .before_fitness = (double)NAN};
+    if (tree->smoother == NULL || !segment_node_usable(node)) {
+        return (Worth){.level = node->fitness};
+    }
+    if (parent != NULL && segment_node_usable(parent)) {
+        const SegmentNode *before = segment_tree_at(tree, parent->parent);
+        result.parent = &parent->worth;
+        result.parent_fitness = parent->fitness;
+        result.changed = !same_values(tree, node, parent);
+        if (before != NULL && segment_node_usable(before) && !result.changed &&
+            node->end - node->begin == parent->end - parent->begin &&
+            parent->end - parent->begin == before->end - before->begin) {
+            result.before_fitness = before->fitness;
+        }
+    }
+    return smoother_add(tree->smoother, &result);
+}
+
 static Status close_node(SegmentTree *tree, const Event *event) {
     SegmentNode *node = node_at(tree, event->id);
     if (node == NULL || node->state != NODE_OPEN) {
@@ -180,6 +210,7 @@ static Status close_node(SegmentTree *tree, const Event *event) {
     node->fitness = scheduler_fitness(tree->setup, event);
     node->spread = (event->spreads == NULL) ? (double)NAN : event->spreads[0];
     node->violation = segment_violation(tree->setup, event->constraints);
+    node->worth = worth_of(tree, node);
     tree->finished++;
 
     int64_t           *best = &tree->best[node->trial - tree->first_trial];
@@ -275,7 +306,9 @@ int segment_node_compare(const SegmentNode *a, const SegmentNode *b) {
     if (a->violation < b->violation || a->violation > b->violation) {
         return (a->violation < b->violation) ? 1 : -1;
     }
-    return (int)(a->fitness > b->fitness) - (int)(a->fitness < b->fitness);
+    const double x = a->worth.level;
+    const double y = b->worth.level;
+    return (int)(x > y) - (int)(x < y);
 }
 
 double segment_violation(const SchedulerSetup *setup, const double *constraints) {

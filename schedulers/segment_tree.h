@@ -9,6 +9,7 @@
 #define SCHEDULERS_SEGMENT_TREE_H
 
 #include "schedulers/scheduler.h"
+#include "schedulers/smoother.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -33,6 +34,7 @@ typedef struct SegmentNode {
     int64_t same_end; /* segment before this one whose end / `segment` rounds up alike; 0 = none */
     int64_t directions; /* of its permutation that restores took (REASON_BACKTRACK) */
     double  fitness;    /* scheduler_fitness(); -INFINITY until finished */
+    Worth   worth;      /* fitness without noise; the fitness itself where nothing is smoothed */
     double  spread;     /* standard deviation inside the segment; NaN if not known */
     double  violation;  /* of the constraints: 0 = feasible, INFINITY for NaN or unfinished */
     double  cost;       /* along the lineage, itself included; what is not known counts 0 */
@@ -44,6 +46,7 @@ typedef struct SegmentNode {
 
 typedef struct SegmentTree {
     const SchedulerSetup *setup;    /* borrowed */
+    Smoother             *smoother; /* borrowed; NULL: results count as they are */
     size_t                values;   /* per point */
     int64_t               first_id; /* of the first segment */
     int64_t               first_trial;
@@ -101,7 +104,7 @@ int64_t segment_tree_at_depth(const SegmentTree *tree, int64_t end);
 bool segment_node_usable(const SegmentNode *node);
 /**
  * > 0 if `a` is the better result, < 0 if `b` is, 0 if they are equal: usable before not usable,
- * then the smaller violation, then the larger fitness. NaN is never better than anything.
+ * then the smaller violation, then the larger worth. NaN is never better than anything.
  */
 int segment_node_compare(const SegmentNode *a, const SegmentNode *b);
 /** How far constraints are missed: the sum of the excesses, each divided by |bound| where that is
