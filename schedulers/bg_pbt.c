@@ -130,6 +130,7 @@ static Status bg_pbt_create(const SchedulerSetup *setup, const double *values, v
         return status;
     }
     bg->population.explore = explore_region;
+    bg->population.goes_back = true;
     bg->confidence = values[OPTION_CONFIDENCE];
     bg->region = trust_region_begin();
     bg->round = bg->population.round;
@@ -223,14 +224,16 @@ static Status step(const Generational *bg, int64_t number, const SegmentNode *la
         population_run(population, last->trial, last, "continue", decision);
         return STATUS_OK;
     }
-    if (bg->restarts[last->trial] < bg->region.restarts && best != NULL) {
+    if (bg->restarts[last->trial] < bg->region.restarts && best != NULL &&
+        population_can_go_back(population, last, best)) {
         return restart_step(bg, number, last, best, decision);
     }
     const PopulationRank rank = population_rank_newest(population, last, SCOPE_ALL);
     if (population_is_worst(population, rank)) {
         donor = draw_donor(bg, number, rank);
     }
-    if (donor == NULL || !population_is_better(population, donor, last)) {
+    if (donor == NULL || !population_is_better(population, donor, last) ||
+        !population_can_go_back(population, last, donor)) {
         population_run(population, last->trial, last, "continue", decision);
         (void)snprintf(decision->note, sizeof decision->note, "compared %zu", rank.n);
         return STATUS_OK;

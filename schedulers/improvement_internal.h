@@ -34,6 +34,7 @@ struct ImprovementModel {
     Arena            arena;
     size_t           rows;
     size_t           pending;
+    double           unknown; /* sum of the variances that noise leaves of y */
     int64_t          newest; /* segment among the rows */
     double          *x;      /* (window + PENDING, d) rows, then pending ones */
     double          *y;      /* (window) improvement per unit; NaN = as bad as any */

@@ -399,14 +399,39 @@ static Status choose(const ImprovementModel *model, const ImprovementQuery *quer
     return acquisition_search_run(&search, &rng, x, NULL, arena);
 }
 
+/* How much of what is known of the improvements is theirs and not noise's: the variance of the
+ * smoothed ones, and what is unknown of them. Where that is little, the best known values are
+ * nobody's best, and what the donor has proved would be given up for nothing: so values are chosen
+ * with this probability, and otherwise moved as in population based training. */
+static double share_known(const ImprovementModel *model) {
+    double mean = 0.0;
+    double squares = 0.0;
+    double n = 0.0;
+    for (size_t i = 0; i < model->rows; i++) {
+        if (isfinite(model->y[i])) {
+            n += 1.0;
+            const double off = model->y[i] - mean;
+            mean += off / n;
+            squares += off * (model->y[i] - mean);
+        }
+    }
+    return (model->unknown > 0.0) ? squares / (squares + model->unknown) : 1.0;
+}
+
 static Status propose(ImprovementModel *model, const ImprovementQuery *query, const double *context,
-                      Decision *decision, bool *fitted) {
+                      Decision *decision, bool *fitted, bool *proposed) {
     double *x = model->query;
     Choice  choice = {.model = model,
                       .parent = decision->point,
                       .region = query->region,
                       .first = (size_t)query->number % model->v};
+    Rng rng = scheduler_rng(model->study, query->number, LANE_TRUST);
     TRY(learn(model, fitted));
+    *proposed = rng_uniform(&rng) < share_known(model);
+    if (getenv("DBG") != NULL) fprintf(stderr, "share %.3f rows %zu\n", share_known(model), model->rows);
+    if (!*proposed) {
+        return STATUS_OK;
+    }
     TRY(choose(model, query, &choice, context, &model->arena, x));
     if (!to_point(&choice, x, model->point)) {
         FAIL(STATUS_ERR_STATE, "what was chosen is forbidden");
@@ -429,18 +454,18 @@ Status improvement_model_propose(ImprovementModel *model, const Population *popu
     if (model->rows < LEAST_ROWS) {
         return STATUS_OK;
     }
-    const Status status = propose(model, query, context, decision, &fitted);
+    const Status status = propose(model, query, context, decision, &fitted, proposed);
     if (status == STATUS_ERR_NOMEM) {
         return status;
     }
     if (status != STATUS_OK) {
         status_clear(); /* a step of population based training takes its place */
+        *proposed = false;
         return STATUS_OK;
     }
     if (fitted) {
         write_memo(model, decision);
     }
     (void)snprintf(decision->note, sizeof decision->note, "model of %zu improvements", model->rows);
-    *proposed = true;
     return STATUS_OK;
 }

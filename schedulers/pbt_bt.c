@@ -122,6 +122,7 @@ static Status pbt_bt_create(const SchedulerSetup *setup, const double *values, v
         pbt_bt_destroy(bt);
         return status;
     }
+    bt->population.goes_back = true;
     bt->backtrack_every = (int64_t)or_default(
         values[OPTION_BACKTRACK_EVERY], 0.2 * (double)setup->per_trial / (double)setup->segment);
     bt->tolerance = values[OPTION_TOLERANCE];
@@ -239,8 +240,12 @@ static Status backtrack_step(const Backtracking *bt, int64_t number, const Segme
     double             fitness = 0.0;
     const SegmentNode *worst = worst_elite(bt, &fitness);
     const double       margin = bt->tolerance * scale_of(bt, last);
-    const bool         behind = has_fallen_behind(last, worst, fitness - margin);
+    const bool         behind = has_fallen_behind(last, worst, fitness - margin) &&
+                        population_is_better(population, worst, last);
     const SegmentNode *to = behind ? elite_archive_draw(&bt->archive, population, number) : NULL;
+    if (to != NULL && !population_can_go_back(population, last, to)) {
+        to = NULL;
+    }
     population_run(population, last->trial, (to == NULL) ? last : to,
                    (to == NULL) ? "continue" : REASON_BACKTRACK, decision);
     (void)snprintf(decision->note, sizeof decision->note,

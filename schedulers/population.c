@@ -83,6 +83,56 @@ static void count_decided(Population *population, const Decision *decision) {
     }
 }
 
+/* units that the members which are not out still need */
+static int64_t needed(const Population *population) {
+    int64_t sum = 0;
+    for (size_t i = 0; i < population->size; i++) {
+        const SegmentNode *node = newest(population, i);
+        if (!population->members[i].out) {
+            sum += population->setup.per_trial - ((node == NULL) ? 0 : node->end);
+        }
+    }
+    return sum;
+}
+
+/* the member of the lowest worth among those that are not out; the size if only one is left */
+static size_t worst_member(const Population *population) {
+    size_t worst = population->size;
+    size_t active = 0;
+    for (size_t i = 0; i < population->size; i++) {
+        const SegmentNode *node = newest(population, i);
+        if (population->members[i].out || node == NULL || node->state == NODE_OPEN) {
+            active += !population->members[i].out;
+            continue;
+        }
+        active++;
+        if (worst == population->size ||
+            segment_node_compare(node, newest(population, worst)) < 0) {
+            worst = i;
+        }
+    }
+    return (active > 1) ? worst : population->size;
+}
+
+/* Going back costs units that somebody lacks in the end; without this all members would stop
+ * somewhere before the full depth. So the worst stops as soon as what it still needs is what is
+ * lacking. Where units were short from the beginning, that is the user's will. */
+static void stop_worst(Population *population) {
+    const SchedulerSetup *setup = &population->setup;
+    size_t                worst = worst_member(population);
+    if (!population->goes_back || setup->total < (int64_t)population->size * setup->per_trial) {
+        return;
+    }
+    for (; worst < population->size; worst = worst_member(population)) {
+        const int64_t rest = setup->per_trial - newest(population, worst)->end;
+        if (rest < 1 || needed(population) - population_left(population) < rest) {
+            return;
+        }
+        population->members[worst].stopped = true;
+        population->members[worst].out = true;
+    }
+}
+
 /* who is left after a synchronous round, and whether anybody came through it */
 static void close_round(Population *population) {
     const int64_t per_trial = population->setup.per_trial;
@@ -112,6 +162,7 @@ static void close_round(Population *population) {
         member->out = (node->state == NODE_FINISHED && node->end >= per_trial) ||
                       (!segment_node_usable(node) && usable > 0 && donors == 0);
     }
+    stop_worst(population);
     population->round++;
 }
 
@@ -134,6 +185,7 @@ static void count_finished(Population *population, const SegmentNode *node) {
     member->retired = member->failures >= POPULATION_MAX_FAILURES;
     member->out = member->retired ||
                   (node->state == NODE_FINISHED && node->end >= population->setup.per_trial);
+    stop_worst(population);
 }
 
 static void find_floor(Population *population) {

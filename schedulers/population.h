@@ -109,6 +109,7 @@ typedef struct Member {
     int64_t failures; /* in a row, up to now */
     bool    out;      /* takes no further step */
     bool    retired;  /* out because it failed too often */
+    bool    stopped;  /* out because the units that it still needs are not there */
 } Member;
 
 /* A member as others see it. Without a cost both are the same result. */
@@ -136,6 +137,7 @@ struct Population {
     double            perturb_step;
     double            resample;
     double            significance;
+    bool              goes_back; /* members may go back: the worst stop when units get short */
     Smoother          smoother;
     SegmentTree       tree;
     PointQueue        enqueued;
@@ -198,6 +200,10 @@ bool population_is_worst(const Population *population, PopulationRank rank);
 /** Whether `donor` is better than `last` beyond what noise leaves unknown. */
 bool population_is_better(const Population *population, const SegmentNode *donor,
                           const SegmentNode *last);
+/** Whether the units allow `last` to go back to `to`: it takes no more than half of what is left,
+ * so that somebody reaches the full depth. */
+bool population_can_go_back(const Population *population, const SegmentNode *last,
+                            const SegmentNode *to);
 /** A donor drawn from the first k of ranked[0 .. n) that can be continued, or NULL. */
 const SegmentNode *population_draw(const Population *population, int64_t number, size_t n,
                                    size_t k);

@@ -187,6 +187,12 @@ bool population_is_better(const Population *population, const SegmentNode *donor
     return donor->worth.level - last->worth.level >= population->significance * unknown;
 }
 
+bool population_can_go_back(const Population *population, const SegmentNode *last,
+                            const SegmentNode *to) {
+    const int64_t rest = population->setup.per_trial - to->end;
+    return to->end >= last->end || 2 * rest <= population_left(population);
+}
+
 const SegmentNode *population_draw(const Population *population, int64_t number, size_t n,
                                    size_t k) {
     size_t donors = 0;

@@ -170,8 +170,8 @@ static bool same_values(const SegmentTree *tree, const SegmentNode *a, const Seg
 }
 
 static Worth worth_of(const SegmentTree *tree, const SegmentNode *node) {
-    const SegmentNode *parent = segment_tree_at(tree, node->parent);
-    SmoothedResult     result = {.fitness = node->fitness,
+    SegmentNode   *parent = node_at(tree, node->parent);
+    SmoothedResult result = {.fitness = node->fitness,
                                  .units = (double)(node->end - node->begin),
                                  .spread = node->spread,
                                  .before_fitness = (double)NAN};
@@ -183,6 +183,7 @@ static Worth worth_of(const SegmentTree *tree, const SegmentNode *node) {
         result.parent = &parent->worth;
         result.parent_fitness = parent->fitness;
         result.changed = !same_values(tree, node, parent);
+        parent->continued = result.changed ? parent->continued : node->id;
         if (before != NULL && segment_node_usable(before) && !result.changed &&
             node->end - node->begin == parent->end - parent->begin &&
             parent->end - parent->begin == before->end - before->begin) {

@@ -39,6 +39,7 @@ static void learn(Smoother *smoother, const SmoothedResult *result) {
     if (result->parent != NULL) {
         smoother->gained += result->fitness - result->parent_fitness;
         smoother->units += result->units;
+        smoother->results++;
     }
     if (result->parent != NULL && isfinite(result->before_fitness)) {
         smoother->bends[smoother->bend_count++ % SMOOTHER_BENDS] =
@@ -92,4 +93,9 @@ Worth smoother_add(Smoother *smoother, const SmoothedResult *result) {
     w.covariance -= slope_gain * w.level_variance;
     w.level_variance *= noise / total;
     return w;
+}
+
+bool smoother_is_noisy(const Smoother *smoother) {
+    const double n = (double)smoother->results;
+    return n > 0.0 && smoother->variance * n * n > smoother->gained * smoother->gained;
 }

@@ -16,6 +16,7 @@
 #ifndef SCHEDULERS_SMOOTHER_H
 #define SCHEDULERS_SMOOTHER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 enum { SMOOTHER_BENDS = 128 };
@@ -32,6 +33,7 @@ typedef struct Worth {
 typedef struct Smoother {
     double gained; /* improvements from the parent's result, summed */
     double units;  /* in so many units */
+    size_t results;               /* of which these are the improvements */
     double bends[SMOOTHER_BENDS]; /* newest absolute second differences, a ring */
     size_t bend_count;            /* ever */
     double variance;              /* of a result's noise */
@@ -45,10 +47,13 @@ typedef struct SmoothedResult {
     const Worth *parent;         /* NULL: a fresh agent, or the parent has no result */
     double       parent_fitness; /* with a parent */
     double       before_fitness; /* of the parent's parent; NaN: the three are no straight line */
-    int          changed;        /* values differ from the parent's */
+    bool         changed;        /* values differ from the parent's */
 } SmoothedResult;
 
 /** Learns from a result, and says what the agent is worth now. */
 Worth smoother_add(Smoother *smoother, const SmoothedResult *result);
+
+/** Whether noise is larger than what a mean segment brings. */
+bool smoother_is_noisy(const Smoother *smoother);
 
 #endif
