@@ -9,11 +9,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define REDUCE_LIST(X)                                                               \
-    X(REDUCE_MEAN_LAST, "mean_last") /* mean of the last `window` values */          \
-    X(REDUCE_MEAN, "mean")           /* mean of all values from the root */          \
-    X(REDUCE_MAX, "max")   /* largest value from the root (smallest if minimized) */ \
-    X(REDUCE_LAST, "last") /* the newest value */
+#define REDUCE_LIST(X)                                                                         \
+    X(REDUCE_MEAN_LAST, "mean_last") /* mean of the last `window` values */                    \
+    X(REDUCE_MEAN, "mean")           /* mean of all values from the root */                    \
+    X(REDUCE_MAX, "max")             /* largest value from the root (smallest if minimized) */ \
+    X(REDUCE_LAST, "last")           /* the newest value */
 
 typedef enum ReduceKind {
 #define REDUCE_ENUM(code, text) code,

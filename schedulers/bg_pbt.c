@@ -31,8 +31,10 @@ enum {
     OPTION_COUNT,
 };
 
+#define ELITE_SHARE 0.125 /* Wan et al. (2022): of the population */
+
 static const OptionSpec bg_pbt_options[OPTION_COUNT + 1] = {
-    POPULATION_OPTION_ROWS_OF(8, 0.125, "Wan et al. (2022)"),
+    POPULATION_OPTION_ROWS_OF(8, 0.25, "docs/decisions.md; Wan et al. (2022): 0.125", 0.5),
     [OPTION_WINDOW] = {.name = "window",
                        .type = OPTION_INT,
                        .lower = 8,
@@ -45,17 +47,17 @@ static const OptionSpec bg_pbt_options[OPTION_COUNT + 1] = {
                            .type = OPTION_FLOAT,
                            .lower = 0.01,
                            .upper = 10.0,
-                           .default_value = 3.0,
+                           .default_value = 1.0,
                            .help = "what is not known counts as this much better than expected "
                                    "(standard deviations)",
-                           .source = "Wan et al. (2022), code"},
+                           .source = "docs/decisions.md; Wan et al. (2022), code: 3"},
     [OPTION_ELITES] = {.name = "elites",
                        .type = OPTION_INT,
                        .lower = 1,
                        .upper = POPULATION_MOST,
                        .default_value = (double)NAN,
                        .help = "of the best ever that are gone back to (count, at most the "
-                               "population; default max(1, round(quantile x population)))"},
+                               "population; default max(1, round(0.125 x population)))"},
     [OPTION_ELITE_EVALUATIONS] = ELITE_EVALUATIONS_ROW,
 };
 
@@ -100,7 +102,7 @@ static Status explore_region(const Population *population, int64_t number, Decis
 
 static Status make_parts(Generational *bg, const SchedulerSetup *setup, const double *values) {
     const double size = values[OPTION_POPULATION];
-    const double derived = fmax(1.0, round(values[OPTION_QUANTILE] * size));
+    const double derived = fmax(1.0, round(ELITE_SHARE * size));
     const double elites = isnan(values[OPTION_ELITES]) ? derived : values[OPTION_ELITES];
     if (elites > size) {
         FAIL(STATUS_ERR_RANGE, "elites is %g; expected at most the population, %g", elites, size);

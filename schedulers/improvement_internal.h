@@ -34,20 +34,21 @@ struct ImprovementModel {
     Arena            arena;
     size_t           rows;
     size_t           pending;
+    bool             noisy;   /* noise is larger than what a mean segment brings */
     double           unknown; /* sum of the variances that noise leaves of y */
-    int64_t          newest; /* segment among the rows */
-    double          *x;      /* (window + PENDING, d) rows, then pending ones */
-    double          *y;      /* (window) improvement per unit; NaN = as bad as any */
-    double          *target; /* (window) what the process minimizes */
-    double          *sorted; /* (window) */
-    bool            *broken; /* (window) a constraint is broken */
-    double          *query;  /* (window, d) */
-    double          *mean;   /* (window) */
-    double          *lower;  /* (d) */
-    double          *upper;  /* (d) */
-    double          *middle; /* (d) of the trust region */
-    double          *unit;   /* (v) */
-    double          *point;  /* (v) */
+    int64_t          newest;  /* segment among the rows */
+    double          *x;       /* (window + PENDING, d) rows, then pending ones */
+    double          *y;       /* (window) improvement per unit; NaN = as bad as any */
+    double          *target;  /* (window) what the process minimizes */
+    double          *sorted;  /* (window) */
+    bool            *broken;  /* (window) a constraint is broken */
+    double          *query;   /* (window, d) */
+    double          *mean;    /* (window) */
+    double          *lower;   /* (d) */
+    double          *upper;   /* (d) */
+    double          *middle;  /* (d) of the trust region */
+    double          *unit;    /* (v) */
+    double          *point;   /* (v) */
 };
 
 /** Coordinates (v) of a point, NaN where inactive. */

@@ -402,7 +402,8 @@ static Status choose(const ImprovementModel *model, const ImprovementQuery *quer
 /* How much of what is known of the improvements is theirs and not noise's: the variance of the
  * smoothed ones, and what is unknown of them. Where that is little, the best known values are
  * nobody's best, and what the donor has proved would be given up for nothing: so values are chosen
- * with this probability, and otherwise moved as in population based training. */
+ * with this probability, and otherwise moved as in population based training. 1 where noise is
+ * smaller than what a segment brings. */
 static double share_known(const ImprovementModel *model) {
     double mean = 0.0;
     double squares = 0.0;
@@ -415,7 +416,7 @@ static double share_known(const ImprovementModel *model) {
             squares += off * (model->y[i] - mean);
         }
     }
-    return (model->unknown > 0.0) ? squares / (squares + model->unknown) : 1.0;
+    return model->noisy ? squares / (squares + model->unknown) : 1.0;
 }
 
 static Status propose(ImprovementModel *model, const ImprovementQuery *query, const double *context,
@@ -425,10 +426,9 @@ static Status propose(ImprovementModel *model, const ImprovementQuery *query, co
                       .parent = decision->point,
                       .region = query->region,
                       .first = (size_t)query->number % model->v};
-    Rng rng = scheduler_rng(model->study, query->number, LANE_TRUST);
+    Rng     rng = scheduler_rng(model->study, query->number, LANE_TRUST);
     TRY(learn(model, fitted));
     *proposed = rng_uniform(&rng) < share_known(model);
-    if (getenv("DBG") != NULL) fprintf(stderr, "share %.3f rows %zu\n", share_known(model), model->rows);
     if (!*proposed) {
         return STATUS_OK;
     }

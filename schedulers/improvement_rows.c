@@ -69,19 +69,21 @@ static void place(const ImprovementModel *model, const Population *population,
 /* Where noise is larger than what a segment brings, one slope is told by all segments with the same
  * values: the last of them says it, and the others would only say it again. */
 static bool is_superseded(const Population *population, const SegmentNode *node) {
-    return population->tree.smoother != NULL && smoother_is_noisy(population->tree.smoother) &&
-           node->continued != 0 && node->continued <= population_known(population);
+    const SegmentNode *next = segment_tree_at(&population->tree, node->continued);
+    return next != NULL && next->id <= population_known(population) && next->worth.noisy;
 }
 
 static void add_row(ImprovementModel *model, const Population *population,
                     const SegmentNode *node) {
     const size_t i = model->rows;
-    if (node->state == NODE_OPEN || is_superseded(population, node) || !measure(population, node, &model->y[i])) {
+    if (node->state == NODE_OPEN || is_superseded(population, node) ||
+        !measure(population, node, &model->y[i])) {
         return;
     }
     place(model, population, node, model->x + i * model->d);
     model->broken[i] = node->violation > 0.0;
     model->unknown += node->worth.slope_variance;
+    model->noisy = (i == 0) ? node->worth.noisy : model->noisy; /* the newest's */
     model->newest = (node->id > model->newest) ? node->id : model->newest;
     model->rows++;
 }
@@ -197,6 +199,7 @@ void improvement__gather(ImprovementModel *model, const Population *population,
     model->pending = 0;
     model->newest = 0;
     model->unknown = 0.0;
+    model->noisy = false;
     for (int64_t id = (known < last) ? known : last;
          id >= tree->first_id && model->rows < model->window; id--) {
         add_row(model, population, segment_tree_at(tree, id));

@@ -24,7 +24,7 @@ enum { OPTION_SUBPOPULATIONS = POPULATION_OPTION_COUNT, OPTION_LONGEST_INTERVAL,
 enum { MOST_SUBPOPULATIONS = 16 };
 
 static const OptionSpec mf_pbt_options[OPTION_COUNT + 1] = {
-    POPULATION_OPTION_ROWS_OF(16, 0.25, "Doulazmi et al. (2025)"),
+    POPULATION_OPTION_ROWS_OF(16, 0.25, "Doulazmi et al. (2025)", 2.0),
     [OPTION_SUBPOPULATIONS] = {.name = "subpopulations",
                                .type = OPTION_INT,
                                .lower = 1,

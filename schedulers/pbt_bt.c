@@ -44,7 +44,7 @@ static const OptionSpec pbt_bt_options[OPTION_COUNT + 1] = {
                                 .upper = 1e9,
                                 .default_value = (double)NAN,
                                 .help = "segments of a member from one look at the archive to the "
-                                        "next (count; default max(2, round(0.2 x per_trial / "
+                                        "next (count; default max(2, round(0.1 x per_trial / "
                                         "segment)))"},
     [OPTION_ELITES] = {.name = "elites",
                        .type = OPTION_INT,
@@ -124,7 +124,7 @@ static Status pbt_bt_create(const SchedulerSetup *setup, const double *values, v
     }
     bt->population.goes_back = true;
     bt->backtrack_every = (int64_t)or_default(
-        values[OPTION_BACKTRACK_EVERY], 0.2 * (double)setup->per_trial / (double)setup->segment);
+        values[OPTION_BACKTRACK_EVERY], 0.1 * (double)setup->per_trial / (double)setup->segment);
     bt->tolerance = values[OPTION_TOLERANCE];
     bt->tolerance_kind = (ToleranceKind)values[OPTION_TOLERANCE_KIND];
     bt->fitness = calloc((size_t)elites, sizeof *bt->fitness);

@@ -120,7 +120,8 @@ static size_t worst_member(const Population *population) {
 static void stop_worst(Population *population) {
     const SchedulerSetup *setup = &population->setup;
     size_t                worst = worst_member(population);
-    if (!population->goes_back || setup->total < (int64_t)population->size * setup->per_trial) {
+    if (!population->goes_back || population->tree.finished == 0 ||
+        setup->total < (int64_t)population->size * setup->per_trial) {
         return;
     }
     for (; worst < population->size; worst = worst_member(population)) {

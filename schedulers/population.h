@@ -39,8 +39,9 @@ extern const char *const population_inherits[];
 extern const char *const population_smoothings[];
 
 /* the rows that all start their tables with */
-#define POPULATION_OPTION_ROWS POPULATION_OPTION_ROWS_OF(8, 0.25, "Ray Tune")
-#define POPULATION_OPTION_ROWS_OF(population_default, quantile_default, quantile_source)          \
+#define POPULATION_OPTION_ROWS POPULATION_OPTION_ROWS_OF(8, 0.25, "Ray Tune", 0.5)
+#define POPULATION_OPTION_ROWS_OF(population_default, quantile_default, quantile_source,          \
+                                  significance_default)                                           \
     [OPTION_POPULATION] = {.name = "population",                                                  \
                            .type = OPTION_INT,                                                    \
                            .lower = POPULATION_LEAST,                                             \
@@ -86,7 +87,7 @@ extern const char *const population_smoothings[];
                         .choices = population_inherits,                                           \
                         .default_value = INHERIT_AGENT,                                           \
                         .help = "agent: continue the donor's agent; hyperparameters: keep one's " \
-                                "own agent, take the donor's dynamic values"},                   \
+                                "own agent, take the donor's dynamic values"},                    \
     [OPTION_SMOOTHING] = {.name = "smoothing",                                                    \
                           .type = OPTION_CHOICE,                                                  \
                           .choices = population_smoothings,                                       \
@@ -97,7 +98,7 @@ extern const char *const population_smoothings[];
                              .type = OPTION_FLOAT,                                                \
                              .lower = 0.0,                                                        \
                              .upper = 10.0,                                                       \
-                             .default_value = 0.5,                                                \
+                             .default_value = (significance_default),                             \
                              .help = "how much better than a member a donor must be (standard "   \
                                      "deviations of what noise leaves unknown)",                  \
                              .source = "Jaderberg et al. (2017), t-test selection"}

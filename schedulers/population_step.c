@@ -256,12 +256,18 @@ static size_t ready_member(const Population *population) {
 
 static void all_out(const Population *population, Decision *decision) {
     size_t retired = 0;
+    size_t stopped = 0;
     for (size_t i = 0; i < population->size; i++) {
         retired += population->members[i].retired;
+        stopped += population->members[i].stopped;
     }
-    if (retired == population->size) {
+    if (retired + stopped == population->size) {
         scheduler__done(decision, true, "all %zu members failed %d times in a row", retired,
                         POPULATION_MAX_FAILURES);
+    } else if (stopped > 0) {
+        scheduler__done(
+            decision, false, "%zu members reached %" PRId64 " units, %zu failed, %zu were stopped",
+            population->size - retired - stopped, population->setup.per_trial, retired, stopped);
     } else if (retired > 0) {
         scheduler__done(decision, false, "%zu members reached %" PRId64 " units, %zu failed",
                         population->size - retired, population->setup.per_trial, retired);
@@ -274,7 +280,7 @@ static void all_out(const Population *population, Decision *decision) {
 static void failed_twice(const Population *population, Decision *decision) {
     size_t complete = 0;
     for (size_t i = 0; i < population->size; i++) {
-        complete += population->members[i].out;
+        complete += population->members[i].out && !population->members[i].stopped;
     }
     scheduler__done(decision, complete == 0, "every member failed in two rounds in a row");
 }

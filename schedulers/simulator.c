@@ -133,12 +133,12 @@ static Status observe(Simulation *s, const Event *event) {
 static Status observe_job(Simulation *s, size_t index) {
     const SimulatorJob *job = &s->work.jobs[index];
     const Event         event = {.kind = job->kind,
-                         .id = job->id,
-                         .outcome = job->outcome,
-                         .objectives = simulator__objectives(&s->work, index),
-                         .spreads = simulator__spreads(&s->work, index),
-                         .constraints = simulator__constraints(&s->work, index),
-                         .cost = job->cost};
+                                 .id = job->id,
+                                 .outcome = job->outcome,
+                                 .objectives = simulator__objectives(&s->work, index),
+                                 .spreads = simulator__spreads(&s->work, index),
+                                 .constraints = simulator__constraints(&s->work, index),
+                                 .cost = job->cost};
     return observe(s, &event);
 }
 

@@ -30,15 +30,15 @@
 #include <stdint.h>
 
 typedef struct SimulatorSettings {
-    int64_t  workers;          /* >= 1 */
-    double   seconds_per_unit; /* virtual seconds, > 0; where the problem knows none */
-    double   spread;           /* standard deviation of a segment's time / its mean, >= 0 */
-    double   failure_rate;     /* probability that a segment crashes, [0, 1] */
-    double   noise;            /* standard deviation added to every value, in its unit, >= 0 */
-    double   decide_seconds;   /* virtual seconds per decision, >= 0; ignored if `measured` */
-    bool     measured;   /* processor time of decide() and observe() is charged: not repeatable */
-    double   wall_clock; /* virtual seconds after which nothing new is decided; 0 = no limit */
-    uint64_t seed;       /* of times, failures and noise */
+    int64_t   workers;          /* >= 1 */
+    double    seconds_per_unit; /* virtual seconds, > 0; where the problem knows none */
+    double    spread;           /* standard deviation of a segment's time / its mean, >= 0 */
+    double    failure_rate;     /* probability that a segment crashes, [0, 1] */
+    double    noise;            /* standard deviation added to every value, in its unit, >= 0 */
+    double    decide_seconds;   /* virtual seconds per decision, >= 0; ignored if `measured` */
+    bool      measured;   /* processor time of decide() and observe() is charged: not repeatable */
+    double    wall_clock; /* virtual seconds after which nothing new is decided; 0 = no limit */
+    uint64_t  seed;       /* of times, failures and noise */
     Reduction reductions[SCHEDULER_MAX_OBJECTIVES]; /* of each objective, `maximize` is the
                                                        study's; zeros: the newest value */
 } SimulatorSettings;

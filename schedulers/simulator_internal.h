@@ -38,13 +38,13 @@ typedef struct SimulatorWork {
     unsigned char           *trials; /* (trial_capacity) 1 = has begun */
     size_t                   trial_capacity;
     double *values; /* width per job: state, objectives, truths, spreads, constraints */
-    size_t                   width;
-    size_t                   value_capacity; /* jobs */
-    double                  *units; /* (unit_count, 2 k) of k objectives as observed, then truths */
-    size_t                   unit_count;
-    size_t                   unit_capacity;
-    double                  *newest_first; /* (newest_capacity) scratch */
-    size_t                   newest_capacity;
+    size_t  width;
+    size_t  value_capacity; /* jobs */
+    double *units;          /* (unit_count, 2 k) of k objectives as observed, then truths */
+    size_t  unit_count;
+    size_t  unit_capacity;
+    double *newest_first; /* (newest_capacity) scratch */
+    size_t  newest_capacity;
 } SimulatorWork;
 
 void simulator__work_init(SimulatorWork *work, const SimulatorSettings *settings,

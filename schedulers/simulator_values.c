@@ -43,8 +43,8 @@ static Status show(SimulatorWork *work, const SimulatedSegment *unit, const doub
     }
     work->units = units;
     double *values = units + work->unit_count * 2 * k;
-    Rng     rng = rng_stream_lane(unit->seed ^ (work->settings->seed * SEED_MIX),
-                                  (uint64_t)unit->end, RNG_SIMULATE, SIMULATOR_LANE_NOISE);
+    Rng rng = rng_stream_lane(unit->seed ^ (work->settings->seed * SEED_MIX), (uint64_t)unit->end,
+                              RNG_SIMULATE, SIMULATOR_LANE_NOISE);
     for (size_t i = 0; i < k; i++) {
         values[i] = truths[i] + work->settings->noise * rng_normal(&rng);
         values[k + i] = truths[i];
@@ -56,11 +56,11 @@ static Status show(SimulatorWork *work, const SimulatedSegment *unit, const doub
 Status simulator__train(SimulatorWork *work, const SimulatedSegment *segment, size_t job,
                         SimulatedResult *result) {
     const SimulatedProblem *problem = work->problem;
-    const int64_t    step = only_end_counts(work) ? segment->end - segment->begin : 1;
-    SimulatedSegment unit = *segment;
-    double           before[SIMULATED_MAX_STATE];
-    double           cost = 0.0;
-    double           seconds = 0.0;
+    const int64_t           step = only_end_counts(work) ? segment->end - segment->begin : 1;
+    SimulatedSegment        unit = *segment;
+    double                  before[SIMULATED_MAX_STATE];
+    double                  cost = 0.0;
+    double                  seconds = 0.0;
     work->jobs[job].units = work->unit_count;
     while (unit.begin < segment->end) {
         unit.end = unit.begin + step;
@@ -88,7 +88,7 @@ static Status gather(SimulatorWork *work, size_t job, size_t column, size_t most
     *found = 0;
     for (size_t at = job; *found < most;) {
         const SimulatorJob *from = &work->jobs[at];
-        const size_t n = (from->count < most - *found) ? from->count : most - *found;
+        const size_t        n = (from->count < most - *found) ? from->count : most - *found;
         double *values = simulator__grown(work->newest_first, &work->newest_capacity, *found + n,
                                           sizeof *values);
         if (values == NULL) {

@@ -157,8 +157,8 @@ static void evaluate(SimulatorWork *work, const Decision *decision, size_t index
     Rng           rng = stream(work, job, SIMULATOR_LANE_NOISE);
     memcpy(state_of(work, index), state_of(work, parent), work->width * sizeof *work->values);
     const SimulatorJob *trained = &work->jobs[parent];
-    const double *last = work->units + (trained->units + trained->count - 1) * 2 * k;
-    double       *objectives = state_of(work, index) + work->problem->ops->state_size;
+    const double       *last = work->units + (trained->units + trained->count - 1) * 2 * k;
+    double             *objectives = state_of(work, index) + work->problem->ops->state_size;
     for (size_t i = 0; i < k; i++) {
         const double noise =
             work->settings->noise * rng_normal(&rng) / sqrt((double)decision->episodes);

@@ -48,12 +48,19 @@ static void learn(Smoother *smoother, const SmoothedResult *result) {
     smoother->variance = noise_variance(smoother, fallback);
 }
 
+static bool is_noisy(const Smoother *smoother) {
+    const double n = (double)smoother->results;
+    return n > 0.0 && smoother->variance * n * n > smoother->gained * smoother->gained;
+}
+
 /* at the result itself: nothing before it counts */
-static Worth begin(const SmoothedResult *result, double noise, double slope, double spread) {
+static Worth begin(const SmoothedResult *result, double noise, double slope, double spread,
+                   bool noisy) {
     return (Worth){.level = result->fitness,
                    .slope = slope,
                    .level_variance = noise,
-                   .slope_variance = spread * spread};
+                   .slope_variance = spread * spread,
+                   .noisy = noisy};
 }
 
 Worth smoother_add(Smoother *smoother, const SmoothedResult *result) {
@@ -62,11 +69,13 @@ Worth smoother_add(Smoother *smoother, const SmoothedResult *result) {
     const double noise = smoother->variance;
     const double mean = (smoother->units > 0.0) ? smoother->gained / smoother->units : 0.0;
     const double spread = SLOPE_SPREAD * fabs(mean);
+    const bool   noisy = is_noisy(smoother);
     if (result->parent == NULL) {
-        return begin(result, noise, mean, spread);
+        return begin(result, noise, mean, spread, noisy);
     }
     /* one segment on */
     Worth w = *result->parent;
+    w.noisy = noisy;
     if (result->changed) {
         w.slope = mean;
         w.slope_variance = spread * spread;
@@ -81,7 +90,7 @@ Worth smoother_add(Smoother *smoother, const SmoothedResult *result) {
     const double total = w.level_variance + noise;
     const double error = result->fitness - w.level;
     if (!(total > 0.0) || error * error > JUMP * JUMP * total) {
-        Worth jumped = begin(result, noise, mean, spread);
+        Worth jumped = begin(result, noise, mean, spread, noisy);
         jumped.slope = (result->fitness - result->parent->level) / u;
         return jumped;
     }
@@ -93,9 +102,4 @@ Worth smoother_add(Smoother *smoother, const SmoothedResult *result) {
     w.covariance -= slope_gain * w.level_variance;
     w.level_variance *= noise / total;
     return w;
-}
-
-bool smoother_is_noisy(const Smoother *smoother) {
-    const double n = (double)smoother->results;
-    return n > 0.0 && smoother->variance * n * n > smoother->gained * smoother->gained;
 }

@@ -28,11 +28,12 @@ typedef struct Worth {
     double level_variance; /* how well these are known */
     double slope_variance;
     double covariance;
+    bool   noisy; /* noise was then larger than what a mean segment brings */
 } Worth;
 
 typedef struct Smoother {
-    double gained; /* improvements from the parent's result, summed */
-    double units;  /* in so many units */
+    double gained;                /* improvements from the parent's result, summed */
+    double units;                 /* in so many units */
     size_t results;               /* of which these are the improvements */
     double bends[SMOOTHER_BENDS]; /* newest absolute second differences, a ring */
     size_t bend_count;            /* ever */
@@ -52,8 +53,5 @@ typedef struct SmoothedResult {
 
 /** Learns from a result, and says what the agent is worth now. */
 Worth smoother_add(Smoother *smoother, const SmoothedResult *result);
-
-/** Whether noise is larger than what a mean segment brings. */
-bool smoother_is_noisy(const Smoother *smoother);
 
 #endif

@@ -42,11 +42,10 @@ static bool worth_a_retry(Outcome outcome) {
 static Status measure(Coordinator *c, int64_t segment, Outstanding *event, char *why, size_t size) {
     for (size_t i = 0; i < c->study->objective_count; i++) {
         const StudyObjective *objective = &c->study->objectives[i];
-        const Reduction       reduction = {objective->reduce, objective->window,
-                                           objective->maximize};
-        const size_t          window = reduce_window(reduction, c->window_capacity);
-        size_t                found = 0;
-        size_t                own = 0;
+        const Reduction reduction = {objective->reduce, objective->window, objective->maximize};
+        const size_t    window = reduce_window(reduction, c->window_capacity);
+        size_t          found = 0;
+        size_t          own = 0;
         TRY(results_lineage_window(c->results, segment, objective->metric, window, c->window,
                                    &found, &own));
         /* a segment shorter than an episode may report none of its own: its line's values stand */

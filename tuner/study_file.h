@@ -9,9 +9,9 @@
 #ifndef TUNER_STUDY_FILE_H
 #define TUNER_STUDY_FILE_H
 
-#include "core/reduce.h"
 #include "core/buffer.h"
 #include "core/json.h"
+#include "core/reduce.h"
 #include "core/status.h"
 #include "mbrl/agents/agent.h"
 #include "mbrl/environments/environment.h"
@@ -29,9 +29,9 @@ enum {
 };
 
 typedef struct StudyObjective {
-    char       *metric;
-    bool        maximize;
-    bool        timing; /* the agent declares the metric as depending on the clock */
+    char      *metric;
+    bool       maximize;
+    bool       timing; /* the agent declares the metric as depending on the clock */
     ReduceKind reduce;
     int64_t    window; /* values, >= 1; mean_last only, 1 otherwise */
 } StudyObjective;

@@ -213,7 +213,7 @@ static Decision fall(const SchedulerSetup *setup, double kind, double tolerance,
                      double spread, Scheduler **out) {
     *out = hand_create("pbt-bt", setup, "population", 4.0, "backtrack_every", 2.0, "elites", 4.0,
                        "tolerance", tolerance, "tolerance_kind", (double)kind, "warmup", 10.0,
-                       "resample", 0.0, NULL);
+                       "resample", 0.0, "smoothing", 1.0, NULL);
     (void)hand_round(*out, 4, (const double[]){10, 20, 30, 40});
     for (int64_t i = 0; i < 4; i++) {
         (void)hand_decide(*out);
@@ -280,25 +280,47 @@ static void relative_tolerance_is_measured_by_the_worst_elite(void **state) {
 
 /* ---- going back ---------------------------------------------------------------------------- */
 
+/* population 2, and both have fallen far behind after two segments of 5 */
+static Scheduler *two_fallen(SchedulerSetup *setup, int64_t total) {
+    setup->per_trial = 15;
+    setup->total = total;
+    Scheduler *scheduler = hand_create("pbt-bt", setup, "population", 2.0, "backtrack_every", 2.0,
+                                       "elites", 1.0, "resample", 0.0, NULL);
+    (void)hand_round(scheduler, 2, (const double[]){10, 9});
+    (void)hand_round(scheduler, 2, (const double[]){1, 1});
+    return scheduler;
+}
+
 static void position_goes_back_and_consumed_units_do_not(void **state) {
     (void)state;
     Space         *space = fake_space(FAKE_SPACE_MIXED);
     SchedulerSetup setup = setup_of(space);
-    setup.per_trial = 15;
-    setup.total = 30;
-    Scheduler *scheduler = hand_create("pbt-bt", &setup, "population", 2.0, "backtrack_every", 2.0,
-                                       "elites", 1.0, "resample", 0.0, NULL);
-    (void)hand_round(scheduler, 2, (const double[]){10, 9});
-    (void)hand_round(scheduler, 2, (const double[]){1, 1});
+    Scheduler     *scheduler = two_fallen(&setup, 45);
     const Decision d = hand_run(scheduler, 0, 1, "backtrack");
     assert_int_equal(d.begin, 5);
     assert_int_equal(d.end, 10);
-    /* 25 of 30 are used: the second restore takes the last 5 and nobody gets to 15 */
+    /* 25 of 45 are used: the second may take 10 of 20 */
     assert_int_equal(hand_run(scheduler, 1, 1, "backtrack").begin, 5);
-    hand_finish(scheduler, 5, 1.0);
+    hand_finish(scheduler, 5, 2.0);
     hand_finish(scheduler, 6, 1.0);
+    assert_int_equal(hand_decide(scheduler).end, 15);
+    assert_int_equal(hand_decide(scheduler).end, 15);
+    hand_finish(scheduler, 7, 2.0);
+    hand_finish(scheduler, 8, 1.0);
     const Decision done = hand_decide(scheduler);
-    assert_string_equal(done.reason, "budget of 30 units used");
+    assert_string_equal(done.reason, "every member reached 15 units");
+    scheduler_destroy(scheduler);
+    space_destroy(space);
+}
+
+/* going back to 5 takes 10 units more, and that is all there is for both */
+static void nobody_goes_back_for_more_than_half_of_the_units_left(void **state) {
+    (void)state;
+    Space         *space = fake_space(FAKE_SPACE_MIXED);
+    SchedulerSetup setup = setup_of(space);
+    Scheduler     *scheduler = two_fallen(&setup, 30);
+    (void)hand_run(scheduler, 0, 3, "continue");
+    (void)hand_run(scheduler, 1, 4, "continue");
     scheduler_destroy(scheduler);
     space_destroy(space);
 }
@@ -427,6 +449,7 @@ int main(void) {
         cmocka_unit_test(the_scale_is_at_least_the_deviation_inside_segments),
         cmocka_unit_test(relative_tolerance_is_measured_by_the_worst_elite),
         cmocka_unit_test(position_goes_back_and_consumed_units_do_not),
+        cmocka_unit_test(nobody_goes_back_for_more_than_half_of_the_units_left),
         cmocka_unit_test(elites_are_drawn_uniformly),
         cmocka_unit_test(an_elite_at_the_full_depth_is_not_gone_back_to),
         cmocka_unit_test(who_breaks_a_constraint_goes_back_to_who_keeps_it),

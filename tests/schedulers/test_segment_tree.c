@@ -138,12 +138,15 @@ static void the_best_is_finished_and_the_earliest_of_equals(void **state) {
 
 static void better_means_usable_then_feasible_then_fit(void **state) {
     (void)state;
-    const SegmentNode  good = {.state = NODE_FINISHED, .fitness = 1.0};
-    const SegmentNode  better = {.state = NODE_FINISHED, .fitness = 2.0};
-    const SegmentNode  far = {.state = NODE_FINISHED, .fitness = 9.0, .violation = 0.5};
-    const SegmentNode  near = {.state = NODE_FINISHED, .fitness = -9.0, .violation = 0.1};
-    const SegmentNode  nan = {.state = NODE_FINISHED, .fitness = -(double)INFINITY};
-    const SegmentNode  failed = {.state = NODE_FAILED, .fitness = 5.0};
+    const SegmentNode good = {.state = NODE_FINISHED, .fitness = 1.0, .worth.level = 1.0};
+    const SegmentNode better = {.state = NODE_FINISHED, .fitness = 2.0, .worth.level = 2.0};
+    const SegmentNode far = {
+        .state = NODE_FINISHED, .fitness = 9.0, .worth.level = 9.0, .violation = 0.5};
+    const SegmentNode near = {
+        .state = NODE_FINISHED, .fitness = -9.0, .worth.level = -9.0, .violation = 0.1};
+    const SegmentNode nan = {
+        .state = NODE_FINISHED, .fitness = -(double)INFINITY, .worth.level = -(double)INFINITY};
+    const SegmentNode  failed = {.state = NODE_FAILED, .fitness = 5.0, .worth.level = 5.0};
     const SegmentNode *ranked[] = {&better, &good, &near, &far, &nan};
     for (size_t i = 0; i < 5; i++) {
         assert_int_equal(segment_node_compare(ranked[i], ranked[i]), 0);

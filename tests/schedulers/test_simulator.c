@@ -265,6 +265,61 @@ static void a_chain_cut_into_other_segments_shows_the_same(void **state) {
     close_bench(&bench);
 }
 
+/* one chain of two segments of 5 units, 4 of the last values averaged: what schedulers see is the
+ * mean, and it has half of the noise of one value */
+static void objectives_are_reduced_along_the_lineage(void **state) {
+    static const Reduction reductions[] = {{REDUCE_LAST, 1, true},
+                                           {REDUCE_MEAN_LAST, 4, true},
+                                           {REDUCE_MEAN, 1, true},
+                                           {REDUCE_MAX, 1, true}};
+    double                 last[4];
+    (void)state;
+    for (size_t i = 0; i < 4; i++) {
+        Bench           bench;
+        SimulatorReport report;
+        open_bench("schedule", &bench);
+        const SchedulerOps *ops = choose(&bench, "random", 0, 0);
+        bench.study.trials = 1;
+        bench.study.per_trial = 10;
+        bench.study.total = 10;
+        bench.settings.reductions[0] = reductions[i];
+        assert_ok(simulate(&bench, ops, &report));
+        last[i] = report.steps[report.step_count - 1].truth;
+        assert_true(report.steps[report.step_count - 1].objective == last[i]);
+        simulator_report_reset(&report);
+        close_bench(&bench);
+    }
+    /* skill grows: the newest is the largest, and an older mean is smaller */
+    assert_true(last[0] == last[3]);
+    assert_true(last[0] > last[1] && last[1] > last[2] && last[2] > 0.0);
+}
+
+static void a_mean_of_four_has_half_of_the_noise(void **state) {
+    double squares[2] = {0.0, 0.0};
+    (void)state;
+    for (uint64_t seed = 1; seed <= 400; seed++) {
+        for (int wide = 0; wide < 2; wide++) {
+            Bench           bench;
+            SimulatorReport report;
+            open_bench("schedule", &bench);
+            const SchedulerOps *ops = choose(&bench, "random", 0, 0);
+            bench.study.trials = 1;
+            bench.study.per_trial = 5;
+            bench.study.total = 5;
+            bench.settings.noise = 0.2;
+            bench.settings.seed = seed;
+            bench.settings.reductions[0] = (Reduction){REDUCE_MEAN_LAST, (wide == 1) ? 4 : 1, true};
+            assert_ok(simulate(&bench, ops, &report));
+            const double off = report.steps[0].objective - report.steps[0].truth;
+            squares[wide] += off * off / 400.0;
+            simulator_report_reset(&report);
+            close_bench(&bench);
+        }
+    }
+    assert_close(sqrt(squares[0]), 0.2, 0.15, 0.0);
+    assert_close(sqrt(squares[1]), 0.1, 0.15, 0.0);
+}
+
 static void without_memory_nothing_is_left(void **state) {
     Bench bench;
     (void)state;
@@ -385,13 +440,16 @@ static void settings_out_of_range_are_named(void **state) {
         SimulatorSettings settings;
         const char       *text;
     } cases[] = {
-        {{0, 1, 0, 0, 0, 0, false, 0, 1}, "workers is 0; expected 1 or more"},
-        {{-4, 1, 0, 0, 0, 0, false, 0, 1}, "workers is -4; expected 1 or more"},
-        {{1, 0, 0, 0, 0, 0, false, 0, 1}, "seconds per unit is 0; expected a number above 0"},
-        {{1, 1, -1, 0, 0, 0, false, 0, 1}, "spread is -1; expected 0 or more"},
-        {{1, 1, 0, 1.5, 0, 0, false, 0, 1}, "failure rate is 1.5; expected 0 to 1"},
-        {{1, 1, 0, 0, (double)NAN, 0, false, 0, 1}, "noise is nan; expected 0 or more"},
-        {{1, 1, 0, 0, 0, -1, false, 0, 1}, "decide seconds is -1; expected 0 or more"},
+        {{.workers = 0, .seconds_per_unit = 1}, "workers is 0; expected 1 or more"},
+        {{.workers = -4, .seconds_per_unit = 1}, "workers is -4; expected 1 or more"},
+        {{.workers = 1, .seconds_per_unit = 0}, "seconds per unit is 0; expected a number above 0"},
+        {{.workers = 1, .seconds_per_unit = 1, .spread = -1}, "spread is -1; expected 0 or more"},
+        {{.workers = 1, .seconds_per_unit = 1, .failure_rate = 1.5},
+         "failure rate is 1.5; expected 0 to 1"},
+        {{.workers = 1, .seconds_per_unit = 1, .noise = (double)NAN},
+         "noise is nan; expected 0 or more"},
+        {{.workers = 1, .seconds_per_unit = 1, .decide_seconds = -1},
+         "decide seconds is -1; expected 0 or more"},
     };
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -409,6 +467,8 @@ int main(void) {
         cmocka_unit_test(the_clock_of_the_study_is_virtual),
         cmocka_unit_test(every_scheduler_gives_the_same_twice),
         cmocka_unit_test(a_chain_cut_into_other_segments_shows_the_same),
+        cmocka_unit_test(objectives_are_reduced_along_the_lineage),
+        cmocka_unit_test(a_mean_of_four_has_half_of_the_noise),
         cmocka_unit_test(without_memory_nothing_is_left),
         cmocka_unit_test(static_functions_have_their_minimum),
         cmocka_unit_test(no_point_of_mixed_is_below_its_optimum),
