@@ -159,7 +159,8 @@ static const char segments_sql[] =
     " CASE WHEN s.state <> 'finished' AND a.outcome NOT IN ('done', 'preempted')"
     "      THEN coalesce(nullif(a.reason, ''), a.outcome)"
     "      WHEN s.state = 'failed' THEN s.outcome END AS failure,"
-    " t.kind, s.note, s.kept, s.checkpoint_bytes, a.host, a.busy_seconds, NULL AS constraints"
+    " t.kind, s.note, s.kept, s.checkpoint_bytes, a.host, a.busy_seconds, NULL AS constraints,"
+    " s.cost, s.pinned"
     " FROM segment AS s JOIN trial AS t ON t.id = s.trial"
     " LEFT JOIN attempt AS a ON a.segment = s.id AND a.number ="
     "  (SELECT max(number) FROM attempt WHERE segment = s.id AND worker IS NOT NULL)"
@@ -174,7 +175,7 @@ static Status segment_column(Results *results, sqlite3_stmt *statement, int colu
         TRY(results__objective_json(results, sqlite3_column_int64(statement, 0), &value));
     } else if (strcmp(name, "constraints") == 0) {
         TRY(results__constraints_json(results, sqlite3_column_int64(statement, 0), &value));
-    } else if (strcmp(name, "kept") == 0) {
+    } else if (strcmp(name, "kept") == 0 || strcmp(name, "pinned") == 0) {
         value = json_new_bool(sqlite3_column_int64(statement, column) != 0);
     } else {
         value = results__column_json(statement, column);

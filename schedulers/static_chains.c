@@ -164,6 +164,7 @@ Status static_chains_observe(StaticChains *chains, const Event *event) {
         }
     } else if (event->kind == EVENT_BUDGET_CHANGED) {
         chains->setup.total = event->total;
+        chains->setup.trials = (event->trials > 0) ? event->trials : chains->setup.trials;
     }
     return STATUS_OK;
 }

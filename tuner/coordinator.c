@@ -170,7 +170,7 @@ static void show(Coordinator *c, bool now) {
                            .best = (c->best_segment == 0) ? (double)NAN : c->best_objective,
                            .utilization = utilization(c)};
     if (c->phase != PHASE_CONFIRM) {
-        state.total_units = c->study->budget.total;
+        state.total_units = c->budget.total;
     } else {
         state.total_units =
             (c->study->confirm.top + 1) * c->study->confirm.seeds * c->study->confirm.per_trial;

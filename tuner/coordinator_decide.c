@@ -46,9 +46,11 @@ static Status observe_one(Coordinator *c, const Outstanding *outstanding) {
                          .outcome = outstanding->outcome,
                          .objectives = outstanding->objectives,
                          .spreads = outstanding->spreads,
-                         .constraints = outstanding->constraints};
+                         .constraints = outstanding->constraints,
+                         .cost = outstanding->cost};
     if (c->phase == PHASE_TUNE) {
         TRY(results_event_append(c->results, &event));
+        TRY(coordinator__note_event(c, &event));
     }
     return scheduler_observe(c->scheduler, &event);
 }
@@ -187,20 +189,6 @@ static Status apply(Coordinator *c, const Decision *decision) {
     return scheduler_observe(c->scheduler, &event);
 }
 
-/* The wall-clock budget is no decision of the scheduler's: nothing new is decided, what was decided
- * runs to its end, and a run with a larger budget goes on. */
-static void check_wall_clock(Coordinator *c) {
-    const double limit = c->study->budget.wall_clock;
-    if (c->phase != PHASE_TUNE || c->decided_all || limit <= 0.0 ||
-        clock_wall() - c->created_at < limit) {
-        return;
-    }
-    c->decided_all = true;
-    c->clock_ended = true;
-    (void)snprintf(c->reason, sizeof c->reason, "wall-clock budget of %g s used", limit);
-    coordinator__log(c, "info", "%s: nothing new is started", c->reason);
-}
-
 /* a barrier scheduler decides its whole batch; others decide when a slot would stand idle */
 static bool wants_decision(const Coordinator *c) {
     if (c->scheduler == NULL || c->stopping || c->decided_all || c->waiting) {
@@ -211,7 +199,7 @@ static bool wants_decision(const Coordinator *c) {
 }
 
 Status coordinator__decide(Coordinator *c) {
-    check_wall_clock(c);
+    coordinator__check_end(c);
     for (;;) {
         if (!decider_busy(c->decider)) {
             if (!wants_decision(c)) {

@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { NAME_BYTES = 64 };
+enum { WHY_BYTES = 192 };
 
 static bool worth_a_retry(Outcome outcome) {
     switch (outcome) {
@@ -33,84 +33,6 @@ static bool worth_a_retry(Outcome outcome) {
         return false;
     }
     return false;
-}
-
-/* ---- objectives ----------------------------------------------------------------------------- */
-
-/* one number of `found` values, newest first */
-static double reduce(const StudyObjective *objective, const double *values, size_t found) {
-    if (objective->reduce == STUDY_REDUCE_LAST) {
-        return values[0];
-    }
-    double sum = 0.0;
-    double best = values[0];
-    for (size_t i = 0; i < found; i++) {
-        sum += values[i];
-        if (isnan(values[i]) || (objective->maximize ? values[i] > best : values[i] < best)) {
-            best = values[i];
-        }
-    }
-    return (objective->reduce == STUDY_REDUCE_MAX) ? best : sum / (double)found;
-}
-
-static size_t window_of(const Coordinator *c, const StudyObjective *objective) {
-    switch (objective->reduce) {
-    case STUDY_REDUCE_MEAN_LAST:
-        return (size_t)objective->window;
-    case STUDY_REDUCE_LAST:
-        return 1;
-    case STUDY_REDUCE_MEAN:
-    case STUDY_REDUCE_MAX:
-        break;
-    }
-    return c->window_capacity;
-}
-
-static double spread_of(const double *values, size_t own) {
-    double mean = 0.0;
-    double squares = 0.0;
-    if (own < 2) {
-        return (double)NAN;
-    }
-    for (size_t i = 0; i < own; i++) {
-        mean += values[i] / (double)own;
-    }
-    for (size_t i = 0; i < own; i++) {
-        squares += (values[i] - mean) * (values[i] - mean);
-    }
-    return sqrt(squares / (double)(own - 1));
-}
-
-/* fills in the event; its outcome becomes diverged or no_objective where the numbers say so */
-static Status measure(Coordinator *c, int64_t segment, Outstanding *event, char *why, size_t size) {
-    for (size_t i = 0; i < c->study->objective_count; i++) {
-        const StudyObjective *objective = &c->study->objectives[i];
-        size_t                found = 0;
-        size_t                own = 0;
-        TRY(results_lineage_window(c->results, segment, objective->metric, window_of(c, objective),
-                                   c->window, &found, &own));
-        /* a segment shorter than an episode may report none of its own: its line's values stand */
-        if (found == 0) {
-            event->outcome = OUTCOME_NO_OBJECTIVE;
-            (void)snprintf(why, size, "the trainer reported no value of '%s'", objective->metric);
-            return STATUS_OK;
-        }
-        event->objectives[i] = reduce(objective, c->window, found);
-        event->spreads[i] = spread_of(c->window, own);
-        if (isnan(event->objectives[i])) {
-            event->outcome = OUTCOME_DIVERGED;
-            (void)snprintf(why, size, "'%s' is NaN", objective->metric);
-            return STATUS_OK;
-        }
-    }
-    for (size_t i = 0; i < c->study->constraint_count; i++) {
-        size_t found = 0;
-        size_t own = 0;
-        TRY(results_lineage_window(c->results, segment, c->study->constraints[i].metric, 1,
-                                   c->window, &found, &own));
-        event->constraints[i] = (found > 0) ? c->window[0] : (double)NAN;
-    }
-    return STATUS_OK;
 }
 
 /* ---- segments -----------------------------------------------------------------------------------
@@ -166,6 +88,7 @@ static Status fail_segment(Coordinator *c, const Work *work, Outcome outcome, co
     for (size_t i = 0; i < SCHEDULER_MAX_CONSTRAINTS; i++) {
         event.constraints[i] = (double)NAN;
     }
+    TRY(coordinator__note_cost(c, work->id, &event));
     return coordinator__push_event(c, &event);
 }
 
@@ -208,16 +131,6 @@ static Status yield_segment(Coordinator *c, const Work *work, const News *news) 
     return coordinator__queue(c, &next);
 }
 
-bool coordinator__feasible(const Coordinator *c, const double *constraints) {
-    for (size_t i = 0; i < c->study->constraint_count; i++) {
-        const StudyConstraint *bound = &c->study->constraints[i];
-        if (!(constraints[i] >= bound->lower && constraints[i] <= bound->upper)) {
-            return false;
-        }
-    }
-    return true;
-}
-
 /* as report_best() ranks: what keeps the constraints first, then the first objective */
 static Status note_best(Coordinator *c, const Outstanding *event) {
     bool diverged = false;
@@ -247,8 +160,8 @@ static Status note_best(Coordinator *c, const Outstanding *event) {
 static Status finish_segment(Coordinator *c, const Work *work, const News *news) {
     ResultsSegment row = {.point = NULL};
     Outstanding    event = {.kind = EVENT_FINISHED, .id = work->id, .outcome = OUTCOME_DONE};
-    char           why[NAME_BYTES + 128];
-    TRY(measure(c, work->id, &event, why, sizeof why));
+    char           why[WHY_BYTES];
+    TRY(coordinator__measure(c, work->id, &event, why, sizeof why));
     if (event.outcome != OUTCOME_DONE) {
         return fail_segment(c, work, event.outcome, why);
     }
@@ -257,6 +170,7 @@ static Status finish_segment(Coordinator *c, const Work *work, const News *news)
                                event.constraints,
                                news->checkpoint_kept ? news->checkpoint_bytes : 0,
                                news->checkpoint_checksum, news->busy_seconds));
+    TRY(coordinator__note_cost(c, work->id, &event));
     if (row.partial_attempt > 0) {
         TRY(coordinator__doom(c, work->id, row.partial_attempt));
     }
@@ -336,7 +250,8 @@ static Status finish_evaluation(Coordinator *c, const Work *work, const News *ne
                            outcome_name(news->outcome));
         }
     }
-    Outstanding event = {.kind = EVENT_EVALUATED, .id = work->id, .outcome = news->outcome};
+    Outstanding event = {
+        .kind = EVENT_EVALUATED, .id = work->id, .outcome = news->outcome, .cost = (double)NAN};
     memcpy(event.objectives, objectives, sizeof event.objectives);
     for (size_t i = 0; i < SCHEDULER_MAX_OBJECTIVES; i++) {
         event.spreads[i] = (double)NAN;

@@ -4,6 +4,8 @@
  * coordinator_open.c    creating, checking and resuming a study
  * coordinator_phases.c  confirmation and evaluation
  * coordinator_news.c    what workers say: metrics, finished work, failures
+ * coordinator_budget.c  what ends tuning early; budgets that change
+ * coordinator_measure.c what a finished segment is worth and cost
  * coordinator_decide.c  events to the scheduler, decisions into rows
  * coordinator_send.c    which work goes to which slot
  * coordinator_collect.c which checkpoints may go
@@ -18,6 +20,7 @@
 #include "tuner/coordinator.h"
 #include "tuner/decider.h"
 #include "tuner/progress.h"
+#include "tuner/stop_rule.h"
 #include "workers/crew.h"
 
 typedef enum WorkKind {
@@ -63,6 +66,7 @@ typedef struct Outstanding {
     double    objectives[SCHEDULER_MAX_OBJECTIVES];
     double    spreads[SCHEDULER_MAX_OBJECTIVES];
     double    constraints[SCHEDULER_MAX_CONSTRAINTS];
+    double    cost; /* NaN if it is not known */
 } Outstanding;
 
 /** A finished segment whose checkpoint is on disk. */
@@ -91,14 +95,15 @@ typedef struct Coordinator {
     Scheduler              *scheduler; /* of the phase; NULL while evaluating */
     Progress                progress;
 
-    Phase   phase;
-    bool    decided_all;   /* the phase's scheduler said done */
-    bool    failed;        /* ... because the study failed */
-    char    reason[256];   /* why the study ended */
-    bool    waiting;       /* the scheduler waits for the next event */
-    int64_t undecided;     /* decided work of this phase without an observed result */
-    double  created_at;    /* of the study, s since 1970 */
-    int64_t frozen_trials; /* budget.trials when the study was created */
+    Phase         phase;
+    bool          decided_all; /* the phase's scheduler said done */
+    bool          failed;      /* ... because the study failed */
+    char          reason[256]; /* why the study ended */
+    bool          waiting;     /* the scheduler waits for the next event */
+    int64_t       undecided;   /* decided work of this phase without an observed result */
+    double        created_at;  /* of the study, s since 1970 */
+    ResultsBudget budget;      /* that holds now, with what users changed */
+    StopRule      stop_rule;   /* of the tuning phase */
 
     WorkQueue    queue;
     Slot        *slots;
@@ -163,10 +168,26 @@ Status coordinator__restore_evaluation(void *context, const ResultsEvaluation *r
 Status coordinator__enter_confirm(Coordinator *c) MUST_USE;
 Status coordinator__enter_evaluate(Coordinator *c) MUST_USE;
 
+/* coordinator_budget.c */
+/* what an event of the log means for the end of tuning; on replay too */
+Status coordinator__note_event(Coordinator *c, const Event *event) MUST_USE;
+void   coordinator__check_end(Coordinator *c);
+/* "<what> any more: ..." unless tuning may still go on */
+Status coordinator__refuse_after_confirmation(Coordinator *c, const char *what) MUST_USE;
+/* an event of a user's: into the log, to the scheduler */
+Status coordinator__apply_event(Coordinator *c, const Event *event) MUST_USE;
+Status coordinator__set_budget(Coordinator *c, const ResultsBudget *to) MUST_USE;
+Status coordinator__restore_budget(Coordinator *c) MUST_USE;
+
+/* coordinator_measure.c */
+/* fills in the event; its outcome becomes diverged or no_objective where the numbers say so */
+Status coordinator__measure(Coordinator *c, int64_t segment, Outstanding *event, char *why,
+                            size_t size) MUST_USE;
+Status coordinator__note_cost(Coordinator *c, int64_t segment, Outstanding *event) MUST_USE;
+bool   coordinator__feasible(const Coordinator *c, const double *constraints);
+
 /* coordinator_news.c */
 Status coordinator__take(Coordinator *c, const News *news) MUST_USE;
-
-bool coordinator__feasible(const Coordinator *c, const double *constraints);
 
 /* coordinator_decide.c */
 Status coordinator__push_event(Coordinator *c, const Outstanding *event) MUST_USE;
