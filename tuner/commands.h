@@ -15,6 +15,12 @@ Status command_show(int argc, char **argv, Buffer *out) MUST_USE;
 Status command_best(int argc, char **argv, Buffer *out) MUST_USE;
 /** `mbtune export DIR --what schedule` */
 Status command_export(int argc, char **argv, Buffer *out) MUST_USE;
+/** `mbtune enqueue DIR values.json` */
+Status command_enqueue(int argc, char **argv, Buffer *out) MUST_USE;
+/** `mbtune stop DIR [--trial N]` */
+Status command_stop(int argc, char **argv, Buffer *out) MUST_USE;
+/** `mbtune pin DIR --segment N [--unpin]` */
+Status command_pin(int argc, char **argv, Buffer *out) MUST_USE;
 /** `mbtune version` */
 Status command_version(int argc, char **argv, Buffer *out) MUST_USE;
 

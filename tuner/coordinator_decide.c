@@ -82,10 +82,11 @@ Status coordinator__observe(Coordinator *c) {
 /* ---- decisions into rows ------------------------------------------------------------------------
  */
 
-static Status insert_trial(Coordinator *c, const Decision *decision, bool *is_new) {
-    ResultsTrial trial;
+static Status insert_trial(Coordinator *c, const Decision *decision, bool *is_new, bool *stopped) {
+    ResultsTrial trial = {.stopped = false};
     *is_new = false;
     const Status status = results_trial_read(c->results, decision->trial, &trial);
+    *stopped = status == STATUS_OK && trial.stopped;
     if (status != STATUS_ERR_UNKNOWN_NAME) {
         return status;
     }
@@ -133,7 +134,8 @@ static void log_branch(Coordinator *c, const Decision *decision) {
 
 static Status apply_run(Coordinator *c, const Decision *decision) {
     bool new_trial = false;
-    TRY(insert_trial(c, decision, &new_trial));
+    bool stopped = false;
+    TRY(insert_trial(c, decision, &new_trial, &stopped));
     ResultsSegment row = {.id = decision->id,
                           .parent = decision->parent,
                           .trial = decision->trial,
@@ -147,6 +149,9 @@ static Status apply_run(Coordinator *c, const Decision *decision) {
     TRY(results_segment_insert(c->results, &row));
     log_branch(c, decision);
     c->undecided++;
+    if (stopped) {
+        return coordinator__cancel_segment(c, decision->id);
+    }
     const Work work = {.kind = WORK_SEGMENT, .id = decision->id, .needs = decision->parent};
     return coordinator__queue(c, &work);
 }

@@ -66,9 +66,35 @@ static Status refuse_dead_trainer(Coordinator *c, const Work *work, Outcome outc
          reason, c->folder->path);
 }
 
+static Status push_failure(Coordinator *c, int64_t segment, Outcome outcome) {
+    Outstanding event = {.kind = EVENT_FINISHED, .id = segment, .outcome = outcome};
+    for (size_t i = 0; i < SCHEDULER_MAX_OBJECTIVES; i++) {
+        event.objectives[i] = (double)NAN;
+        event.spreads[i] = (double)NAN;
+    }
+    for (size_t i = 0; i < SCHEDULER_MAX_CONSTRAINTS; i++) {
+        event.constraints[i] = (double)NAN;
+    }
+    TRY(coordinator__note_cost(c, segment, &event));
+    return coordinator__push_event(c, &event);
+}
+
+/* what a user stopped is not tried again */
+static Status judge_failure(Coordinator *c, const Work *work, Outcome *outcome, bool *again) {
+    bool stopped = false;
+    *again = is_tried_again(c, work, *outcome);
+    TRY(coordinator__is_stopped(c, work->id, &stopped));
+    if (stopped && *again) {
+        *again = false;
+        *outcome = OUTCOME_CANCELLED;
+    }
+    return STATUS_OK;
+}
+
 static Status fail_segment(Coordinator *c, const Work *work, Outcome outcome, const char *reason) {
-    const bool again = is_tried_again(c, work, outcome);
-    if (!again && !c->trainer_heard && c->best_segment == 0) {
+    bool again = false;
+    TRY(judge_failure(c, work, &outcome, &again));
+    if (!again && outcome != OUTCOME_CANCELLED && !c->trainer_heard && c->best_segment == 0) {
         return refuse_dead_trainer(c, work, outcome, reason);
     }
     TRY(results_attempt_fail(c->results, work->id, work->attempt, outcome, reason, again));
@@ -80,16 +106,12 @@ static Status fail_segment(Coordinator *c, const Work *work, Outcome outcome, co
     if (again) {
         return queue_again(c, work, outcome);
     }
-    Outstanding event = {.kind = EVENT_FINISHED, .id = work->id, .outcome = outcome};
-    for (size_t i = 0; i < SCHEDULER_MAX_OBJECTIVES; i++) {
-        event.objectives[i] = (double)NAN;
-        event.spreads[i] = (double)NAN;
-    }
-    for (size_t i = 0; i < SCHEDULER_MAX_CONSTRAINTS; i++) {
-        event.constraints[i] = (double)NAN;
-    }
-    TRY(coordinator__note_cost(c, work->id, &event));
-    return coordinator__push_event(c, &event);
+    return push_failure(c, work->id, outcome);
+}
+
+Status coordinator__cancel_segment(Coordinator *c, int64_t segment) {
+    TRY(results_attempt_fail(c->results, segment, 0, OUTCOME_CANCELLED, "", false));
+    return push_failure(c, segment, OUTCOME_CANCELLED);
 }
 
 /* the checkpoint that an order was to start from is gone or damaged: the order goes back, and the
@@ -180,7 +202,8 @@ static Status finish_segment(Coordinator *c, const Work *work, const News *news)
                            .end = row.end,
                            .attempt = work->attempt,
                            .bytes = news->checkpoint_bytes,
-                           .objective = event.objectives[0]};
+                           .objective = event.objectives[0],
+                           .pinned = row.pinned};
         TRY(coordinator__keep(c, &kept));
     } else if (row.end < c->study->budget.per_trial) {
         (void)snprintf(c->reason, sizeof c->reason,
@@ -221,7 +244,9 @@ static Status finish_recompute(Coordinator *c, const Work *work, const News *new
                        .end = row.end,
                        .attempt = work->attempt,
                        .bytes = news->checkpoint_bytes,
-                       .objective = row.objective[0]};
+                       .objective = row.objective[0],
+                       .pinned = row.pinned};
+    c->collect = true; /* what it started from may go */
     return coordinator__keep(c, &kept);
 }
 

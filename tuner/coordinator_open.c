@@ -1,5 +1,6 @@
 /* Creating a study, or going on with one. Resuming replays the log through observe() and never asks
  * decide(): what was decided stays decided; what was queued or running runs again. */
+#include "core/clock.h"
 #include "core/file.h"
 #include "core/linalg.h"
 #include "results/report.h"
@@ -194,8 +195,11 @@ static Status restore_kept(void *context, const ResultsSegment *row) {
     if (!row->kept || row->state != SEGMENT_FINISHED) {
         return STATUS_OK;
     }
-    const Kept kept = {
-        .id = row->id, .trial = row->trial, .end = row->end, .attempt = row->attempt};
+    const Kept kept = {.id = row->id,
+                       .trial = row->trial,
+                       .end = row->end,
+                       .attempt = row->attempt,
+                       .pinned = row->pinned};
     return coordinator__keep(c, &kept);
 }
 
@@ -259,6 +263,8 @@ static Status resume_study(Coordinator *c) {
     TRY(results_segments_visit(c->results, coordinator__restore_segment, c));
     TRY(results_evaluations_visit(c->results, coordinator__restore_evaluation, c));
     TRY(results_unlogged_visit(c->results, collect_unlogged, c));
+    TRY(coordinator__drop_stopped(c));
+    TRY(results_segments_visit(c->results, coordinator__want_pinned, c));
     TRY(coordinator__restore_budget(c));
     coordinator__log(c, "info", "resuming: %" PRId64 " decisions, %zu segments to run",
                      scheduler_decisions(c->scheduler), c->queue.count);
@@ -315,6 +321,8 @@ Status coordinator__open(Coordinator *c) {
     TRY(scheduler_create(c->study->scheduler, &c->scheduler_setup, c->study->scheduler_values,
                          &c->scheduler));
     c->begun = c->setup->evaluate_episodes == 0;
+    c->opened_at = clock_wall();
+    TRY(coordinator__tidy_requests(c));
     c->collect = true;
     if (exists) {
         return resume_study(c);

@@ -5,6 +5,7 @@
  * coordinator_phases.c  confirmation and evaluation
  * coordinator_news.c    what workers say: metrics, finished work, failures
  * coordinator_budget.c  what ends tuning early; budgets that change
+ * coordinator_requests.c commands of users
  * coordinator_measure.c what a finished segment is worth and cost
  * coordinator_decide.c  events to the scheduler, decisions into rows
  * coordinator_send.c    which work goes to which slot
@@ -77,6 +78,7 @@ typedef struct Kept {
     int64_t  attempt;
     uint64_t bytes;
     double   objective; /* the first one */
+    bool     pinned;    /* by a user */
 } Kept;
 
 /* Confirmation numbers its segments and trials from here on, so that tuning may go on after it. */
@@ -135,6 +137,9 @@ typedef struct Coordinator {
     bool   stopping;
     double stop_deadline;
     int    stop_signals;
+    bool   user_stopped; /* by a request */
+    double opened_at;    /* s since 1970: what asks a run to stop must be younger */
+    double requests_at;  /* s, monotonic: when requests/ is looked at next */
 
     double   *point;           /* (space_count) scratch */
     double   *window;          /* values along a lineage */
@@ -189,6 +194,19 @@ bool   coordinator__feasible(const Coordinator *c, const double *constraints);
 /* coordinator_news.c */
 Status coordinator__take(Coordinator *c, const News *news) MUST_USE;
 
+/* ends a queued segment as cancelled, for good */
+Status coordinator__cancel_segment(Coordinator *c, int64_t segment) MUST_USE;
+
+/* coordinator_requests.c */
+/* applies what lies in requests/, at most every quarter of a second unless `now` */
+Status coordinator__serve_requests(Coordinator *c, bool now) MUST_USE;
+Status coordinator__tidy_requests(Coordinator *c) MUST_USE;
+/* does the segment belong to a trial that a user stopped? */
+Status coordinator__is_stopped(Coordinator *c, int64_t segment, bool *stopped) MUST_USE;
+Status coordinator__drop_stopped(Coordinator *c) MUST_USE;
+/* visitor: a pinned checkpoint that is gone is computed again */
+Status coordinator__want_pinned(void *context, const ResultsSegment *row) MUST_USE;
+
 /* coordinator_decide.c */
 Status coordinator__push_event(Coordinator *c, const Outstanding *event) MUST_USE;
 Status coordinator__observe(Coordinator *c) MUST_USE;
@@ -196,6 +214,8 @@ Status coordinator__decide(Coordinator *c) MUST_USE;
 
 /* coordinator_send.c */
 Status coordinator__queue(Coordinator *c, const Work *work) MUST_USE;
+/* takes the work at `index` out of the queue */
+Work coordinator__unqueue(Coordinator *c, size_t index);
 /* chooses work for free slots and records the attempts; coordinator__send() sends after the commit
  */
 Status coordinator__assign(Coordinator *c) MUST_USE;
@@ -204,6 +224,7 @@ size_t coordinator__free_slots(const Coordinator *c);
 
 /* coordinator_collect.c */
 Status coordinator__keep(Coordinator *c, const Kept *kept) MUST_USE;
+void   coordinator__pin(Coordinator *c, int64_t segment, bool pinned);
 void   coordinator__forget(Coordinator *c, int64_t segment);
 Status coordinator__set_leaf(Coordinator *c, int64_t trial, int64_t segment) MUST_USE;
 /* the file of an attempt goes after the next commit */

@@ -9,6 +9,10 @@
 static const Command commands[] = {
     {"validate", "check a study file and estimate what it costs", command_validate, NULL},
     {"run", "run a study, or go on with it where it stopped", NULL, command_run},
+    {"extend", "give a study another budget and go on with it", NULL, command_extend},
+    {"enqueue", "have a study try points of yours", command_enqueue, NULL},
+    {"stop", "stop a running study, or one of its trials", command_stop, NULL},
+    {"pin", "keep the checkpoint of a segment for good", command_pin, NULL},
     {"show", "show the state, segments or trials of a study", command_show, NULL},
     {"best", "show the best agent of a study and its schedule", command_best, NULL},
     {"export", "write the best schedule to a file", command_export, NULL},
