@@ -184,7 +184,7 @@ static void points_of_a_user_are_checked_and_tried(void **state) {
     Run   beside;
     char  path[SCENE_PATH_BYTES];
     scene_make(&scene, sampler, "", 0.02);
-    start_until(&scene, "1", 2, "4");
+    start_until(&scene, "1", 2, "8");
     assert_int_equal(command(&scene, &beside, "enqueue",
                              values_file(&scene, "[{\"x\": 0.25}, {\"x\": 2.0}]", path), NULL,
                              NULL),
@@ -208,7 +208,7 @@ static void points_of_a_user_are_checked_and_tried(void **state) {
                              values_file(&scene, "{\"x\": 0.125}", path), NULL, NULL),
                      0);
     assert_contains(beside.text, "waits for its next run");
-    assert_int_equal(command(&scene, &beside, "extend", "--set", "budget.total=60", NULL), 0);
+    assert_int_equal(command(&scene, &beside, "extend", "--set", "budget.total=108", NULL), 0);
     assert_int_equal(enqueued_trials(&scene), 3);
     assert_reason(&scene, "done", "%");
     scene_remove(&scene);
