@@ -161,6 +161,12 @@ Status results_segments_visit(Results *results,
     return status;
 }
 
+Status results_running_next(Results *results, int64_t after, int64_t *segment) {
+    return results__integer(results,
+                            "SELECT min(id) FROM segment WHERE id > ? AND state = 'running'", 0,
+                            segment, "i", after);
+}
+
 Status results_trial_read(Results *results, int64_t id, ResultsTrial *out) {
     sqlite3_stmt *statement = NULL;
     bool          row = false;

@@ -216,6 +216,8 @@ Status results_segment_read(Results *results, const Space *space, int64_t id,
 Status results_segments_visit(Results *results,
                               Status (*visit)(void *context, const ResultsSegment *segment),
                               void *context) MUST_USE;
+/** The first running segment behind `after` (0 = from the start) in order of id; 0 if none. */
+Status results_running_next(Results *results, int64_t after, int64_t *segment) MUST_USE;
 Status results_trial_read(Results *results, int64_t id, ResultsTrial *out) MUST_USE;
 Status results_evaluations_visit(Results *results,
                                  Status (*visit)(void *context, const ResultsEvaluation *row),

@@ -176,7 +176,9 @@ static void put_counts(const Study *study, const StudyCost *cost, Buffer *out) {
 
     buffer_printf(out, "study '%s' is good\n", study->name);
     buffer_printf(out, "  trains        %s%s%s\n",
-                  study->agent == NULL ? study->command[0] : study->agent->name,
+                  study->manual          ? "by hand (mbtune ask, mbtune tell)"
+                  : study->agent == NULL ? study->command[0]
+                                         : study->agent->name,
                   study->environment_name[0] == '\0' ? "" : " on ", study->environment_name);
     buffer_printf(out, "  tunes         %zu hyperparameters, %zu of them while training\n",
                   space_count(study->space), space_dynamic_count(study->space));

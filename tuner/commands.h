@@ -21,6 +21,10 @@ Status command_enqueue(int argc, char **argv, Buffer *out) MUST_USE;
 Status command_stop(int argc, char **argv, Buffer *out) MUST_USE;
 /** `mbtune pin DIR --segment N [--unpin]` */
 Status command_pin(int argc, char **argv, Buffer *out) MUST_USE;
+/** `mbtune ask DIR [-n K] [--open]` */
+Status command_ask(int argc, char **argv, Buffer *out) MUST_USE;
+/** `mbtune tell DIR --segment N VALUE | METRIC=VALUE ... | --failed REASON` */
+Status command_tell(int argc, char **argv, Buffer *out) MUST_USE;
 /** `mbtune version` */
 Status command_version(int argc, char **argv, Buffer *out) MUST_USE;
 

@@ -249,7 +249,7 @@ static bool phase_is_over(const Coordinator *c) {
            busy_slots(c) == 0;
 }
 
-static Status next_phase(Coordinator *c) {
+Status coordinator__next_phase(Coordinator *c) {
     /* a failed study ends as soon as nothing runs any more */
     if (c->failed) {
         if (busy_slots(c) == 0) {
@@ -322,7 +322,7 @@ static Status turn(Coordinator *c) {
         TRY(coordinator__send(c));
         coordinator__sweep(c);
     }
-    TRY(next_phase(c));
+    TRY(coordinator__next_phase(c));
     TRY(check_crew(c));
     show(c, false);
     if (!any && !c->urgent) {
@@ -453,7 +453,7 @@ static Status conclude(Coordinator *c, int exit_status) {
     return STATUS_OK;
 }
 
-static void destroy(Coordinator *c) {
+void coordinator__destroy(Coordinator *c) {
     decider_destroy(c->decider);
     scheduler_destroy(c->scheduler);
     crew_destroy(c->crew);
@@ -513,7 +513,7 @@ Status coordinator_run(const CoordinatorSetup *setup, MPI_Comm comm, int *exit_s
         say_how_to_resume(c.folder);
     }
     (void)fflush(stdout);
-    destroy(&c);
+    coordinator__destroy(&c);
     return (status == STATUS_OK || status == STATUS_ERR_INTERRUPTED) ? STATUS_OK
                                                                      : raise_again(&error);
 }

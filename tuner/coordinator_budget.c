@@ -9,6 +9,7 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 /* ---- ends ----------------------------------------------------------------------------------- */
 
@@ -124,6 +125,12 @@ Status coordinator__set_budget(Coordinator *c, const ResultsBudget *to) {
     return STATUS_OK;
 }
 
+/* the file in the study folder, which nobody edits: it says what the study began with, no more */
+static bool is_frozen_file(const Coordinator *c, const ResultsBudget *says) {
+    return strcmp(c->study->path, c->folder->study_file) == 0 && says->total == c->frozen.total &&
+           says->trials == c->frozen.trials && says->wall_clock == c->frozen.wall_clock;
+}
+
 /* what this run's file says otherwise than the last run's did */
 Status coordinator__restore_budget(Coordinator *c) {
     const StudyBudget  *file = &c->study->budget;
@@ -134,6 +141,9 @@ Status coordinator__restore_budget(Coordinator *c) {
     TRY(results_budget_read(c->results, RESULTS_BUDGET_SAID, &said));
     TRY(results_budget_read(c->results, RESULTS_BUDGET_NOW, &now));
     c->budget = now;
+    if (is_frozen_file(c, &says)) {
+        return STATUS_OK;
+    }
     now.total = (says.total != said.total) ? says.total : now.total;
     now.trials = (says.trials != said.trials) ? says.trials : now.trials;
     now.wall_clock = (says.wall_clock != said.wall_clock) ? says.wall_clock : now.wall_clock;

@@ -150,13 +150,18 @@ static Status apply_run(Coordinator *c, const Decision *decision) {
     log_branch(c, decision);
     c->undecided++;
     if (stopped) {
-        return coordinator__cancel_segment(c, decision->id);
+        return coordinator__fail_segment(c, decision->id, 0, OUTCOME_CANCELLED, "");
     }
     const Work work = {.kind = WORK_SEGMENT, .id = decision->id, .needs = decision->parent};
     return coordinator__queue(c, &work);
 }
 
 static Status apply_evaluate(Coordinator *c, const Decision *decision) {
+    if (c->study->manual) {
+        FAIL(STATUS_ERR_STATE,
+             "scheduler '%s' asks for an evaluation, which a manual study cannot do",
+             c->study->scheduler->name);
+    }
     const ResultsEvaluation row = {
         .id = decision->id,
         .segment = decision->parent,

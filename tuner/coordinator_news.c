@@ -109,9 +109,10 @@ static Status fail_segment(Coordinator *c, const Work *work, Outcome outcome, co
     return push_failure(c, work->id, outcome);
 }
 
-Status coordinator__cancel_segment(Coordinator *c, int64_t segment) {
-    TRY(results_attempt_fail(c->results, segment, 0, OUTCOME_CANCELLED, "", false));
-    return push_failure(c, segment, OUTCOME_CANCELLED);
+Status coordinator__fail_segment(Coordinator *c, int64_t segment, int64_t attempt, Outcome outcome,
+                                 const char *reason) {
+    TRY(results_attempt_fail(c->results, segment, attempt, outcome, reason, false));
+    return push_failure(c, segment, outcome);
 }
 
 /* the checkpoint that an order was to start from is gone or damaged: the order goes back, and the
@@ -179,7 +180,7 @@ static Status note_best(Coordinator *c, const Outstanding *event) {
     return STATUS_OK;
 }
 
-static Status finish_segment(Coordinator *c, const Work *work, const News *news) {
+Status coordinator__finish_segment(Coordinator *c, const Work *work, const News *news) {
     ResultsSegment row = {.point = NULL};
     Outstanding    event = {.kind = EVENT_FINISHED, .id = work->id, .outcome = OUTCOME_DONE};
     char           why[WHY_BYTES];
@@ -205,7 +206,7 @@ static Status finish_segment(Coordinator *c, const Work *work, const News *news)
                            .objective = event.objectives[0],
                            .pinned = row.pinned};
         TRY(coordinator__keep(c, &kept));
-    } else if (row.end < c->study->budget.per_trial) {
+    } else if (row.end < c->study->budget.per_trial && !c->study->manual) {
         (void)snprintf(c->reason, sizeof c->reason,
                        "the trainer writes no checkpoints, so its trials cannot be cut into "
                        "segments: set budget.segment to budget.per_trial and use a scheduler that "
@@ -323,7 +324,7 @@ static Status take_finished(Coordinator *c, const News *news) {
         return finish_evaluation(c, &work, news);
     }
     if (news->outcome == OUTCOME_DONE) {
-        return finish_segment(c, &work, news);
+        return coordinator__finish_segment(c, &work, news);
     }
     if (news->outcome == OUTCOME_PREEMPTED) {
         return yield_segment(c, &work, news);

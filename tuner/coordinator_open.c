@@ -123,6 +123,9 @@ static Status refuse_another_study(Coordinator *c) {
         const Json *budget = json_get(frozen, "budget");
         c->scheduler_setup.total = json_integer(json_get(budget, "total"));
         c->scheduler_setup.trials = json_integer(json_get(budget, "trials"));
+        c->frozen = (ResultsBudget){.total = c->scheduler_setup.total,
+                                    .trials = c->scheduler_setup.trials,
+                                    .wall_clock = json_number(json_get(budget, "wall_clock"))};
     }
     json_release(frozen);
     json_release(now);
@@ -174,7 +177,8 @@ Status coordinator__restore_segment(void *context, const ResultsSegment *row) {
                            .needs = partial ? 0 : row->parent,
                            .partial = partial};
         c->undecided++;
-        return coordinator__queue(c, &work);
+        const bool handed_out = c->study->manual && row->state == SEGMENT_RUNNING;
+        return handed_out ? STATUS_OK : coordinator__queue(c, &work);
     }
     if (row->state == SEGMENT_FINISHED) {
         TRY(coordinator__set_leaf(c, row->trial, row->id));
@@ -248,7 +252,9 @@ Status coordinator__restore_best(Coordinator *c) {
 static Status resume_study(Coordinator *c) {
     int64_t requeued = 0;
     TRY(results_begin(c->results));
-    TRY(results_reconcile(c->results, &requeued));
+    if (!c->study->manual) { /* there nothing dies with the program */
+        TRY(results_reconcile(c->results, &requeued));
+    }
     if (c->begun) {
         TRY(results_study_set(c->results, "running", ""));
     }
@@ -266,6 +272,9 @@ static Status resume_study(Coordinator *c) {
     TRY(coordinator__drop_stopped(c));
     TRY(results_segments_visit(c->results, coordinator__want_pinned, c));
     TRY(coordinator__restore_budget(c));
+    if (c->study->manual) {
+        return STATUS_OK; /* every ask and tell resumes */
+    }
     coordinator__log(c, "info", "resuming: %" PRId64 " decisions, %zu segments to run",
                      scheduler_decisions(c->scheduler), c->queue.count);
     return STATUS_OK;
@@ -316,7 +325,7 @@ Status coordinator__open(Coordinator *c) {
         FAIL(STATUS_ERR_STATE, "'%s' holds no study to evaluate", c->folder->path);
     }
     TRY(study_folder_make(c->folder));
-    TRY(study_folder_lock(c->folder));
+    TRY(study_folder_lock(c->folder, c->setup->lock_seconds));
     TRY(exists ? open_study(c) : create_study(c));
     TRY(scheduler_create(c->study->scheduler, &c->scheduler_setup, c->study->scheduler_values,
                          &c->scheduler));

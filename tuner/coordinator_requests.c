@@ -98,7 +98,7 @@ static Status cancel_queued(Coordinator *c, size_t index) {
         TRY(coordinator__doom(c, work.id, row.partial_attempt));
     }
     (void)coordinator__unqueue(c, index);
-    return coordinator__cancel_segment(c, work.id);
+    return coordinator__fail_segment(c, work.id, 0, OUTCOME_CANCELLED, "");
 }
 
 Status coordinator__is_stopped(Coordinator *c, int64_t segment, bool *stopped) {
@@ -124,7 +124,26 @@ Status coordinator__drop_stopped(Coordinator *c) {
     return STATUS_OK;
 }
 
+/* manual studies: what a person was asked to train */
+static Status cancel_handed_out(Coordinator *c, int64_t trial) {
+    int64_t segment = 0;
+    for (;;) {
+        ResultsSegment row = {.point = NULL};
+        TRY(results_running_next(c->results, segment, &segment));
+        if (segment == 0) {
+            return STATUS_OK;
+        }
+        TRY(results_segment_read(c->results, NULL, segment, &row));
+        if (row.trial == trial) {
+            TRY(coordinator__fail_segment(c, segment, row.attempt, OUTCOME_CANCELLED, ""));
+        }
+    }
+}
+
 static Status cancel_running(Coordinator *c, int64_t trial) {
+    if (c->study->manual) {
+        return cancel_handed_out(c, trial);
+    }
     for (size_t i = 0; i < c->slot_count; i++) {
         const Slot    *slot = &c->slots[i];
         ResultsSegment row = {.point = NULL};
@@ -166,7 +185,7 @@ static Status serve_stop(Coordinator *c, const char *name, const Json *body, Buf
         TRY(json_need_integer(body, "trial", &trial));
         return serve_stop_trial(c, trial, answer);
     }
-    if (study_request_time(name) < c->opened_at || c->crew == NULL) {
+    if (study_request_time(name) < c->opened_at || c->study->manual) {
         FAIL(STATUS_ERR_STATE, "the run that was to stop had ended already");
     }
     c->user_stopped = true; /* the loop's next turn stops what runs */
@@ -192,9 +211,9 @@ static Status serve_pin(Coordinator *c, const Json *body, Buffer *answer) {
     TRY(json_need_integer(body, "segment", &id));
     const bool pinned = !json_bool(json_get(body, "unpin"));
     TRY(results_segment_read(c->results, NULL, id, &row));
-    if (pinned && (row.state == SEGMENT_FAILED || !c->study->can_branch)) {
+    if (pinned && (row.state == SEGMENT_FAILED || !c->study->can_branch || c->study->manual)) {
         FAIL(STATUS_ERR_STATE, "segment %" PRId64 " leaves no checkpoint: %s", id,
-             c->study->can_branch ? "it failed" : "the trainer writes none");
+             (row.state == SEGMENT_FAILED) ? "it failed" : "the trainer writes none");
     }
     TRY(coordinator__begin(c));
     TRY(results_segment_pin(c->results, id, pinned));

@@ -38,7 +38,7 @@ Work coordinator__unqueue(Coordinator *c, size_t index) {
 }
 
 size_t coordinator__free_slots(const Coordinator *c) {
-    size_t count = 0;
+    size_t count = c->wanted; /* a person is a slot for as much as they ask for */
     for (size_t i = 0; i < c->slot_count; i++) {
         count += (c->slots[i].usable && !c->slots[i].busy) ? 1 : 0;
     }

@@ -105,6 +105,7 @@ typedef struct Coordinator {
     int64_t       undecided;   /* decided work of this phase without an observed result */
     double        created_at;  /* of the study, s since 1970 */
     ResultsBudget budget;      /* that holds now, with what users changed */
+    ResultsBudget frozen;      /* of the study file that the folder was made with */
     StopRule      stop_rule;   /* of the tuning phase */
 
     WorkQueue    queue;
@@ -137,6 +138,7 @@ typedef struct Coordinator {
     bool   stopping;
     double stop_deadline;
     int    stop_signals;
+    size_t wanted;       /* manual: segments that are asked for */
     bool   user_stopped; /* by a request */
     double opened_at;    /* s since 1970: what asks a run to stop must be younger */
     double requests_at;  /* s, monotonic: when requests/ is looked at next */
@@ -156,6 +158,8 @@ typedef struct Coordinator {
 } Coordinator;
 
 /* coordinator.c */
+Status coordinator__next_phase(Coordinator *c) MUST_USE;
+void   coordinator__destroy(Coordinator *c);
 Status coordinator__begin(Coordinator *c) MUST_USE; /* opens the transaction if none is open */
 void coordinator__log(Coordinator *c, const char *level, const char *format, ...) PRINTF_LIKE(3, 4);
 
@@ -194,8 +198,11 @@ bool   coordinator__feasible(const Coordinator *c, const double *constraints);
 /* coordinator_news.c */
 Status coordinator__take(Coordinator *c, const News *news) MUST_USE;
 
-/* ends a queued segment as cancelled, for good */
-Status coordinator__cancel_segment(Coordinator *c, int64_t segment) MUST_USE;
+/* ends a segment for good; attempt 0: it is queued */
+Status coordinator__fail_segment(Coordinator *c, int64_t segment, int64_t attempt, Outcome outcome,
+                                 const char *reason) MUST_USE;
+/* ends it well */
+Status coordinator__finish_segment(Coordinator *c, const Work *work, const News *news) MUST_USE;
 
 /* coordinator_requests.c */
 /* applies what lies in requests/, at most every quarter of a second unless `now` */

@@ -13,6 +13,8 @@ static const Command commands[] = {
     {"enqueue", "have a study try points of yours", command_enqueue, NULL},
     {"stop", "stop a running study, or one of its trials", command_stop, NULL},
     {"pin", "keep the checkpoint of a segment for good", command_pin, NULL},
+    {"ask", "hand out what to train next, where a person trains", command_ask, NULL},
+    {"tell", "take the result of what was handed out", command_tell, NULL},
     {"show", "show the state, segments or trials of a study", command_show, NULL},
     {"best", "show the best agent of a study and its schedule", command_best, NULL},
     {"export", "write the best schedule to a file", command_export, NULL},

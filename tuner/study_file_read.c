@@ -234,6 +234,9 @@ static Status read_evaluate(const Node *node, Study *study) {
     if (node == NULL) {
         return STATUS_OK;
     }
+    if (study->manual) {
+        return node_fail(node, "'evaluate' is for trainers that are programs; here you train");
+    }
     study->evaluate = (StudyEvaluate){.top = 1, .episodes = 10};
     TRY(study__mapping(node, "evaluate", "{top: 1, episodes: 10}"));
     TRY(node_known_keys(node, "evaluate", keys));
@@ -347,6 +350,9 @@ Status study__judge(Study *study) {
     Buffer reasons;
 
     buffer_init(&reasons, REASONS_BYTES);
+    if (study->manual) {
+        because(&reasons, "a person trains", "");
+    }
     if (study->budget.wall_clock > 0.0) {
         because(&reasons, "the budget has a wall_clock limit", "");
     }

@@ -36,7 +36,9 @@ void study_setup(const Study *study, SchedulerSetup *out) {
 void study_results(const Study *study, const char *timing[STUDY_MAX_TIMING], ResultsStudy *out) {
     *out = (ResultsStudy){
         .name = study->name,
-        .agent = study->agent == NULL ? "external" : study->agent->name,
+        .agent = study->manual          ? "manual"
+                 : study->agent == NULL ? "external"
+                                        : study->agent->name,
         .environment = study->environment_name,
         .unit = study->budget.unit,
         .scheduler = study->scheduler->name,
@@ -256,6 +258,10 @@ static Status add_trainer(const Study *study, Json *root) {
         Json *options = json_new_object();
         TRY(json_set(root, "agent_options", options));
         return add_options(options, study->agent->options(), study->agent_values);
+    }
+    if (study->manual) {
+        TRY(json_set(root, "environment", json_new_string(study->environment_name)));
+        return json_set(root, "trainer", json_new_string("manual"));
     }
     Json *trainer = json_new_object();
     TRY(json_set(root, "trainer", trainer));
