@@ -7,6 +7,8 @@
 
 /** `mbtune validate STUDY.yaml`: errors, or what the study would cost. */
 Status command_validate(int argc, char **argv, Buffer *out) MUST_USE;
+/** `mbtune plan STUDY.yaml`: trains a little, estimates the rest. */
+Status command_plan(int argc, char **argv, Buffer *out) MUST_USE;
 /** `mbtune list [schedulers|environments|agents|presets] [NAME]` */
 Status command_list(int argc, char **argv, Buffer *out) MUST_USE;
 /** `mbtune show DIR [--segments|--trials]` */

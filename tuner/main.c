@@ -8,6 +8,7 @@
 /* one line per command; in the order of a study's life */
 static const Command commands[] = {
     {"validate", "check a study file and estimate what it costs", command_validate, NULL},
+    {"plan", "train a little and estimate how long a study takes here", command_plan, NULL},
     {"run", "run a study, or go on with it where it stopped", NULL, command_run},
     {"extend", "give a study another budget and go on with it", NULL, command_extend},
     {"enqueue", "have a study try points of yours", command_enqueue, NULL},
