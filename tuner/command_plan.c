@@ -1,7 +1,7 @@
 /* `mbtune plan`: how long would a study take on this machine? Where `mbtune validate` counts
  * operations, this trains: a unit at the defaults, the cheapest and the dearest corner. What the
- * whole study takes is that time scaled by the operations of its mean unit, whose data set is
- * larger than the one of the first units. */
+ * whole study takes is that time scaled by the operations of its mean unit, which has more data and
+ * an episode of full length. */
 #include "tuner/cli.h"
 #include "tuner/commands.h"
 #include "tuner/launch.h"
@@ -44,7 +44,7 @@ typedef struct Corner {
     PlanTrial trial;
     Json     *values;       /* hyperparameters */
     double    unit_seconds; /* measured */
-    double    mean_seconds; /* of the study's mean unit, whose data set is larger */
+    double    mean_seconds; /* of the study's mean unit: more data, episodes at full length */
     double    hours;        /* of one slot for the whole study */
     double    disk_bytes;
 } Corner;
@@ -77,7 +77,8 @@ static Status choose_units(const Plan *p, PlanTrial *trial) {
     return STATUS_OK;
 }
 
-/* operations of the mean unit by those of the units that were measured */
+/* Operations of the mean unit by those of a unit that was measured. First episodes may end early
+ * where later ones do not: the mean unit is as long as a unit can be, as in mbtune validate. */
 static Status growth(const Plan *p, const PlanTrial *trial, double *out) {
     const double steps = p->cost.unit_steps;
     const double half = 0.5 * (double)p->study->budget.per_trial * steps;
@@ -92,6 +93,9 @@ static Status growth(const Plan *p, const PlanTrial *trial, double *out) {
     const double rows = ((double)trial->warm + 0.5 * (double)trial->units) * steps;
     TRY(study_cost_unit(p->study, p->point, rows, &now, &cost));
     *out = (now > 0.0) ? then / now : 1.0;
+    if (trial->steps > 0.0 && steps > 1.0) {
+        *out *= steps * (double)trial->units / trial->steps;
+    }
     return STATUS_OK;
 }
 
@@ -247,9 +251,9 @@ static Status put_text(const Plan *p, Buffer *out) {
         table_column(&table, corner_names[i], TABLE_RIGHT);
     }
     row(p, &table, "  a unit, measured", unit_seconds, "s", 1.0);
-    row(p, &table, "  the study's mean unit", mean_seconds, "s", 1.0);
-    row(p, &table, "  whole study, slot-hours", slot_hours, "h", 1.0);
-    row(p, &table, "  whole study, hours", hours, "h", 1.0);
+    row(p, &table, "  the study's mean unit, at most", mean_seconds, "s", 1.0);
+    row(p, &table, "  whole study, slot-hours, at most", slot_hours, "h", 1.0);
+    row(p, &table, "  whole study, hours, at most", hours, "h", 1.0);
     row(p, &table, "  disk, at most", disk, "GiB", 1.0 / gib);
     const Status status = table_text(&table, cli_style(STDOUT_FILENO), out);
     table_reset(&table);

@@ -157,13 +157,24 @@ static Status give_order(Bench *bench, int64_t begin, int64_t end) {
     return status;
 }
 
+static void note_metric(const Reply *reply, PlanTrial *trial) {
+    const Json *length = json_get(reply->values, "episode_length");
+    if (reply->index == 0 && json_is_number(length)) {
+        trial->steps += json_number(length);
+    }
+}
+
 /* trains from `begin` to `end` and waits for it */
 static Status train(Bench *bench, int64_t begin, int64_t end, PlanTrial *trial) {
+    trial->steps = 0.0;
     TRY(give_order(bench, begin, end));
     for (;;) {
         TrainerEvent event;
         turn(bench);
         while (trainer_next(bench->trainer, clock_monotonic(), &event)) {
+            if (event.kind == TRAINER_METRIC) {
+                note_metric(event.reply, trial);
+            }
             if (event.kind != TRAINER_OVER) {
                 continue;
             }

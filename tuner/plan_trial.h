@@ -18,6 +18,7 @@ typedef struct PlanTrial {
     Outcome outcome; /* done, or how it failed */
     char    why[256];
     double  seconds; /* of the measured units, checkpoint included; NaN unless done */
+    double  steps;   /* control steps of the measured units, by `episode_length`; 0 = not told */
     double  checkpoint_bytes;
     double  memory_bytes; /* largest resident size of a process so far */
 } PlanTrial;
