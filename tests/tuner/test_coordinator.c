@@ -177,7 +177,8 @@ static void costs_are_those_of_the_segment_alone_and_the_same_on_replay(void **s
     Stage  stage;
     double live[16];
     stage_make(&stage, "barrier-failure", ", --fault, 'crash@segment=2'");
-    (void)strcat(stage.text, "cost: train_flop\n");
+    const size_t length = strlen(stage.text);
+    (void)snprintf(stage.text + length, sizeof stage.text - length, "cost: train_flop\n");
     stage_run(&stage);
     assert_int_equal(stage.exit_status, 0);
     const long segments = count(&stage, "SELECT count(*) FROM segment");
