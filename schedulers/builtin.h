@@ -7,6 +7,11 @@
 
 extern const SchedulerOps scheduler_random_ops;
 extern const SchedulerOps scheduler_sobol_ops;
+extern const SchedulerOps scheduler_grid_ops;
+extern const SchedulerOps scheduler_cmaes_ops;
+extern const SchedulerOps scheduler_nlopt_ops;
+extern const SchedulerOps scheduler_nsga2_ops;
+extern const SchedulerOps scheduler_enqueue_ops;
 extern const SchedulerOps scheduler_pbt_ops;
 extern const SchedulerOps scheduler_pbt_bt_ops;
 

@@ -1,60 +1,51 @@
-/* Random search: static chains of segments, the control that every other scheduler is measured
- * against. Configuration c is drawn from a stream keyed by c.
+/* Random search: the control that every other scheduler is measured against. Configuration c is
+ * drawn from a stream keyed by c.
  *
  * Source: Bergstra & Bengio (2012), Random search for hyper-parameter optimization. */
 #include "schedulers/builtin.h"
+#include "schedulers/chains.h"
+#include "schedulers/samplers.h"
 #include "schedulers/scheduler_internal.h"
-#include "schedulers/static_chains.h"
 
 #include <stdlib.h>
 
-static const OptionSpec random_options[] = {{.name = NULL}};
+typedef struct RandomSampler {
+    const SchedulerSetup *setup;
+} RandomSampler;
 
-static Status draw_random(const SchedulerSetup *setup, const void *context, int64_t configuration,
-                          double *point) {
-    (void)context;
-    Rng rng = scheduler_rng(setup, configuration, LANE_SAMPLE);
-    return space_sample(setup->space, &rng, point);
-}
-
-static void random_destroy(void *self) {
-    if (self != NULL) {
-        static_chains_reset(self);
-        free(self);
-    }
-}
-
-static Status random_create(const SchedulerSetup *setup, const double *option_values, void **self) {
-    (void)option_values;
-    StaticChains *random = calloc(1, sizeof *random);
-    *self = NULL;
-    if (random == NULL) {
+static Status random_create(const SchedulerSetup *setup, const double *options, void **self) {
+    (void)options;
+    RandomSampler *sampler = malloc(sizeof *sampler);
+    *self = sampler;
+    if (sampler == NULL) {
         FAIL(STATUS_ERR_NOMEM, "no memory for random search");
     }
-    static_chains_init(random, setup, draw_random, NULL);
-    *self = random;
+    sampler->setup = setup;
     return STATUS_OK;
 }
 
-static SchedulerOrder random_order(const void *self) {
-    (void)self;
-    return SCHEDULER_ORDER_ANY;
+static Status random_propose(const void *self, int64_t configuration, int64_t target,
+                             Proposal *proposal) {
+    const SchedulerSetup *setup = ((const RandomSampler *)self)->setup;
+    Rng                   rng = scheduler_rng(setup, configuration, LANE_SAMPLE);
+    (void)target;
+    proposal->kind = PROPOSAL_POINT;
+    return space_sample(setup->space, &rng, proposal->point);
 }
 
-static Status random_decide(const void *self, int64_t number, Decision *decision) {
-    const StaticChains *random = self;
-    (void)number;
-    return static_chains_decide(random, decision);
-}
+const SamplerOps sampler_random_ops = {
+    .name = "random",
+    .source = "Bergstra & Bengio, JMLR 13 (2012)",
+    .create = random_create,
+    .propose = random_propose,
+    .destroy = free,
+};
 
-static Status random_observe(void *self, const Event *event) {
-    StaticChains *random = self;
-    return static_chains_observe(random, event);
-}
+static const OptionSpec random_options[] = {{.name = NULL}};
 
-static Keeps random_keeps(const void *self, int64_t segment) {
-    const StaticChains *random = self;
-    return static_chains_keeps(random, segment);
+static Status random_search_create(const SchedulerSetup *setup, const double *options,
+                                   void **self) {
+    return chains_create_full(setup, &sampler_random_ops, options, self);
 }
 
 const SchedulerOps scheduler_random_ops = {
@@ -65,10 +56,6 @@ const SchedulerOps scheduler_random_ops = {
         "other scheduler is measured against. Not for values that should change while the agent "
         "trains.",
     .options = random_options,
-    .create = random_create,
-    .order = random_order,
-    .decide = random_decide,
-    .observe = random_observe,
-    .keeps = random_keeps,
-    .destroy = random_destroy,
+    .create = random_search_create,
+    CHAINS_SCHEDULER,
 };

@@ -4,10 +4,9 @@
 #include <string.h>
 
 static const SchedulerOps *const builtin[] = {
-    &scheduler_random_ops,
-    &scheduler_sobol_ops,
-    &scheduler_pbt_ops,
-    &scheduler_pbt_bt_ops,
+    &scheduler_random_ops,  &scheduler_sobol_ops, &scheduler_grid_ops,
+    &scheduler_cmaes_ops,   &scheduler_nlopt_ops, &scheduler_nsga2_ops,
+    &scheduler_enqueue_ops, &scheduler_pbt_ops,   &scheduler_pbt_bt_ops,
 };
 
 enum {

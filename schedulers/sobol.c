@@ -1,84 +1,70 @@
-/* Sobol search: static chains whose configurations fill the space more evenly than random ones.
- * Configuration c is scrambled Sobol point number c of the study's seed; where that point is
- * forbidden, the draw of random search takes its place, so that no other configuration moves.
+/* Sobol search: configurations fill the space more evenly than random ones. Configuration c is
+ * scrambled Sobol point number c of the study's seed.
  *
  * Sources: Sobol (1967); Bergstra & Bengio (2012), section 4.3 (low-discrepancy search). */
 #include "schedulers/builtin.h"
-#include "schedulers/scheduler_internal.h"
-#include "schedulers/static_chains.h"
+#include "schedulers/chains.h"
+#include "schedulers/samplers.h"
 
 #include "core/optimize/sobol.h"
 
 #include <stdlib.h>
 
-typedef struct SobolSearch {
-    StaticChains chains;
-    Sobol       *points;
-} SobolSearch;
+typedef struct SobolSampler {
+    const SchedulerSetup *setup;
+    Sobol                *points;
+} SobolSampler;
 
-static const OptionSpec sobol_options[] = {{.name = NULL}};
-
-static Status draw_sobol(const SchedulerSetup *setup, const void *context, int64_t configuration,
-                         double *point) {
-    double unit[SOBOL_MAX_DIMENSIONS];
-    TRY(sobol_points(context, (uint64_t)configuration, 1, unit));
-    space_decode(setup->space, unit, point);
-    const Status status = space_check(setup->space, point);
-    if (status != STATUS_ERR_STATE) {
-        return status;
-    }
-    status_clear();
-    Rng rng = scheduler_rng(setup, configuration, LANE_SAMPLE);
-    return space_sample(setup->space, &rng, point);
-}
-
-static void sobol_search_destroy(void *self) {
-    SobolSearch *search = self;
-    if (search != NULL) {
-        static_chains_reset(&search->chains);
-        sobol_destroy(search->points);
-        free(search);
+static void sobol_sampler_destroy(void *self) {
+    SobolSampler *sampler = self;
+    if (sampler != NULL) {
+        sobol_destroy(sampler->points);
+        free(sampler);
     }
 }
 
-static Status sobol_search_create(const SchedulerSetup *setup, const double *option_values,
-                                  void **self) {
-    (void)option_values;
+static Status sobol_sampler_create(const SchedulerSetup *setup, const double *options,
+                                   void **self) {
+    (void)options;
     *self = NULL;
-    SobolSearch *search = calloc(1, sizeof *search);
-    if (search == NULL) {
+    SobolSampler *sampler = calloc(1, sizeof *sampler);
+    if (sampler == NULL) {
         FAIL(STATUS_ERR_NOMEM, "no memory for Sobol search");
     }
+    sampler->setup = setup;
     const Status status =
-        sobol_create(space_count(setup->space), SOBOL_SCRAMBLED, setup->seed, &search->points);
+        sobol_create(space_count(setup->space), SOBOL_SCRAMBLED, setup->seed, &sampler->points);
     if (status != STATUS_OK) {
-        free(search);
+        free(sampler);
         return status;
     }
-    static_chains_init(&search->chains, setup, draw_sobol, search->points);
-    *self = search;
+    *self = sampler;
     return STATUS_OK;
 }
 
-static SchedulerOrder search_order(const void *self) {
-    (void)self;
-    return SCHEDULER_ORDER_ANY;
+static Status sobol_propose(const void *self, int64_t configuration, int64_t target,
+                            Proposal *proposal) {
+    const SobolSampler *sampler = self;
+    double              unit[SOBOL_MAX_DIMENSIONS];
+    (void)target;
+    TRY(sobol_points(sampler->points, (uint64_t)configuration, 1, unit));
+    space_decode(sampler->setup->space, unit, proposal->point);
+    proposal->kind = PROPOSAL_POINT;
+    return STATUS_OK;
 }
 
-static Status search_decide(const void *self, int64_t number, Decision *decision) {
-    const SobolSearch *search = self;
-    (void)number;
-    return static_chains_decide(&search->chains, decision);
-}
+const SamplerOps sampler_sobol_ops = {
+    .name = "sobol",
+    .source = "Sobol (1967); Joe & Kuo, SIAM J. Sci. Comput. 30 (2008)",
+    .create = sobol_sampler_create,
+    .propose = sobol_propose,
+    .destroy = sobol_sampler_destroy,
+};
 
-static Status search_observe(void *self, const Event *event) {
-    SobolSearch *search = self;
-    return static_chains_observe(&search->chains, event);
-}
+static const OptionSpec sobol_options[] = {{.name = NULL}};
 
-static Keeps search_keeps(const void *self, int64_t segment) {
-    const SobolSearch *search = self;
-    return static_chains_keeps(&search->chains, segment);
+static Status sobol_search_create(const SchedulerSetup *setup, const double *options, void **self) {
+    return chains_create_full(setup, &sampler_sobol_ops, options, self);
 }
 
 const SchedulerOps scheduler_sobol_ops = {
@@ -89,9 +75,5 @@ const SchedulerOps scheduler_sobol_ops = {
             "values that should change while the agent trains, and it learns nothing from results.",
     .options = sobol_options,
     .create = sobol_search_create,
-    .order = search_order,
-    .decide = search_decide,
-    .observe = search_observe,
-    .keeps = search_keeps,
-    .destroy = sobol_search_destroy,
+    CHAINS_SCHEDULER,
 };

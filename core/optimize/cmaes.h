@@ -21,7 +21,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { CMAES_MAX_DIMENSIONS = 10000, CMAES_FULL_UP_TO = 200, CMAES_MAX_POPULATION = 100000 };
+enum {
+    CMAES_MAX_DIMENSIONS = 10000,
+    CMAES_FULL_UP_TO = 200,
+    CMAES_MAX_POPULATION = 100000,
+    CMAES_MAX_GROWTH = 64, /* largest population of a restart, in first populations */
+};
 
 typedef enum CmaesCovariance {
     CMAES_AUTOMATIC, /* full up to CMAES_FULL_UP_TO dimensions */
@@ -31,7 +36,7 @@ typedef enum CmaesCovariance {
 
 typedef enum CmaesRestart {
     CMAES_RESTART_NONE, /* the distribution stays as it is when a run has stopped */
-    CMAES_RESTART_IPOP, /* twice the population each time, up to 64 times the first */
+    CMAES_RESTART_IPOP, /* twice the population each time, up to CMAES_MAX_GROWTH times the first */
     CMAES_RESTART_BIPOP /* in turn with small populations and narrow starts */
 } CmaesRestart;
 

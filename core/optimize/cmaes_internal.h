@@ -7,8 +7,6 @@
 
 #include <stdbool.h>
 
-enum { CMAES_GROWTH = 64 }; /* largest population of a restart, in first populations */
-
 /** Learning rates of one population size, names as in the tutorial. */
 typedef struct CmaesRates {
     double mu_eff;

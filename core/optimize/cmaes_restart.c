@@ -223,7 +223,7 @@ Status cmaes_create(const CmaesSettings *settings, Cmaes **out) {
     cmaes->full = s->covariance == CMAES_FULL ||
                   (s->covariance == CMAES_AUTOMATIC && s->dimensions <= CMAES_FULL_UP_TO);
     cmaes->population = s->population;
-    cmaes->most = s->population * (s->restart == CMAES_RESTART_NONE ? 1 : CMAES_GROWTH);
+    cmaes->most = s->population * (s->restart == CMAES_RESTART_NONE ? 1 : CMAES_MAX_GROWTH);
     const Status status = take_memory(cmaes);
     if (status != STATUS_OK) {
         cmaes_destroy(cmaes);

@@ -47,6 +47,9 @@ static void each_case(FakeSpace which, Check check) {
     for (size_t i = 0; i < scheduler_count(); i++) {
         const SchedulerOps *ops = scheduler_at(i);
         Case                c;
+        if (strcmp(ops->name, "enqueue") == 0) {
+            continue; /* runs what users enqueue, and here nobody does: test_enqueue.c */
+        }
         make_case(ops, space, &c);
         check(&c);
         for (size_t j = 0; j < option_count(ops->options); j++) {
@@ -156,6 +159,9 @@ static void same_seed_gives_the_same_log_on_any_number_of_slots(void **state) {
 }
 
 static void check_other_seed(Case *c) {
+    if (strcmp(c->ops->name, "nlopt") == 0) {
+        return; /* starts at the defaults under every seed */
+    }
     const FakeSettings settings = {.slots = 2, .seed = 7};
     FakeLog            one;
     FakeLog            other;
