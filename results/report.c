@@ -160,7 +160,7 @@ static const char segments_sql[] =
     " CASE WHEN s.state <> 'finished' AND a.outcome NOT IN ('done', 'preempted')"
     "      THEN coalesce(nullif(a.reason, ''), a.outcome)"
     "      WHEN s.state = 'failed' THEN s.outcome END AS failure,"
-    " t.kind, s.note, s.kept, s.checkpoint_bytes, a.host, a.busy_seconds,"
+    " t.kind, s.note, s.kept, s.checkpoint_bytes, a.host, a.busy_seconds, s.cost, s.pinned,"
     " (SELECT count(*) FROM metric WHERE owner = s.id AND value > 0 AND name ="
     "  (SELECT id FROM metric_name WHERE name = 'episode_diverged')) AS diverged,"
     " NULL AS constraints"
@@ -178,7 +178,7 @@ static Status segment_column(Results *results, sqlite3_stmt *statement, int colu
         TRY(results__objective_json(results, sqlite3_column_int64(statement, 0), &value));
     } else if (strcmp(name, "constraints") == 0) {
         TRY(results__constraints_json(results, sqlite3_column_int64(statement, 0), &value));
-    } else if (strcmp(name, "kept") == 0) {
+    } else if (strcmp(name, "kept") == 0 || strcmp(name, "pinned") == 0) {
         value = json_new_bool(sqlite3_column_int64(statement, column) != 0);
     } else {
         value = results__column_json(statement, column);

@@ -322,6 +322,7 @@ Status chains_observe(void *self, const Event *event) {
         return point_queue_push(&chains->enqueued, event->point);
     case EVENT_BUDGET_CHANGED:
         chains->setup.total = event->total;
+        chains->setup.trials = (event->trials > 0) ? event->trials : chains->setup.trials;
         return STATUS_OK;
     case EVENT_FINISHED:
         return observe_finished(chains, event);

@@ -104,7 +104,7 @@ typedef enum EventKind {
     EVENT_FINISHED,       /* a segment: done or failed for good */
     EVENT_EVALUATED,      /* an evaluation: done or failed for good */
     EVENT_ENQUEUED,       /* a user's point */
-    EVENT_BUDGET_CHANGED, /* a user's new total */
+    EVENT_BUDGET_CHANGED, /* a user's new total, and perhaps new trials */
 } EventKind;
 
 /** One entry of the log. Arrays are borrowed for the call. */
@@ -117,10 +117,11 @@ typedef struct Event {
     const double   *spreads;    /* (objective_count) standard deviation of what the objective
                                    was reduced from, own segment only; NaN below 2 values */
     const double *constraints;  /* (constraint_count) */
-    double        cost;  /* cost_aware: what the segment cost, its parents not counted; NaN if
-                            it is not known */
-    const double *point; /* enqueued: (space_count) */
-    int64_t       total; /* budget_changed */
+    double        cost;   /* cost_aware: what the segment cost, its parents not counted; NaN if
+                             it is not known */
+    const double *point;  /* enqueued: (space_count) */
+    int64_t       total;  /* budget_changed */
+    int64_t       trials; /* budget_changed: configurations of a sampler; 0 = as before */
 } Event;
 
 typedef enum Keeps { KEEPS_NEVER, KEEPS_MAYBE, KEEPS_YES } Keeps;

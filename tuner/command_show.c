@@ -73,7 +73,11 @@ static Status write_summary(const Json *summary, Buffer *out) {
 static Status mend_state(const char *folder, Json *summary) {
     const char *state = json_string(json_get(summary, "state"));
 
-    if (state == NULL || strcmp(state, "running") != 0 || study_folder_is_locked(folder)) {
+    const char *agent = json_string(json_get(summary, "agent"));
+    const bool manual = agent != NULL && strcmp(agent, "manual") == 0; /* nothing runs in between */
+
+    if (manual || state == NULL || strcmp(state, "running") != 0 ||
+        study_folder_is_locked(folder)) {
         return STATUS_OK;
     }
     TRY(json_set(summary, "state", json_new_string("interrupted")));

@@ -15,7 +15,7 @@ static const char *const top_keys[] = {
     "constraints",  "budget",          "repeats",   "baseline",    "scheduler",
     "confirm",      "evaluate",        "resources", "limits",      "workers",
     "search_space", "hyperparameters", "forbid",    "fixed",       "seed",
-    "metrics",      "allow_diverged",  NULL,
+    "metrics",      "allow_diverged",  "cost",      "stop",        NULL,
 };
 
 const char *study_reduce_name(StudyReduce reduce) {
@@ -46,6 +46,7 @@ void study_destroy(Study *study) {
     for (size_t i = 0; i < study->constraint_count; i++) {
         free(study->constraints[i].metric);
     }
+    free(study->cost);
     free(study->command);
     free(study->name);
     free(study->path);

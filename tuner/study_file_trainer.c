@@ -40,27 +40,37 @@ static Status read_folder(const Node *node, Study *study) {
     return study__file_folder(study, &study->folder);
 }
 
+/* any text, for who trains */
+static Status read_environment_text(const Node *root, Study *study) {
+    const char *environment = "";
+
+    if (node_get(root, "environment") != NULL) {
+        TRY(node_string(node_get(root, "environment"), "environment", &environment));
+    }
+    return study__copy(environment, &study->environment_name);
+}
+
 static Status read_command(const Node *root, const Node *node, Study *study) {
     static const char *const keys[] = {"command", "checkpoint", "folder", NULL};
     const char              *hint = "command: [python3, train.py]";
     const Node              *command = NULL;
     const Node              *checkpoint = NULL;
-    const char              *environment = "";
 
-    TRY(study__mapping(node, "trainer", "{command: [python3, train.py]}"));
+    study->can_branch = true;
+    if (node_text(node) != NULL && strcmp(node_text(node), "manual") == 0) {
+        study->manual = true; /* who trains keeps what a segment ended with */
+        return read_environment_text(root, study);
+    }
+    TRY(study__mapping(node, "trainer", "{command: [python3, train.py]}, or manual"));
     TRY(node_known_keys(node, "trainer", keys));
     TRY(study__need(node, "command", hint, &command));
     TRY(study__words(command, "trainer.command", &study->command, &study->command_count));
-    study->can_branch = true;
     checkpoint = node_get(node, "checkpoint");
     if (checkpoint != NULL) {
         TRY(node_bool(checkpoint, "trainer.checkpoint", &study->can_branch));
     }
     TRY(read_folder(node_get(node, "folder"), study));
-    if (node_get(root, "environment") != NULL) {
-        TRY(node_string(node_get(root, "environment"), "environment", &environment));
-    }
-    return study__copy(environment, &study->environment_name);
+    return read_environment_text(root, study);
 }
 
 static Status read_metrics(const Node *node, Study *study) {

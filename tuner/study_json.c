@@ -20,6 +20,7 @@ void study_setup(const Study *study, SchedulerSetup *out) {
         .repeats = study->repeats,
         .baseline = study->baseline,
         .can_branch = study->can_branch,
+        .cost_aware = study->cost != NULL,
         .objective_count = study->objective_count,
         .constraint_count = study->constraint_count,
     };
@@ -35,7 +36,9 @@ void study_setup(const Study *study, SchedulerSetup *out) {
 void study_results(const Study *study, const char *timing[STUDY_MAX_TIMING], ResultsStudy *out) {
     *out = (ResultsStudy){
         .name = study->name,
-        .agent = study->agent == NULL ? "external" : study->agent->name,
+        .agent = study->manual          ? "manual"
+                 : study->agent == NULL ? "external"
+                                        : study->agent->name,
         .environment = study->environment_name,
         .unit = study->budget.unit,
         .scheduler = study->scheduler->name,
@@ -43,6 +46,9 @@ void study_results(const Study *study, const char *timing[STUDY_MAX_TIMING], Res
         .irreproducible = study->irreproducible,
         .seed = study->seed,
         .space = study->space,
+        .budget = {.total = study->budget.total,
+                   .trials = study->budget.trials,
+                   .wall_clock = study->budget.wall_clock},
         .objective_count = study->objective_count,
         .constraint_count = study->constraint_count,
         .timing_metrics = timing,
@@ -253,12 +259,32 @@ static Status add_trainer(const Study *study, Json *root) {
         TRY(json_set(root, "agent_options", options));
         return add_options(options, study->agent->options(), study->agent_values);
     }
+    if (study->manual) {
+        TRY(json_set(root, "environment", json_new_string(study->environment_name)));
+        return json_set(root, "trainer", json_new_string("manual"));
+    }
     Json *trainer = json_new_object();
     TRY(json_set(root, "trainer", trainer));
     TRY(json_set(root, "environment", json_new_string(study->environment_name)));
     TRY(json_set(trainer, "checkpoint", json_new_bool(study->can_branch)));
     TRY(json_set(trainer, "folder", json_new_string(study->folder)));
     return add_words(trainer, "command", study->command, study->command_count);
+}
+
+/* Only where they are set: an older program's definition knows neither. */
+static Status add_cost_and_stop(const Study *study, Json *root) {
+    if (study->cost != NULL) {
+        TRY(json_set(root, "cost", json_new_string(study->cost)));
+    }
+    if (study->stop.units == 0) {
+        return STATUS_OK;
+    }
+    Json *stop = json_new_object();
+    TRY(json_set(root, "stop", stop));
+    Json *rule = json_new_object();
+    TRY(json_set(stop, "no_improvement", rule));
+    TRY(json_set(rule, "units", json_new_integer(study->stop.units)));
+    return json_set(rule, "by", json_new_number(study->stop.by));
 }
 
 static Status add_objectives(const Study *study, Json *root) {
@@ -284,7 +310,7 @@ static Status add_objectives(const Study *study, Json *root) {
         TRY(json_set(one, "lower", json_new_number(constraint->lower)));
         TRY(json_set(one, "upper", json_new_number(constraint->upper)));
     }
-    return STATUS_OK;
+    return add_cost_and_stop(study, root);
 }
 
 static Status add_budget(const Study *study, Json *root) {

@@ -210,6 +210,13 @@ static void what_is_wrong_is_said_with_line_and_column(void **state) {
         {"reduce: last", "reduce: lats", "study.yaml:3:56: ", "did you mean 'last'"},
         {"reduce: last", "reduce: last, window: 3", "study.yaml:3:70: ", "mean_last"},
         {"reduce: last", "window: 0", "study.yaml:3:56: ", "found 0"},
+        /* cost and stop */
+        {"seed: 7", "cost: [a]", "study.yaml:11:7: ", "'cost'"},
+        {"seed: 7", "stop: 3", "study.yaml:11:7: ", "no_improvement"},
+        {"seed: 7", "stop: {no_improvement: {by: 1}}", "study.yaml:11:24: ", "'units' is missing"},
+        {"seed: 7", "stop: {no_improvement: {units: 0}}", "study.yaml:11:32: ", "found 0"},
+        {"seed: 7", "stop: {no_improvement: {units: 9, by: -1}}", "study.yaml:11:39: ", "from 0"},
+        {"seed: 7", "stop: {no_improvment: {units: 9}}", "study.yaml:11:8: ", "no_improvement"},
         /* budget */
         {"per_trial: 10", "per_trial: 0", "study.yaml:4:34: ", "found 0"},
         {"per_trial: 10", "per_trial: ten", "study.yaml:4:34: ", "'ten'"},
@@ -473,6 +480,35 @@ static void trainer_words_that_name_files_beside_the_study_become_absolute(void 
     test_folder_remove(folder);
 }
 
+static void cost_and_stop_are_read_and_belong_to_the_study(void **state) {
+    char           text[TEXT_BYTES];
+    SchedulerSetup setup;
+    (void)state;
+
+    study_change(
+        study_built_in, "constraints: ",
+        "cost: plan_flop\nstop: {no_improvement: {units: 2000, by: 0.01}}\nconstraints: ", text);
+    Study *study = study_good(text);
+    assert_string_equal(study->cost, "plan_flop");
+    assert_false(study->cost_timing);
+    assert_int_equal(study->stop.units, 2000);
+    assert_close(study->stop.by, 0.01, 0.0, 0.0);
+    study_setup(study, &setup);
+    assert_true(setup.cost_aware);
+    study_destroy(study);
+    study_change(study_built_in, "constraints: ", "cost: plan_seconds\nconstraints: ", text);
+    study = study_good(text);
+    assert_contains(study->irreproducible, "the cost is a time: plan_seconds");
+    study_destroy(study);
+    differences(study_built_in, text, "cost");
+    study_change(study_built_in,
+                 "constraints: ", "stop: {no_improvement: {units: 2000}}\nconstraints: ", text);
+    differences(study_built_in, text, "stop");
+    const BadCase typo = {"constraints: ", "cost: plan_flops\nconstraints: ", "study.yaml:5:7: ",
+                          "did you mean 'plan_flop'"};
+    refuses(study_built_in, &typo);
+}
+
 static void reasons_for_irreproducible_results_are_named(void **state) {
     char text[TEXT_BYTES];
     (void)state;
@@ -550,6 +586,7 @@ int main(void) {
         cmocka_unit_test(conditions_are_part_of_the_definition),
         cmocka_unit_test(hellos_carry_what_trainers_need),
         cmocka_unit_test(trainer_words_that_name_files_beside_the_study_become_absolute),
+        cmocka_unit_test(cost_and_stop_are_read_and_belong_to_the_study),
         cmocka_unit_test(reasons_for_irreproducible_results_are_named),
         cmocka_unit_test(what_is_not_what_it_seems_is_noted_and_what_cannot_be_is_refused),
     };
