@@ -36,22 +36,26 @@ static const CliCommand extend = {
     .most = 1,
 };
 
-/* the values of the keys that were set, as the study file would read them */
+/* the value of a key that was set, as the study file would read it */
+static Status add_key(const Study *study, const char *key, Json *body) {
+    if (strcmp(key, "budget.total") == 0) {
+        return json_set(body, "total", json_new_integer(study->budget.total));
+    }
+    if (strcmp(key, "budget.trials") == 0) {
+        return json_set(body, "trials", json_new_integer(study->budget.trials));
+    }
+    if (strcmp(key, "budget.wall_clock") == 0) {
+        return json_set(body, "wall_clock", json_new_number(study->budget.wall_clock));
+    }
+    FAIL(STATUS_ERR_USAGE,
+         "mbtune extend: only budget.total, budget.trials and budget.wall_clock can be changed, "
+         "found '%s'",
+         key);
+}
+
 static Status add_budget(const Study *study, const StudyOverride *sets, size_t count, Json *body) {
     for (size_t i = 0; i < count; i++) {
-        const char *key = sets[i].path;
-        if (strcmp(key, "budget.total") == 0) {
-            TRY(json_set(body, "total", json_new_integer(study->budget.total)));
-        } else if (strcmp(key, "budget.trials") == 0) {
-            TRY(json_set(body, "trials", json_new_integer(study->budget.trials)));
-        } else if (strcmp(key, "budget.wall_clock") == 0) {
-            TRY(json_set(body, "wall_clock", json_new_number(study->budget.wall_clock)));
-        } else {
-            FAIL(STATUS_ERR_USAGE,
-                 "mbtune extend: only budget.total, budget.trials and budget.wall_clock can be "
-                 "changed, found '%s'",
-                 key);
-        }
+        TRY(add_key(study, sets[i].path, body));
     }
     return STATUS_OK;
 }

@@ -47,7 +47,7 @@ typedef enum StudyCorner {
  * known
  * @return STATUS_OK; STATUS_ERR_NOMEM
  */
-Status study_cost_corner(const Study *study, StudyCorner corner, double *point) MUST_USE;
+Status study_cost_corner(const Study *study, StudyCorner which, double *point) MUST_USE;
 /**
  * What one budget unit of a built-in agent takes at a point once `rows` transitions are stored.
  * @param flop  out  operations; 0 where the time is the simulator's
