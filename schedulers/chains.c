@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-const char *const learn_from_names[] = {"highest", "full", NULL};
+const char *const learn_from_names[] = {"highest", "full", "last", NULL};
 
 /* ---- life ---------------------------------------------------------------------------------- */
 

@@ -41,3 +41,32 @@ Status chains_create_budget(const SchedulerSetup *setup, const BudgetOps *budget
     };
     return chains_create(setup, &parts, self);
 }
+
+Status samplers_check_pausing(const double *sampler_options) {
+    if (sampler_options[SAMPLER_OPTION_LEARN_FROM] == (double)LEARN_FROM_LAST) {
+        FAIL(STATUS_ERR_ARG, "learn_from 'last' is for budgets that stop for good; here "
+                             "configurations pause and may go on, so use 'highest' or 'full'");
+    }
+    return STATUS_OK;
+}
+
+/* the sampler that a row of SAMPLER_OPTION_ROWS belongs to: the last that begins at or before it */
+static const SamplerRow *owner_of(size_t row) {
+    const SamplerRow *owner = NULL;
+    for (size_t i = 0; i < sizeof samplers / sizeof samplers[0]; i++) {
+        owner = (samplers[i].first_option <= row) ? &samplers[i] : owner;
+    }
+    return owner;
+}
+
+size_t samplers_overruled_by(const double *options, size_t first, size_t row) {
+    const SamplerRow *chosen = &samplers[(size_t)options[first + SAMPLER_OPTION_NAME]];
+    const size_t      blame = first + SAMPLER_OPTION_NAME;
+    if (row == first + SAMPLER_OPTION_LEARN_FROM) {
+        return (chosen->ops->tell == NULL) ? blame : SCHEDULER_HAS_EFFECT;
+    }
+    if (row <= blame) {
+        return SCHEDULER_HAS_EFFECT;
+    }
+    return (owner_of(row - first) == chosen) ? SCHEDULER_HAS_EFFECT : blame;
+}

@@ -24,7 +24,8 @@ enum {
     SAMPLER_OPTION_COUNT,
 };
 
-#define SAMPLER_OPTION_ROWS                                                                     \
+/* `learns`: the default of learn_from */
+#define SAMPLER_OPTION_ROWS(learns)                                                             \
     {.name = "sampler",                                                                         \
      .type = OPTION_CHOICE,                                                                     \
      .choices = sampler_names,                                                                  \
@@ -32,9 +33,10 @@ enum {
      .help = "where configurations come from"},                                                 \
     {                                                                                           \
         .name = "learn_from", .type = OPTION_CHOICE, .choices = learn_from_names,               \
-        .default_value = LEARN_FROM_HIGHEST,                                                    \
+        .default_value = (learns),                                                              \
         .help = "highest: the sampler learns from the deepest rung that has more results than " \
-                "there are hyperparameters; full: from the full depth only",                    \
+                "there are hyperparameters; full: from the full depth only; last: from where "  \
+                "each configuration stopped",                                                   \
         .source = "Falkner et al. (2018)"                                                       \
     }
 
@@ -49,5 +51,13 @@ Status chains_create_full(const SchedulerSetup *setup, const SamplerOps *sampler
 Status chains_create_budget(const SchedulerSetup *setup, const BudgetOps *budget,
                             const double *budget_options, const double *sampler_options,
                             void **self) MUST_USE;
+/** STATUS_ERR_ARG where these values do not fit a budget that pauses: `learn_from: last`, because a
+ * paused configuration has not stopped. */
+Status samplers_check_pausing(const double *sampler_options) MUST_USE;
+/**
+ * SchedulerOps.overruled_by() of a budget scheduler.
+ * @param options  values of all rows; those of SAMPLER_OPTION_ROWS begin at `first`
+ */
+size_t samplers_overruled_by(const double *options, size_t first, size_t row);
 
 #endif
