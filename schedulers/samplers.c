@@ -3,12 +3,13 @@
 typedef struct SamplerRow {
     const SamplerOps *ops;
     size_t            first_option; /* among SAMPLER_OPTION_ROWS */
+    size_t            option_count; /* rows that it takes from there on */
 } SamplerRow;
 
 /* in the order of sampler_names */
 static const SamplerRow samplers[] = {
-    {&sampler_random_ops, SAMPLER_OPTION_COUNT},
-    {&sampler_sobol_ops, SAMPLER_OPTION_COUNT},
+    {&sampler_random_ops, SAMPLER_OPTION_COUNT, 0},
+    {&sampler_sobol_ops, SAMPLER_OPTION_COUNT, 0},
 };
 
 const char *const sampler_names[] = {"random", "sobol", NULL};
@@ -50,23 +51,13 @@ Status samplers_check_pausing(const double *sampler_options) {
     return STATUS_OK;
 }
 
-/* the sampler that a row of SAMPLER_OPTION_ROWS belongs to: the last that begins at or before it */
-static const SamplerRow *owner_of(size_t row) {
-    const SamplerRow *owner = NULL;
-    for (size_t i = 0; i < sizeof samplers / sizeof samplers[0]; i++) {
-        owner = (samplers[i].first_option <= row) ? &samplers[i] : owner;
-    }
-    return owner;
-}
-
 size_t samplers_overruled_by(const double *options, size_t first, size_t row) {
     const SamplerRow *chosen = &samplers[(size_t)options[first + SAMPLER_OPTION_NAME]];
     const size_t      blame = first + SAMPLER_OPTION_NAME;
     if (row == first + SAMPLER_OPTION_LEARN_FROM) {
         return (chosen->ops->tell == NULL) ? blame : SCHEDULER_HAS_EFFECT;
     }
-    if (row <= blame) {
-        return SCHEDULER_HAS_EFFECT;
-    }
-    return (owner_of(row - first) == chosen) ? SCHEDULER_HAS_EFFECT : blame;
+    const size_t own = first + chosen->first_option;
+    const bool   works = row <= blame || (row >= own && row < own + chosen->option_count);
+    return works ? SCHEDULER_HAS_EFFECT : blame;
 }

@@ -217,6 +217,21 @@ static void any_prefix_of_the_log_gives_the_same_next_decision(void **state) {
     each_case(FAKE_SPACE_CONDITIONAL, check_replay);
 }
 
+/* rungs at several depths, promotions in between, many slots */
+static void check_replay_of_many_rungs(Case *c) {
+    if (c->ops->stops_early) {
+        c->setup.segment = 2;
+        c->setup.per_trial = 27;
+        c->setup.total = 600;
+        check_replay(c);
+    }
+}
+
+static void any_prefix_of_a_log_with_many_rungs_does_too(void **state) {
+    (void)state;
+    each_case(FAKE_SPACE_MIXED, check_replay_of_many_rungs);
+}
+
 /* the events of a barrier log with each result right after its decision, as an interrupted
  * coordinator may come to hand them in; returns whether the scheduler is one with barriers */
 static bool check_early_results(Case *c, const FakeLog *log) {
@@ -558,6 +573,7 @@ int main(void) {
         cmocka_unit_test(same_seed_gives_the_same_log_on_any_number_of_slots),
         cmocka_unit_test(another_seed_gives_other_values),
         cmocka_unit_test(any_prefix_of_the_log_gives_the_same_next_decision),
+        cmocka_unit_test(any_prefix_of_a_log_with_many_rungs_does_too),
         cmocka_unit_test(a_barrier_scheduler_decides_a_batch_from_what_came_before_it),
         cmocka_unit_test(every_event_is_refused_the_second_time),
         cmocka_unit_test(logs_keep_the_rules_in_every_space),
