@@ -280,6 +280,9 @@ static void commit(Drive *drive, const Decision *decision) {
     }
     drive->unobserved++;
     observe(drive, &event);
+    /* those of the decision are the scheduler's and good for this call only */
+    job->decision.point = drive->log->events[drive->log->count - 1]->point;
+    job->decision.memo = drive->log->events[drive->log->count - 1]->memo;
 }
 
 /* asks until there is nothing to decide, or no slot free; true when the study is over */
