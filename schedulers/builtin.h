@@ -7,6 +7,8 @@
 
 extern const SchedulerOps scheduler_random_ops;
 extern const SchedulerOps scheduler_sobol_ops;
+extern const SchedulerOps scheduler_tpe_ops;
+extern const SchedulerOps scheduler_gp_ops;
 extern const SchedulerOps scheduler_pbt_ops;
 extern const SchedulerOps scheduler_pbt_bt_ops;
 

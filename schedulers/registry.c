@@ -6,6 +6,8 @@
 static const SchedulerOps *const builtin[] = {
     &scheduler_random_ops,
     &scheduler_sobol_ops,
+    &scheduler_tpe_ops,
+    &scheduler_gp_ops,
     &scheduler_pbt_ops,
     &scheduler_pbt_bt_ops,
 };
