@@ -7,10 +7,13 @@
 
 extern const SchedulerOps scheduler_random_ops;
 extern const SchedulerOps scheduler_sobol_ops;
+extern const SchedulerOps scheduler_tpe_ops;
+extern const SchedulerOps scheduler_gp_ops;
 extern const SchedulerOps scheduler_full_ops;
 extern const SchedulerOps scheduler_median_ops;
 extern const SchedulerOps scheduler_asha_ops;
 extern const SchedulerOps scheduler_hyperband_ops;
+extern const SchedulerOps scheduler_bohb_ops;
 extern const SchedulerOps scheduler_dehb_ops;
 extern const SchedulerOps scheduler_pbt_ops;
 extern const SchedulerOps scheduler_pbt_bt_ops;

@@ -10,13 +10,19 @@ typedef struct SamplerRow {
 static const SamplerRow samplers[] = {
     {&sampler_random_ops, SAMPLER_OPTION_COUNT, 0},
     {&sampler_sobol_ops, SAMPLER_OPTION_COUNT, 0},
+    {&sampler_tpe_ops, SAMPLER_OPTION_TPE, TPE_OPTIONS},
+    {&sampler_gp_ops, SAMPLER_OPTION_GP, GP_OPTIONS},
 };
 
-const char *const sampler_names[] = {"random", "sobol", NULL};
+const char *const sampler_names[] = {"random", "sobol", "tpe", "gp", NULL};
 
 _Static_assert(sizeof sampler_names / sizeof sampler_names[0] ==
                    sizeof samplers / sizeof samplers[0] + 1,
                "every sampler has a name");
+
+_Static_assert(sizeof(OptionSpec[]){SAMPLER_OPTION_ROWS(0)} / sizeof(OptionSpec) ==
+                   SAMPLER_OPTION_COUNT,
+               "every row has its place in the enum");
 
 Status chains_create_full(const SchedulerSetup *setup, const SamplerOps *sampler,
                           const double *options, void **self) {
