@@ -19,7 +19,8 @@ enum {
     MAX_OPTIONS = 64,
     POINTS = 1000,
     SLOTS = 4,
-    ASHA_STOPPING = 1
+    ASHA_STOPPING = 1,
+    SAMPLER_TPE = 2,
 };
 
 #define NOISE 0.01
@@ -41,6 +42,9 @@ static const Arm arms[] = {
     {"hyperband", "hyperband", 9.0, NULL, 0.0},
     {"median", "median", 9.0, NULL, 0.0},
     {"dehb", "dehb", 9.0, NULL, 0.0},
+    {"asha with tpe", "asha", 9.0, "sampler", SAMPLER_TPE},
+    {"bohb", "bohb", 9.0, NULL, 0.0},
+    {"tpe 50", "tpe", 50.0, NULL, 0.0},
 };
 enum { ARMS = sizeof arms / sizeof arms[0] };
 

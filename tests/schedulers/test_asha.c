@@ -179,9 +179,18 @@ static void options_of_what_was_not_chosen_are_without_effect(void **state) {
     fake_options(ops, values, NULL);
     const size_t sampler = option_find(ops->options, "sampler");
     assert_int_equal(ops->overruled_by(values, option_find(ops->options, "learn_from")), sampler);
+    assert_int_equal(ops->overruled_by(values, option_find(ops->options, "startup")), sampler);
     assert_true(ops->overruled_by(values, option_find(ops->options, "reduction")) ==
                 SCHEDULER_HAS_EFFECT);
     assert_true(ops->overruled_by(values, sampler) == SCHEDULER_HAS_EFFECT);
+    /* tpe has all rows of samplers, gp the first of them */
+    const size_t startup = option_find(ops->options, "startup");
+    for (size_t chosen = 2; chosen < 4; chosen++) {
+        values[sampler] = (double)chosen;
+        assert_true(ops->overruled_by(values, startup) == SCHEDULER_HAS_EFFECT);
+        assert_true(ops->overruled_by(values, startup + 1) ==
+                    ((chosen == 2) ? SCHEDULER_HAS_EFFECT : sampler));
+    }
 }
 
 /* ---- against the algorithm of the paper, read off the log ----------------------------------- */
