@@ -216,8 +216,9 @@ const SchedulerOps scheduler_asha_ops = {
     .source = "Li et al., MLSys (2020)",
     .help = "Trains many configurations a little and the best share of each rung further, with no "
             "slot ever waiting: the first choice where short training ranks configurations as long "
-            "training does. Not where learning curves cross late, as they often do in model-based "
-            "RL (compare budgets first), nor for values that should change while the agent trains.",
+            "training does. Not where learning curves still cross behind the first rung, as they "
+            "often do in model-based RL (raise min_units beyond that, or use full: on such curves "
+            "it lost to random search), nor for values that should change while the agent trains.",
     .options = asha_options,
     .branches = true,
     .stops_early = true,

@@ -268,9 +268,9 @@ const SchedulerOps scheduler_hyperband_ops = {
     .source = "Li et al., JMLR 18 (2017)",
     .help =
         "Successive halving in brackets that begin at different depths, the last of them at the "
-        "full one: when nobody knows at which depth configurations can be compared. Slower than "
-        "asha where short training already ranks them, and not for values that should change "
-        "while the agent trains.",
+        "full one: when nobody knows at which depth configurations can be compared. Not for "
+        "less than a round of brackets (with n rungs about n x n full runs), where asha already "
+        "ranks them, nor for values that should change while the agent trains.",
     .options = hyperband_options,
     .branches = true,
     .stops_early = true,
