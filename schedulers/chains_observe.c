@@ -154,6 +154,10 @@ static void conclude(Chains *chains, int64_t configuration, const SamplerResult 
         sampler->ops->tell(sampler->self, configuration, result);
         chains->levels[level].results += result->failed ? 0 : 1;
     }
+    if (chains->level_count > 1 &&
+        of->rung == chains->budget->first_rung(chains->budget_self, configuration)) {
+        forget(chains, configuration, 0, of->rung); /* began above them */
+    }
     if (verdict == VERDICT_GO) {
         raise_rung(chains, configuration);
         return;

@@ -24,6 +24,8 @@ enum {
     SCHEDULER_MEMO_BYTES = 64 * 1024, /* most a decision may carry */
 };
 
+#define SCHEDULER_HAS_EFFECT SIZE_MAX /* SchedulerOps.overruled_by() */
+
 /* How a segment or an evaluation ended (DESIGN, Words). One list for C, database and JSON. */
 #define OUTCOME_LIST(X)                       \
     X(OUTCOME_NONE, "none")                   \
@@ -129,12 +131,14 @@ typedef enum SchedulerOrder { SCHEDULER_ORDER_ANY, SCHEDULER_ORDER_BARRIER } Sch
 
 /** One scheduling algorithm. Instances are const and live for the whole run. */
 typedef struct SchedulerOps {
-    const char       *name;       /* key in study files and in the database */
-    const char       *source;     /* paper or reference implementation */
-    const char       *help;       /* two sentences: when to use it, when not */
-    const OptionSpec *options;    /* ends at .name == NULL; never NULL */
-    bool              population; /* has an option `population`; `trials` is refused beside it */
-    bool              branches;   /* needs checkpoints: branches from or pauses segments */
+    const char       *name;        /* key in study files and in the database */
+    const char       *source;      /* paper or reference implementation */
+    const char       *help;        /* two sentences: when to use it, when not */
+    const OptionSpec *options;     /* ends at .name == NULL; never NULL */
+    bool              population;  /* has an option `population`; `trials` is refused beside it */
+    bool              branches;    /* needs checkpoints: branches from or pauses segments */
+    bool              stops_early; /* a trial may end above per_trial, so trials x per_trial units
+                                      are more than it uses */
 
     /* required */
     Status (*create)(const SchedulerSetup *setup, const double *option_values, void **self);
@@ -153,6 +157,11 @@ typedef struct SchedulerOps {
      * coordinator whatever this says) */
     Keeps (*keeps)(const void *self, int64_t segment);
     void (*destroy)(void *self); /* accepts NULL */
+
+    /* optional */
+    /* row of the option whose value leaves row `option` without effect, `option` itself where
+     * nothing gives it one; SCHEDULER_HAS_EFFECT where it has one */
+    size_t (*overruled_by)(const double *option_values, size_t option);
 } SchedulerOps;
 
 /** A scheduler at work: ops, state, setup and the caller's memory. */

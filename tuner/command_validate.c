@@ -193,9 +193,13 @@ static void put_counts(const Study *study, const StudyCost *cost, Buffer *out) {
         buffer_puts(out, ")\n");
     }
     put_goals(study, out);
-    buffer_printf(out, "  scheduler     %s, %" PRId64 " %s%s\n", study->scheduler->name,
-                  cost->chains, population ? "members" : "trials",
-                  study->order == SCHEDULER_ORDER_BARRIER ? ", results in order" : "");
+    buffer_printf(out, "  scheduler     %s, ", study->scheduler->name);
+    if (cost->chains > 0) {
+        buffer_printf(out, "%" PRId64 " %s", cost->chains, population ? "members" : "trials");
+    } else {
+        buffer_puts(out, "as many trials as the units allow");
+    }
+    buffer_puts(out, study->order == SCHEDULER_ORDER_BARRIER ? ", results in order\n" : "\n");
     buffer_printf(out, "  tuning        %" PRId64 " %ss in about %" PRId64 " segments\n",
                   cost->units, study->budget.unit, cost->segments);
     if (cost->confirm_chains > 0) {

@@ -140,7 +140,8 @@ static Status read_amount(const Node *node, Study *study) {
                          "'total' must be at least one segment of %" PRId64 ", found %" PRId64,
                          budget->segment, budget->total);
     }
-    if (trials == NULL && !study->scheduler->population) {
+    /* one that stops early begins configurations as long as there are units */
+    if (trials == NULL && !study->scheduler->population && !study->scheduler->stops_early) {
         const int64_t each = budget->per_trial * study->repeats;
         budget->trials = budget->total / each > 0 ? budget->total / each : 1;
     }

@@ -90,6 +90,23 @@ static void add_block(const AcquisitionValues *values, const AcquisitionConstrai
     }
 }
 
+/* the predicted log cost of a block; only its mean, so it is cheap */
+static void add_cost(const AcquisitionValues *values, const double *x, size_t m, double *value,
+                     double *gradient) {
+    const size_t d = values->search->d;
+    gaussian_process_predict(
+        values->search->log_cost, x, m,
+        (GaussianProcessPrediction){.mean = values->mean,
+                                    .mean_gradient =
+                                        (gradient == NULL) ? NULL : values->mean_gradient});
+    for (size_t i = 0; i < m; i++) {
+        value[i] += values->mean[i];
+    }
+    for (size_t j = 0; gradient != NULL && j < m * d; j++) {
+        gradient[j] += values->mean_gradient[j];
+    }
+}
+
 void acquisition_values__evaluate(void *context, const double *x, size_t m, double *value,
                                   double *gradient) {
     const AcquisitionValues *values = context;
@@ -111,6 +128,9 @@ void acquisition_values__evaluate(void *context, const double *x, size_t m, doub
         }
         for (size_t c = 0; c < search->constraint_count; c++) {
             add_block(values, &search->constraints[c], block, size, value + first, slope);
+        }
+        if (search->log_cost != NULL) {
+            add_cost(values, block, size, value + first, slope);
         }
     }
 }

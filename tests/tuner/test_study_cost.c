@@ -43,6 +43,47 @@ static void another_planner_leaves_a_presets_values_without_effect(void **state)
         "");
 }
 
+/* random learns nothing, and nothing is judged early by the full budget */
+static void options_of_a_scheduler_that_change_nothing_are_said(void **state) {
+    (void)state;
+    static const struct {
+        const char *scheduler;
+        const char *said;
+    } cases[] = {
+        {"scheduler: {name: asha, learn_from: full}\n",
+         "scheduler.learn_from: without effect with 'scheduler.sampler: random'\n"},
+        {"scheduler: {name: full, learn_from: highest}\n",
+         "scheduler.learn_from: without effect in 'full'\n"},
+        {"scheduler: {name: asha, reduction: 2, sampler: sobol}\n", ""},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char   whole[TEXT_BYTES];
+        Buffer said;
+        study_change(text, "scheduler: {name: random}\n", cases[i].scheduler, whole);
+        buffer_init(&said, TEXT_BYTES);
+        Study *study = study_good(whole);
+        assert_ok(study_effects(study, &said));
+        assert_string_equal(buffer_text(&said), cases[i].said);
+        buffer_reset(&said);
+        study_destroy(study);
+    }
+}
+
+/* of 10 units at most 5 could be full ones, but most will be stopped before */
+static void one_that_stops_early_takes_as_many_configurations_as_it_can(void **state) {
+    (void)state;
+    char whole[TEXT_BYTES];
+    char other[TEXT_BYTES];
+    study_change(text, "trials: 2", "total: 10", whole);
+    Study *study = study_good(whole);
+    assert_int_equal(study->budget.trials, 5);
+    study_destroy(study);
+    study_change(whole, "{name: random}", "{name: asha}", other);
+    study = study_good(other);
+    assert_int_equal(study->budget.trials, 0);
+    study_destroy(study);
+}
+
 static void a_planner_that_is_tuned_asks_for_conditions(void **state) {
     (void)state;
     expect("search_space: pets-laptop\n"
@@ -163,6 +204,8 @@ int main(void) {
         cmocka_unit_test(numerics_are_those_of_all_choices),
         cmocka_unit_test(rebuilds_are_in_the_dearest_figure),
         cmocka_unit_test(another_planner_leaves_a_presets_values_without_effect),
+        cmocka_unit_test(options_of_a_scheduler_that_change_nothing_are_said),
+        cmocka_unit_test(one_that_stops_early_takes_as_many_configurations_as_it_can),
         cmocka_unit_test(a_planner_that_is_tuned_asks_for_conditions),
         cmocka_unit_test(planning_in_the_simulator_leaves_the_model_without_effect),
         cmocka_unit_test(models_and_choices_have_rows_of_their_own),
