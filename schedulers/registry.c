@@ -4,12 +4,8 @@
 #include <string.h>
 
 static const SchedulerOps *const builtin[] = {
-    &scheduler_random_ops,
-    &scheduler_sobol_ops,
-    &scheduler_tpe_ops,
-    &scheduler_gp_ops,
-    &scheduler_pbt_ops,
-    &scheduler_pbt_bt_ops,
+    &scheduler_random_ops, &scheduler_sobol_ops, &scheduler_tpe_ops,
+    &scheduler_gp_ops,     &scheduler_pbt_ops,   &scheduler_pbt_bt_ops,
 };
 
 enum {

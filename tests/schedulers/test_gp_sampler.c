@@ -8,6 +8,7 @@
 #include "tests/support/test_support.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -307,6 +308,64 @@ static void a_log_gives_the_same_decisions_again(void **state) {
     check_resume(FAKE_SPACE_ONE_FLOAT, 3, 0, true);
 }
 
+/* one is asked after every event, the other only when it is to decide: two results come between two
+ * decisions, so that what was fitted after the first of them is not taken */
+static void a_proposal_that_is_not_taken_changes_nothing(void **state) {
+    (void)state;
+    Space               *space = two_floats();
+    const SchedulerSetup setup = point_setup(space, TRIALS, 1);
+    Scheduler           *asked = hand_create("gp", &setup, "startup", 3.0, NULL);
+    Scheduler           *quiet = hand_create("gp", &setup, "startup", 3.0, NULL);
+    size_t               modelled = 0;
+    for (int64_t i = 0; i < 24; i += 2) {
+        double loss[2];
+        for (int64_t k = 0; k < 2; k++) {
+            const Decision a = hand_run(asked, i + k, 0, "initial");
+            const Decision b = hand_run(quiet, i + k, 0, "initial");
+            assert_true(fake_same_decision(&a, &b, 2));
+            modelled += (a.memo_size > 0) ? 1 : 0;
+            loss[k] = distance(a.point);
+        }
+        for (int64_t k = 0; k < 2; k++) {
+            Decision ignored;
+            hand_finish(asked, i + k + 1, loss[k]);
+            assert_ok(scheduler_decide(asked, &ignored));
+            hand_finish(quiet, i + k + 1, loss[k]);
+        }
+    }
+    assert_int_equal(modelled, 20);
+    scheduler_destroy(asked);
+    scheduler_destroy(quiet);
+    space_destroy(space);
+}
+
+/* as long as nothing is told, the next decision has what the memo says, whatever a fit would find
+ */
+static void hyperparameters_come_from_the_memo(void **state) {
+    (void)state;
+    Space               *space = two_floats();
+    const SchedulerSetup setup = point_setup(space, TRIALS, 1);
+    Scheduler           *scheduler = hand_create("gp", &setup, "startup", 3.0, NULL);
+    double               length = 0.0;
+    Decision             decision;
+    for (int64_t i = 0; i < 3; i++) {
+        decision = hand_run(scheduler, i, 0, "initial");
+        hand_finish(scheduler, i + 1, distance(decision.point));
+    }
+    assert_ok(scheduler_decide(scheduler, &decision));
+    /* level, rows, then the logarithm of the first lengthscale */
+    char *at = (char *)decision.memo + sizeof(uint64_t) + sizeof(double);
+    memcpy(&length, at, sizeof length);
+    length -= 0.125;
+    memcpy(at, &length, sizeof length);
+    assert_ok(scheduler_observe(scheduler, &(Event){.kind = EVENT_DECIDED, .decision = &decision}));
+    decision = hand_run(scheduler, 4, 0, "initial");
+    assert_memory_equal((char *)decision.memo + sizeof(uint64_t) + sizeof(double), &length,
+                        sizeof length);
+    scheduler_destroy(scheduler);
+    space_destroy(space);
+}
+
 /* memos of decisions number 10 and 11 in turn, so that each of them has to be restored */
 static void ten_thousand_segments_are_resumed_in_two_seconds(void **state) {
     (void)state;
@@ -328,7 +387,7 @@ static void ten_thousand_segments_are_resumed_in_two_seconds(void **state) {
             hand_finish(scheduler, i + 1, distance(decision.point));
             continue;
         }
-        (void)strcpy(decision.reason, "initial");
+        (void)snprintf(decision.reason, sizeof decision.reason, "initial");
         point[0] = rng_uniform(&rng);
         point[1] = rng_uniform(&rng);
         decision.point = point;
@@ -377,6 +436,8 @@ int main(void) {
         cmocka_unit_test(what_costs_more_without_being_better_is_left),
         cmocka_unit_test(two_objectives_give_a_front),
         cmocka_unit_test(a_log_gives_the_same_decisions_again),
+        cmocka_unit_test(a_proposal_that_is_not_taken_changes_nothing),
+        cmocka_unit_test(hyperparameters_come_from_the_memo),
         cmocka_unit_test(ten_thousand_segments_are_resumed_in_two_seconds),
         cmocka_unit_test(a_damaged_memo_is_refused),
     };
