@@ -3,9 +3,11 @@
  * One process for the objective, one for each bound of a constraint, one for the logarithm of the
  * cost where the study names one. The next configuration maximizes log expected improvement, plus
  * the log probabilities that the constraints hold, minus the expected log cost (so: improvement per
- * cost). Configurations that are being trained are assumed at their posterior mean, in order.
+ * cost). Configurations that are being trained are assumed at their posterior mean, in order. With
+ * two objectives it is the logarithm of the expected hypervolume improvement over the front of
+ * posterior means; of more than two the first two count.
  *
- * What failed (or has an objective or a constraint that is not a number) enters the objective's
+ * What failed (or has an objective or a constraint that is not a number) enters an objective's
  * process with the worst loss told before it; as long as nothing has succeeded it waits, and enters
  * behind the first success with that loss. It says nothing to the other processes.
  *
@@ -14,11 +16,14 @@
  * is the one that random search would draw.
  *
  * Sources: Ament et al. (2023) (log EI); Hvarfner et al. (2024) (prior); Gardner et al. (2014)
- * (constraints); Snoek et al. (2012) (improvement per cost); Ginsbourger et al. (2010) (pending).
+ * (constraints); Snoek et al. (2012) (improvement per cost); Ginsbourger et al. (2010) (pending);
+ * Emmerich et al. (2016) (hypervolume).
  */
 #include "schedulers/builtin.h"
 #include "schedulers/encoding.h"
+#include "schedulers/gp_front.h"
 #include "schedulers/gp_process.h"
+#include "schedulers/open_points.h"
 #include "schedulers/samplers.h"
 #include "schedulers/scheduler_internal.h"
 
@@ -33,9 +38,9 @@ enum {
     CAPACITY = 2000,    /* results kept; gaussian_process.h says which */
     MOST_PENDING = 128, /* the newest; each costs n^2 */
     STARTUP = 10,
-    FIRST_CAPACITY = 64,
     MOST_BOUNDS = 2 * SCHEDULER_MAX_CONSTRAINTS,
-    MOST_PROCESSES = 2 + MOST_BOUNDS,
+    MOST_OBJECTIVES = 2,
+    MOST_PROCESSES = MOST_OBJECTIVES + MOST_BOUNDS + 1,
 };
 
 /* one bound of a constraint: sign * value must not be above `upper` */
@@ -44,32 +49,25 @@ typedef struct Bound {
     double sign;
 } Bound;
 
-/* a configuration without a place among the rows */
-typedef struct Open {
-    int64_t configuration;
-    bool    failed; /* waits for a loss to enter with; else it is being trained */
-} Open;
-
 typedef struct GpSampler {
     const SchedulerSetup *setup;
     Encoding              encoding;
     size_t                startup;
     Sobol                *sobol;     /* NULL: too many dimensions for it */
-    GpProcess            *processes; /* (MOST_PROCESSES) objective, bounds, log cost */
+    GpProcess            *processes; /* (MOST_PROCESSES) objectives, bounds, log cost */
     size_t                process_count;
-    GpProcess            *cost; /* the last of them, or NULL */
+    size_t                objective_count;
+    GpFront              *front; /* of two objectives, or NULL */
+    GpProcess            *cost;  /* the last of them, or NULL */
     Bound                 bounds[MOST_BOUNDS];
     AcquisitionConstraint constraints[MOST_BOUNDS];
     size_t                bound_count;
-    double                worst;  /* loss told; NaN before the first success */
-    Open                 *open;   /* (open_count) in the order of their begin */
-    double               *points; /* (open_count, d) their coordinates */
-    size_t                open_count;
-    size_t                open_capacity;
-    double               *x;         /* (d) scratch */
-    double               *memo;      /* scratch */
-    size_t                memo_size; /* bytes */
-    Arena                *arena;
+    double                worst[MOST_OBJECTIVES]; /* losses told; NaN before the first success */
+    OpenPoints open;      /* without a place among the rows; marked: failed, and waits for a loss */
+    double    *x;         /* (d) scratch */
+    double    *memo;      /* scratch */
+    size_t     memo_size; /* bytes */
+    Arena     *arena;
 } GpSampler;
 
 /* ---- life ---------------------------------------------------------------------------------- */
@@ -87,10 +85,13 @@ static void gp_destroy(void *self) {
     if (sampler->arena != NULL) {
         arena_reset(sampler->arena);
     }
+    if (sampler->front != NULL) {
+        gp_front_reset(sampler->front);
+    }
+    free(sampler->front);
     free(sampler->arena);
     free(sampler->processes);
-    free(sampler->open);
-    free(sampler->points);
+    open_points_reset(&sampler->open);
     free(sampler->x);
     free(sampler->memo);
     free(sampler);
@@ -125,7 +126,10 @@ static Status add_bound(GpSampler *sampler, size_t constraint, double sign, doub
 
 static Status add_processes(GpSampler *sampler) {
     const SchedulerSetup *setup = sampler->setup;
-    TRY(add_process(sampler, true));
+    /* hypervolumes are measured in the objectives' own units */
+    for (size_t i = 0; i < sampler->objective_count; i++) {
+        TRY(add_process(sampler, sampler->objective_count == 1));
+    }
     for (size_t i = 0; i < setup->constraint_count; i++) {
         TRY(add_bound(sampler, i, 1.0, setup->constraint_upper[i]));
         TRY(add_bound(sampler, i, -1.0, -setup->constraint_lower[i]));
@@ -146,6 +150,8 @@ static AcquisitionSearch search_of(const GpSampler *sampler, Encoding *encoding)
     const bool costs = sampler->cost != NULL && gaussian_process_count(sampler->cost->gp) > 0;
     return (AcquisitionSearch){
         .gp = sampler->processes[0].gp,
+        .second = (sampler->front == NULL) ? NULL : sampler->processes[1].gp,
+        .front = (sampler->front == NULL) ? NULL : &sampler->front->front,
         .dimensions = sampler->encoding.dimensions,
         .d = sampler->encoding.d,
         .constraints = sampler->constraints,
@@ -159,7 +165,10 @@ static AcquisitionSearch search_of(const GpSampler *sampler, Encoding *encoding)
 static Status fill(GpSampler *sampler, const double *options) {
     const SchedulerSetup *setup = sampler->setup;
     sampler->startup = isnan(options[0]) ? STARTUP : (size_t)options[0];
-    sampler->worst = (double)NAN;
+    sampler->objective_count =
+        (setup->objective_count < MOST_OBJECTIVES) ? setup->objective_count : MOST_OBJECTIVES;
+    sampler->worst[0] = (double)NAN;
+    sampler->worst[1] = (double)NAN;
     sampler->arena = calloc(1, sizeof *sampler->arena);
     sampler->processes = calloc(MOST_PROCESSES, sizeof *sampler->processes);
     if (sampler->arena == NULL || sampler->processes == NULL) {
@@ -167,10 +176,18 @@ static Status fill(GpSampler *sampler, const double *options) {
     }
     TRY(encoding_init(&sampler->encoding, setup->space));
     const size_t d = sampler->encoding.d;
+    sampler->open.d = d;
     if (d <= SOBOL_MAX_DIMENSIONS) {
         TRY(sobol_create(d, SOBOL_SCRAMBLED, setup->seed, &sampler->sobol));
     }
     TRY(add_processes(sampler));
+    if (sampler->objective_count > 1) {
+        sampler->front = calloc(1, sizeof *sampler->front);
+        if (sampler->front == NULL) {
+            FAIL(STATUS_ERR_NOMEM, "no memory for Bayesian optimization");
+        }
+        TRY(gp_front_init(sampler->front, CAPACITY, d));
+    }
     sampler->x = calloc(d, sizeof *sampler->x);
     sampler->memo = calloc(1, sampler->memo_size);
     if (sampler->x == NULL || sampler->memo == NULL) {
@@ -214,17 +231,17 @@ static Status draw_first(const GpSampler *sampler, int64_t configuration, double
 
 /* conditions a process on what is being trained */
 static Status assume_open(const GpSampler *sampler, GaussianProcess *gp) {
-    const size_t d = sampler->encoding.d;
-    size_t       pending = 0;
-    for (size_t i = 0; i < sampler->open_count; i++) {
-        pending += sampler->open[i].failed ? 0 : 1;
+    const OpenPoints *open = &sampler->open;
+    size_t            pending = 0;
+    for (size_t i = 0; i < open->count; i++) {
+        pending += open->entries[i].marked ? 0 : 1;
     }
-    for (size_t i = 0; i < sampler->open_count; i++) {
-        if (sampler->open[i].failed) {
+    for (size_t i = 0; i < open->count; i++) {
+        if (open->entries[i].marked) {
             continue;
         }
         if (pending <= MOST_PENDING) {
-            TRY(gaussian_process_assume(gp, sampler->points + i * d));
+            TRY(gaussian_process_assume(gp, open_points_at(open, i)));
         }
         pending--;
     }
@@ -246,7 +263,12 @@ static Status ask_model(const GpSampler *sampler, int64_t configuration, Proposa
     Rng      rng = scheduler_rng(sampler->setup, configuration, LANE_SAMPLE);
     Encoding encoding = sampler->encoding;
     TRY(prepare(sampler));
-    const AcquisitionSearch search = search_of(sampler, &encoding);
+    AcquisitionSearch search = search_of(sampler, &encoding);
+    if (sampler->front != NULL) {
+        gp_front_find(sampler->front, &search);
+        search.origins = sampler->front->origins;
+        search.origin_count = sampler->front->origin_count;
+    }
     TRY(acquisition_search_run(&search, &rng, sampler->x, NULL, sampler->arena));
     encoding_to_point(&encoding, sampler->x, proposal->point);
     double *memo = sampler->memo;
@@ -294,65 +316,31 @@ static Status take_memo(GpSampler *sampler, const void *memo, size_t size) {
     return STATUS_OK;
 }
 
-static Status reserve_open(GpSampler *sampler) {
-    if (sampler->open_count < sampler->open_capacity) {
-        return STATUS_OK;
-    }
-    const size_t capacity = 2 * sampler->open_count + FIRST_CAPACITY;
-    Open        *open = realloc(sampler->open, capacity * sizeof *open);
-    sampler->open = (open != NULL) ? open : sampler->open;
-    double *points =
-        realloc(sampler->points, capacity * sampler->encoding.d * sizeof *sampler->points);
-    sampler->points = (points != NULL) ? points : sampler->points;
-    if (open == NULL || points == NULL) {
-        FAIL(STATUS_ERR_NOMEM, "no memory for %zu configurations in training", capacity);
-    }
-    sampler->open_capacity = capacity;
-    return STATUS_OK;
-}
-
 static Status gp_begin(void *self, int64_t configuration, const double *point, const void *memo,
                        size_t memo_size) {
     GpSampler *sampler = self;
-    TRY(reserve_open(sampler));
+    TRY(open_points_reserve(&sampler->open));
     TRY(take_memo(sampler, memo, memo_size));
     for (size_t i = 0; memo_size > 0 && i < sampler->process_count; i++) {
         gp_process_commit(&sampler->processes[i]);
     }
-    encoding_from_point(&sampler->encoding, point,
-                        sampler->points + sampler->open_count * sampler->encoding.d);
-    sampler->open[sampler->open_count++] = (Open){.configuration = configuration};
+    encoding_from_point(&sampler->encoding, point, open_points_add(&sampler->open, configuration));
     return STATUS_OK;
-}
-
-static void close_at(GpSampler *sampler, size_t i) {
-    const size_t d = sampler->encoding.d;
-    const size_t behind = sampler->open_count - i - 1;
-    memmove(&sampler->open[i], &sampler->open[i + 1], behind * sizeof *sampler->open);
-    memmove(sampler->points + i * d, sampler->points + (i + 1) * d,
-            behind * d * sizeof *sampler->points);
-    sampler->open_count--;
-}
-
-/* index of what is being trained; open_count if it is not */
-static size_t find_open(const GpSampler *sampler, int64_t configuration) {
-    size_t i = 0;
-    while (i < sampler->open_count && sampler->open[i].configuration != configuration) {
-        i++;
-    }
-    return i;
 }
 
 static void gp_forget(void *self, int64_t configuration) {
     GpSampler   *sampler = self;
-    const size_t i = find_open(sampler, configuration);
-    if (i < sampler->open_count) {
-        close_at(sampler, i);
+    const size_t i = open_points_find(&sampler->open, configuration);
+    if (i < sampler->open.count) {
+        open_points_remove(&sampler->open, i);
     }
 }
 
 static bool is_usable(const GpSampler *sampler, const SamplerResult *result) {
-    bool usable = !result->failed && isfinite(result->losses[0]);
+    bool usable = !result->failed;
+    for (size_t i = 0; usable && i < sampler->objective_count; i++) {
+        usable = isfinite(result->losses[i]);
+    }
     for (size_t i = 0; usable && i < sampler->bound_count; i++) {
         usable = isfinite(result->constraints[sampler->bounds[i].constraint]);
     }
@@ -360,10 +348,14 @@ static bool is_usable(const GpSampler *sampler, const SamplerResult *result) {
 }
 
 static void add_success(GpSampler *sampler, const double *x, const SamplerResult *result) {
-    gp_process_add(&sampler->processes[0], x, result->losses[0]);
+    const size_t objectives = sampler->objective_count;
+    for (size_t i = 0; i < objectives; i++) {
+        sampler->worst[i] = fmax(sampler->worst[i], result->losses[i]); /* NaN gives way */
+        gp_process_add(&sampler->processes[i], x, result->losses[i]);
+    }
     for (size_t i = 0; i < sampler->bound_count; i++) {
         const Bound bound = sampler->bounds[i];
-        gp_process_add(&sampler->processes[1 + i], x,
+        gp_process_add(&sampler->processes[objectives + i], x,
                        bound.sign * result->constraints[bound.constraint]);
     }
     if (sampler->cost != NULL && result->cost > 0.0 && isfinite(result->cost)) {
@@ -373,32 +365,32 @@ static void add_success(GpSampler *sampler, const double *x, const SamplerResult
 
 /* failures that waited for the first success */
 static void place_failed(GpSampler *sampler) {
-    const size_t d = sampler->encoding.d;
-    for (size_t i = 0; i < sampler->open_count;) {
-        if (sampler->open[i].failed) {
-            gp_process_add(&sampler->processes[0], sampler->points + i * d, sampler->worst);
-            close_at(sampler, i);
-        } else {
+    for (size_t i = 0; i < sampler->open.count;) {
+        if (!sampler->open.entries[i].marked) {
             i++;
+            continue;
         }
+        for (size_t k = 0; k < sampler->objective_count; k++) {
+            gp_process_add(&sampler->processes[k], open_points_at(&sampler->open, i),
+                           sampler->worst[k]);
+        }
+        open_points_remove(&sampler->open, i);
     }
 }
 
 static void gp_tell(void *self, int64_t configuration, const SamplerResult *result) {
     GpSampler   *sampler = self;
-    const size_t i = find_open(sampler, configuration);
-    if (i == sampler->open_count) {
+    const size_t i = open_points_find(&sampler->open, configuration);
+    if (i == sampler->open.count) {
         return;
     }
-    const double *x = sampler->points + i * sampler->encoding.d;
-    if (!is_usable(sampler, result)) {
-        sampler->open[i].failed = true;
+    if (is_usable(sampler, result)) {
+        add_success(sampler, open_points_at(&sampler->open, i), result);
+        open_points_remove(&sampler->open, i);
     } else {
-        sampler->worst = fmax(sampler->worst, result->losses[0]); /* a number wins over NaN */
-        add_success(sampler, x, result);
-        close_at(sampler, i);
+        sampler->open.entries[i].marked = true;
     }
-    if (!isnan(sampler->worst)) {
+    if (!isnan(sampler->worst[0])) {
         place_failed(sampler);
     }
 }

@@ -16,6 +16,7 @@
 
 #include "core/arena.h"
 #include "core/optimize/gaussian_process.h"
+#include "core/optimize/hypervolume_improvement.h"
 #include "core/rng.h"
 
 #include <stdbool.h>
@@ -28,9 +29,15 @@ typedef struct AcquisitionConstraint {
 } AcquisitionConstraint;
 
 typedef struct AcquisitionSearch {
-    GaussianProcess         *gp; /* of what is minimized; posterior up to date, pending assumed */
-    const OptimizeDimension *dimensions; /* (d) those that gp was made with */
-    size_t                   d;
+    GaussianProcess        *gp; /* of what is minimized; posterior up to date, pending assumed */
+    GaussianProcess        *second; /* of a second objective, likewise; NULL: there is one */
+    const HypervolumeFront *front;  /* with a second one: what is to be improved on; m = 0: only
+                                       the constraints count */
+    const double *origins;          /* (origin_count, d) points that candidates are drawn around;
+                                       none: the lowest targets of gp */
+    size_t                       origin_count;
+    const OptimizeDimension     *dimensions; /* (d) those that gp was made with */
+    size_t                       d;
     const AcquisitionConstraint *constraints; /* (constraint_count) */
     size_t                       constraint_count;
     /* predicts the logarithm of what an evaluation costs, posterior up to date: the improvement per

@@ -8,6 +8,7 @@
 #include "tests/support/test_support.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -68,6 +69,13 @@ static void dear_and_flat(PointResult *result) {
     const double x = result->point[0] - 0.3;
     result->objectives[0] = x * x;
     result->cost = pow(10.0, result->point[1]);
+}
+
+/* one objective wants x = 0.2, the other 0.8, both y = 0.5; the front is the line between */
+static void two_bowls(PointResult *result) {
+    const double y = result->point[1] - 0.5;
+    result->objectives[0] = (result->point[0] - 0.2) * (result->point[0] - 0.2) + y * y;
+    result->objectives[1] = (result->point[0] - 0.8) * (result->point[0] - 0.8) + y * y;
 }
 
 static void run(const Space *space, PointFunction function, size_t slots, PointResult *results) {
@@ -211,17 +219,56 @@ static void what_costs_more_without_being_better_is_left(void **state) {
     space_destroy(space);
 }
 
+/* share of the line between 0.2 and 0.8, in twelfths, that has a result within 0.05 of it */
+static size_t parts_of_the_front(const char *name, const Space *space, bool constrained) {
+    PointResult results[TRIALS];
+    bool        hit[12] = {false};
+    size_t      hits = 0;
+    double      options[16];
+    PointStudy  study = {.options = options,
+                         .setup = point_setup(space, TRIALS, 5),
+                         .function = two_bowls,
+                         .slots = 2};
+    assert_ok(scheduler_find(name, &study.ops));
+    fake_options(study.ops, options, NULL);
+    study.setup.objective_count = 2;
+    study.setup.constraint_count = constrained ? 1 : 0;
+    study.setup.constraint_upper[0] = 1.0; /* their constraint is 0: all of it is allowed */
+    point_study_run(&study, results);
+    for (size_t i = 0; i < TRIALS; i++) {
+        const double at = (results[i].point[0] - 0.2) / 0.05;
+        if (fabs(results[i].point[1] - 0.5) < 0.05 && at >= 0.0 && at < 12.0) {
+            hit[(size_t)at] = true;
+        }
+    }
+    for (size_t i = 0; i < 12; i++) {
+        hits += hit[i] ? 1 : 0;
+    }
+    return hits;
+}
+
+static void two_objectives_give_a_front(void **state) {
+    (void)state;
+    Space *space = two_floats();
+    /* 40 random points hit 2.4 of the 12 on average */
+    assert_true(parts_of_the_front("random", space, false) < 7);
+    assert_true(parts_of_the_front("gp", space, false) >= 9);
+    assert_true(parts_of_the_front("gp", space, true) >= 9);
+    space_destroy(space);
+}
+
 /* ---- resuming ------------------------------------------------------------------------------ */
 
 /* every decision of a log, by a scheduler that decided the others too and by one that did not; a
  * decision that is not taken changes nothing */
-static void check_resume(FakeSpace which, size_t constraints, bool cost_aware) {
+static void check_resume(FakeSpace which, size_t objectives, size_t constraints, bool cost_aware) {
     double         options[16];
     Space         *space = fake_space(which);
     SchedulerSetup setup = fake_setup(space);
     setup.per_trial = 5;
     setup.trials = TRIALS;
     setup.total = TRIALS * setup.per_trial;
+    setup.objective_count = objectives;
     setup.constraint_count = constraints;
     setup.constraint_upper[0] = 3.0;
     setup.cost_aware = cost_aware;
@@ -254,9 +301,69 @@ static void check_resume(FakeSpace which, size_t constraints, bool cost_aware) {
 
 static void a_log_gives_the_same_decisions_again(void **state) {
     (void)state;
-    check_resume(FAKE_SPACE_MIXED, 0, false);
-    check_resume(FAKE_SPACE_CONDITIONAL, 1, false);
-    check_resume(FAKE_SPACE_CATEGORICAL, 0, true);
+    check_resume(FAKE_SPACE_MIXED, 1, 0, false);
+    check_resume(FAKE_SPACE_CONDITIONAL, 1, 1, false);
+    check_resume(FAKE_SPACE_CATEGORICAL, 1, 0, true);
+    check_resume(FAKE_SPACE_CONDITIONAL, 2, 1, false);
+    check_resume(FAKE_SPACE_ONE_FLOAT, 3, 0, true);
+}
+
+/* one is asked after every event, the other only when it is to decide: two results come between two
+ * decisions, so that what was fitted after the first of them is not taken */
+static void a_proposal_that_is_not_taken_changes_nothing(void **state) {
+    (void)state;
+    Space               *space = two_floats();
+    const SchedulerSetup setup = point_setup(space, TRIALS, 1);
+    Scheduler           *asked = hand_create("gp", &setup, "startup", 3.0, NULL);
+    Scheduler           *quiet = hand_create("gp", &setup, "startup", 3.0, NULL);
+    size_t               modelled = 0;
+    for (int64_t i = 0; i < 24; i += 2) {
+        double loss[2];
+        for (int64_t k = 0; k < 2; k++) {
+            const Decision a = hand_run(asked, i + k, 0, "initial");
+            const Decision b = hand_run(quiet, i + k, 0, "initial");
+            assert_true(fake_same_decision(&a, &b, 2));
+            modelled += (a.memo_size > 0) ? 1 : 0;
+            loss[k] = distance(a.point);
+        }
+        for (int64_t k = 0; k < 2; k++) {
+            Decision ignored;
+            hand_finish(asked, i + k + 1, loss[k]);
+            assert_ok(scheduler_decide(asked, &ignored));
+            hand_finish(quiet, i + k + 1, loss[k]);
+        }
+    }
+    assert_int_equal(modelled, 20);
+    scheduler_destroy(asked);
+    scheduler_destroy(quiet);
+    space_destroy(space);
+}
+
+/* as long as nothing is told, the next decision has what the memo says, whatever a fit would find
+ */
+static void hyperparameters_come_from_the_memo(void **state) {
+    (void)state;
+    Space               *space = two_floats();
+    const SchedulerSetup setup = point_setup(space, TRIALS, 1);
+    Scheduler           *scheduler = hand_create("gp", &setup, "startup", 3.0, NULL);
+    double               length = 0.0;
+    Decision             decision;
+    for (int64_t i = 0; i < 3; i++) {
+        decision = hand_run(scheduler, i, 0, "initial");
+        hand_finish(scheduler, i + 1, distance(decision.point));
+    }
+    assert_ok(scheduler_decide(scheduler, &decision));
+    /* level, rows, then the logarithm of the first lengthscale */
+    char *at = (char *)decision.memo + sizeof(uint64_t) + sizeof(double);
+    memcpy(&length, at, sizeof length);
+    length -= 0.125;
+    memcpy(at, &length, sizeof length);
+    assert_ok(scheduler_observe(scheduler, &(Event){.kind = EVENT_DECIDED, .decision = &decision}));
+    decision = hand_run(scheduler, 4, 0, "initial");
+    assert_memory_equal((char *)decision.memo + sizeof(uint64_t) + sizeof(double), &length,
+                        sizeof length);
+    scheduler_destroy(scheduler);
+    space_destroy(space);
 }
 
 /* memos of decisions number 10 and 11 in turn, so that each of them has to be restored */
@@ -280,7 +387,7 @@ static void ten_thousand_segments_are_resumed_in_two_seconds(void **state) {
             hand_finish(scheduler, i + 1, distance(decision.point));
             continue;
         }
-        (void)strcpy(decision.reason, "initial");
+        (void)snprintf(decision.reason, sizeof decision.reason, "initial");
         point[0] = rng_uniform(&rng);
         point[1] = rng_uniform(&rng);
         decision.point = point;
@@ -327,7 +434,10 @@ int main(void) {
         cmocka_unit_test(a_failure_counts_as_the_worst_loss_before_it),
         cmocka_unit_test(the_first_configurations_are_sobol_points),
         cmocka_unit_test(what_costs_more_without_being_better_is_left),
+        cmocka_unit_test(two_objectives_give_a_front),
         cmocka_unit_test(a_log_gives_the_same_decisions_again),
+        cmocka_unit_test(a_proposal_that_is_not_taken_changes_nothing),
+        cmocka_unit_test(hyperparameters_come_from_the_memo),
         cmocka_unit_test(ten_thousand_segments_are_resumed_in_two_seconds),
         cmocka_unit_test(a_damaged_memo_is_refused),
     };
