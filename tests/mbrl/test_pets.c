@@ -66,15 +66,6 @@ static void options_are_the_published_names_with_defaults_in_range(void **state)
                                         "shared_order",
                                         "ensemble_elites",
                                         "planning_precision",
-                                        "weight_decay_layer_1",
-                                        "weight_decay_layer_2",
-                                        "weight_decay_layer_3",
-                                        "weight_decay_layer_4",
-                                        "weight_decay_layer_5",
-                                        "weight_decay_layer_6",
-                                        "weight_decay_layer_7",
-                                        "weight_decay_layer_8",
-                                        "weight_decay_layer_9",
                                         "linear_iterations",
                                         "gp_points",
                                         "gp_iterations",
@@ -112,12 +103,17 @@ static void options_are_the_published_names_with_defaults_in_range(void **state)
                                         "model_reset_every",
                                         "rebuild_epochs"};
     const OptionSpec        *specs = bench_pets()->options();
-    assert_int_equal(option_count(specs), sizeof names / sizeof names[0]);
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        assert_string_equal(specs[i].name, names[i]);
+    size_t                   at = 0;
+    for (size_t i = 0; i < option_count(specs); i++) {
+        if (strncmp(specs[i].name, "weight_decay_layer_", 19) == 0) {
+            continue; /* one per layer that networks may have */
+        }
+        assert_true(at < sizeof names / sizeof names[0]);
+        assert_string_equal(specs[i].name, names[at++]);
         assert_non_null(specs[i].help);
         assert_ok(option_check(&specs[i], specs[i].default_value));
     }
+    assert_int_equal(at, sizeof names / sizeof names[0]);
     double defaults[BENCH_MOST_OPTIONS];
     option_defaults(specs, defaults);
     assert_true(pets__option(defaults, PETS_TRAIN_EVERY) == 50.0);
