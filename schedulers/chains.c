@@ -221,17 +221,18 @@ static Status begin_configuration(const Chains *chains, Decision *decision, Prop
     const SchedulerSetup *setup = &chains->setup;
     const double         *given = point_queue_front(&chains->enqueued);
     const char           *reason = "initial";
+    const bool            baseline = chains->count == 0 && setup->baseline;
+    /* a user's point is tried even when every configuration has begun */
+    const bool all_begun =
+        !baseline && given == NULL && setup->trials != 0 && chains->count >= setup->trials;
     *kind = PROPOSAL_POINT;
-    if (chains__units_left(chains) - chains->reserved < 1) {
+    if (all_begun || chains__units_left(chains) - chains->reserved < 1) {
         *kind = PROPOSAL_END;
-    } else if (chains->count == 0 && setup->baseline) {
+    } else if (baseline) {
         space_defaults(setup->space, decision->point);
     } else if (given != NULL) {
-        /* a user's point is tried even when every configuration has begun */
         reason = "enqueued";
         memcpy(decision->point, given, chains->tree.values * sizeof *decision->point);
-    } else if (setup->trials != 0 && chains->count >= setup->trials) {
-        *kind = PROPOSAL_END;
     } else {
         TRY(ask_sampler(chains, chains->count, decision, kind));
     }

@@ -84,9 +84,13 @@ static void remove_at(ResultHeap *heap, size_t at) {
 }
 
 RankedResult result_heap_pop(ResultHeap *heap) {
-    const RankedResult root = heap->entries[0];
+    const RankedResult *root = result_heap_root(heap);
+    if (root == NULL) {
+        return (RankedResult){.configuration = -1};
+    }
+    const RankedResult taken = *root;
     remove_at(heap, 0);
-    return root;
+    return taken;
 }
 
 bool result_heap_remove(ResultHeap *heap, int64_t configuration) {

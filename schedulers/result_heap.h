@@ -27,14 +27,14 @@ typedef struct ResultHeap {
 Status result_heap_reserve(ResultHeap *heap) MUST_USE;
 /** Needs room. */
 void result_heap_push(ResultHeap *heap, RankedResult entry);
-/** Takes the root; the heap is not empty. */
+/** Takes the root; configuration -1 if there is none. */
 RankedResult result_heap_pop(ResultHeap *heap);
 /** Takes a configuration out, at once where it is the root; false if it is not there. */
 bool result_heap_remove(ResultHeap *heap, int64_t configuration);
 void result_heap_reset(ResultHeap *heap);
 /** The root, or NULL. */
 static inline const RankedResult *result_heap_root(const ResultHeap *heap) {
-    return (heap->count == 0) ? NULL : heap->entries;
+    return (heap->count > 0 && heap->entries != NULL) ? heap->entries : NULL;
 }
 
 /** All results of a rung, the best ones apart from the rest. */
