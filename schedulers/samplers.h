@@ -13,8 +13,6 @@
 #include "core/optimize/tpe.h"
 #include "schedulers/chains.h"
 
-#include <math.h>
-
 extern const SamplerOps sampler_random_ops;
 extern const SamplerOps sampler_sobol_ops;
 extern const SamplerOps sampler_tpe_ops;
@@ -31,12 +29,10 @@ enum {
     SAMPLER_OPTION_COUNT = SAMPLER_OPTION_TPE + 5,
 };
 
-#define STARTUP_OPTION_ROW                                                                      \
-    {                                                                                           \
-        .name = "startup", .type = OPTION_INT, .lower = 1, .upper = 1000,                       \
-        .default_value = (double)NAN,                                                           \
-        .help = "tpe, gp: results before the model is asked (count; default 5 for tpe, 10 for " \
-                "gp)"                                                                           \
+#define STARTUP_OPTION_ROW                                                                    \
+    {                                                                                         \
+        .name = "startup", .type = OPTION_INT, .lower = 1, .upper = 1000, .default_value = 5, \
+        .help = "tpe, gp: results before the model is asked (count)"                          \
     }
 
 #define TPE_OPTION_ROWS                                                                  \

@@ -17,7 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FIRST_CAPACITY = 64, STARTUP = 5 };
+enum { FIRST_CAPACITY = 64 };
 
 /* a configuration that has begun */
 typedef struct Begun {
@@ -54,7 +54,7 @@ static void tpe_sampler_destroy(void *self) {
 }
 
 static Status fill(TpeSampler *sampler, const double *options) {
-    sampler->startup = isnan(options[OPTION_STARTUP]) ? STARTUP : (size_t)options[OPTION_STARTUP];
+    sampler->startup = (size_t)options[OPTION_STARTUP];
     TRY(encoding_init(&sampler->encoding, sampler->setup->space));
     const size_t      d = sampler->encoding.d;
     const TpeSettings settings = {

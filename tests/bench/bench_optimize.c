@@ -21,7 +21,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { INITIAL = 10, SEEDS = 20, BUDGETS = 3, MOST_D = 10, CAPACITY = 2000 };
+enum { INITIAL = 5, SEEDS = 20, BUDGETS = 3, MOST_D = 10, CAPACITY = 2000 };
 
 #define PI 3.14159265358979323846
 
