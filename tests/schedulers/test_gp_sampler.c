@@ -371,7 +371,7 @@ static void ten_thousand_segments_are_resumed_in_two_seconds(void **state) {
     (void)state;
     enum { SEGMENTS = 10000, MEMO = 4096 };
     Space               *space = two_floats();
-    const SchedulerSetup setup = point_setup(space, 2 * SEGMENTS, 1);
+    const SchedulerSetup setup = point_setup(space, (size_t)2 * SEGMENTS, 1);
     Scheduler           *scheduler = hand_create("gp", &setup, NULL);
     Rng                  rng = rng_stream(1, 0, RNG_TEST);
     char                 memos[2][MEMO];
