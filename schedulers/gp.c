@@ -35,9 +35,9 @@
 #include <string.h>
 
 enum {
-    CAPACITY = 2000,    /* results kept; gaussian_process.h says which */
-    MOST_PENDING = 128, /* the newest; each costs n^2 */
-    STARTUP = 10,
+    CAPACITY = 2000,     /* results kept at most; gaussian_process.h says which */
+    LEAST_CAPACITY = 64, /* where `trials` says that there will be few */
+    MOST_PENDING = 128,  /* the newest; each costs n^2 */
     MOST_BOUNDS = 2 * SCHEDULER_MAX_CONSTRAINTS,
     MOST_OBJECTIVES = 2,
     MOST_PROCESSES = MOST_OBJECTIVES + MOST_BOUNDS + 1,
@@ -97,11 +97,20 @@ static void gp_destroy(void *self) {
     free(sampler);
 }
 
+/* room for all configurations and as many enqueued ones */
+static size_t capacity_of(const SchedulerSetup *setup) {
+    const int64_t most = 2 * setup->trials;
+    if (setup->trials == 0 || most > CAPACITY) {
+        return CAPACITY;
+    }
+    return (most < LEAST_CAPACITY) ? LEAST_CAPACITY : (size_t)most;
+}
+
 static Status add_process(GpSampler *sampler, bool compress_upper) {
     const GaussianProcessSetup setup = {
         .dimensions = sampler->encoding.dimensions,
         .d = sampler->encoding.d,
-        .capacity = CAPACITY,
+        .capacity = capacity_of(sampler->setup),
         .pending = MOST_PENDING,
         .compress_upper = compress_upper,
     };
@@ -164,7 +173,7 @@ static AcquisitionSearch search_of(const GpSampler *sampler, Encoding *encoding)
 
 static Status fill(GpSampler *sampler, const double *options) {
     const SchedulerSetup *setup = sampler->setup;
-    sampler->startup = isnan(options[0]) ? STARTUP : (size_t)options[0];
+    sampler->startup = (size_t)options[0];
     sampler->objective_count =
         (setup->objective_count < MOST_OBJECTIVES) ? setup->objective_count : MOST_OBJECTIVES;
     sampler->worst[0] = (double)NAN;
@@ -186,7 +195,7 @@ static Status fill(GpSampler *sampler, const double *options) {
         if (sampler->front == NULL) {
             FAIL(STATUS_ERR_NOMEM, "no memory for Bayesian optimization");
         }
-        TRY(gp_front_init(sampler->front, CAPACITY, d));
+        TRY(gp_front_init(sampler->front, capacity_of(setup), d));
     }
     sampler->x = calloc(d, sizeof *sampler->x);
     sampler->memo = calloc(1, sampler->memo_size);
@@ -229,32 +238,35 @@ static Status draw_first(const GpSampler *sampler, int64_t configuration, double
     return STATUS_OK;
 }
 
-/* conditions a process on what is being trained */
-static Status assume_open(const GpSampler *sampler, GaussianProcess *gp) {
-    const OpenPoints *open = &sampler->open;
-    size_t            pending = 0;
-    for (size_t i = 0; i < open->count; i++) {
+/* index of the first that is assumed: the newest MOST_PENDING in training are */
+static size_t first_assumed(const OpenPoints *open) {
+    size_t pending = 0;
+    size_t i = open->count;
+    while (i > 0 && pending < MOST_PENDING) {
+        i--;
         pending += open->entries[i].marked ? 0 : 1;
     }
-    for (size_t i = 0; i < open->count; i++) {
-        if (open->entries[i].marked) {
-            continue;
-        }
-        if (pending <= MOST_PENDING) {
-            TRY(gaussian_process_assume(gp, open_points_at(open, i)));
-        }
-        pending--;
+    return i;
+}
+
+/* makes a posterior and conditions it on what is being trained */
+static Status prepare_process(const GpSampler *sampler, GpProcess *process) {
+    const OpenPoints *open = &sampler->open;
+    Status            status = gp_process_prepare(process);
+    if (process == sampler->cost) {
+        return status; /* of the cost only the mean counts */
     }
-    return STATUS_OK;
+    for (size_t i = first_assumed(open); status == STATUS_OK && i < open->count; i++) {
+        if (!open->entries[i].marked) {
+            status = gaussian_process_assume(process->gp, open_points_at(open, i));
+        }
+    }
+    return status;
 }
 
 static Status prepare(const GpSampler *sampler) {
     for (size_t i = 0; i < sampler->process_count; i++) {
-        GpProcess *process = &sampler->processes[i];
-        TRY(gp_process_prepare(process));
-        if (process != sampler->cost) { /* of the cost only the mean counts */
-            TRY(assume_open(sampler, process->gp));
-        }
+        TRY(prepare_process(sampler, &sampler->processes[i]));
     }
     return STATUS_OK;
 }

@@ -61,8 +61,9 @@ double sampler_order_loss(const SamplerResult *result) {
     if (result->failed) {
         return (double)NAN;
     }
-    if (result->violation > 0) {
-        return highest * (1 + result->violation / (1 + result->violation)); /* below the largest */
+    if (result->violation > 0.0) {
+        const double v = result->violation;
+        return highest * (1.0 + (isfinite(v) ? v / (1.0 + v) : 1.0)); /* finite, above all losses */
     }
     return fmin(fmax(result->losses[0], -highest), highest);
 }

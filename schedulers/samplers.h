@@ -138,12 +138,10 @@ enum {
         .source = "Deb et al. (2002)"                                                     \
     }
 
-#define STARTUP_OPTION_ROW                                                                      \
-    {                                                                                           \
-        .name = "startup", .type = OPTION_INT, .lower = 1, .upper = 1000,                       \
-        .default_value = (double)NAN,                                                           \
-        .help = "tpe, gp: results before the model is asked (count; default 5 for tpe, 10 for " \
-                "gp)"                                                                           \
+#define STARTUP_OPTION_ROW                                                                    \
+    {                                                                                         \
+        .name = "startup", .type = OPTION_INT, .lower = 1, .upper = 1000, .default_value = 5, \
+        .help = "tpe, gp: results before the model is asked (count)"                          \
     }
 
 #define TPE_OPTION_ROWS                                                                  \

@@ -12,12 +12,11 @@
 #include "schedulers/samplers.h"
 #include "schedulers/scheduler_internal.h"
 
-#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { FIRST_CAPACITY = 64, STARTUP = 5 };
+enum { FIRST_CAPACITY = 64 };
 
 /* a configuration that has begun */
 typedef struct Begun {
@@ -54,7 +53,7 @@ static void tpe_sampler_destroy(void *self) {
 }
 
 static Status fill(TpeSampler *sampler, const double *options) {
-    sampler->startup = isnan(options[OPTION_STARTUP]) ? STARTUP : (size_t)options[OPTION_STARTUP];
+    sampler->startup = (size_t)options[OPTION_STARTUP];
     TRY(encoding_init(&sampler->encoding, sampler->setup->space));
     const size_t      d = sampler->encoding.d;
     const TpeSettings settings = {
@@ -164,25 +163,12 @@ static Status tpe_sampler_begin(void *self, int64_t configuration, const double 
     return STATUS_OK;
 }
 
-/* a number in the order of results: the feasible ones by loss, then the others by violation */
-static double order_of(const SamplerResult *result) {
-    if (result->failed) {
-        return (double)NAN;
-    }
-    if (result->violation > 0.0) {
-        const double v = result->violation;
-        const double share = isfinite(v) ? v / (1.0 + v) : 1.0;
-        return 0.5 * DBL_MAX * (1.0 + 0.5 * share);
-    }
-    return 0.25 * result->losses[0]; /* below, and no digit is lost */
-}
-
 static void tpe_sampler_tell(void *self, int64_t configuration, const SamplerResult *result) {
     TpeSampler *sampler = self;
     Begun      *begun = &sampler->begun[configuration];
     sampler->told += begun->told ? 0 : 1;
     begun->told = true;
-    if (tpe_tell(sampler->tpe, begun->number, order_of(result)) != STATUS_OK) {
+    if (tpe_tell(sampler->tpe, begun->number, sampler_order_loss(result)) != STATUS_OK) {
         status_clear(); /* only for a number that does not exist */
     }
 }

@@ -22,7 +22,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { INITIAL = 10, SEEDS = 20, BUDGETS = 3, MOST_D = 10, CAPACITY = 2000 };
+enum { INITIAL = 5, SEEDS = 20, BUDGETS = 3, MOST_D = 10, CAPACITY = 2000 };
 
 typedef struct Problem {
     const char    *name;

@@ -58,7 +58,7 @@ static void finish(Scheduler *scheduler, size_t index, const PointResult *result
 void point_study_run(const PointStudy *study, PointResult *results) {
     const size_t count = (size_t)study->setup.trials;
     const size_t slots = (study->slots < MOST_SLOTS) ? study->slots : MOST_SLOTS;
-    size_t       open[MOST_SLOTS];
+    size_t       open[MOST_SLOTS] = {0};
     size_t       open_count = 0;
     size_t       begun = 0;
     Scheduler   *scheduler = NULL;
