@@ -3,7 +3,6 @@
 
 #include <math.h>
 #include <sqlite3.h>
-#include <stdlib.h>
 #include <string.h>
 
 Json *results__column_json(sqlite3_stmt *statement, int column) {
@@ -161,8 +160,6 @@ static const char segments_sql[] =
     "      THEN coalesce(nullif(a.reason, ''), a.outcome)"
     "      WHEN s.state = 'failed' THEN s.outcome END AS failure,"
     " t.kind, s.note, s.kept, s.checkpoint_bytes, a.host, a.busy_seconds, s.cost, s.pinned,"
-    " (SELECT count(*) FROM metric WHERE owner = s.id AND value > 0 AND name ="
-    "  (SELECT id FROM metric_name WHERE name = 'episode_diverged')) AS diverged,"
     " NULL AS constraints"
     " FROM segment AS s JOIN trial AS t ON t.id = s.trial"
     " LEFT JOIN attempt AS a ON a.segment = s.id AND a.number ="
@@ -310,46 +307,28 @@ static Status trial_objective(Results *results, sqlite3_stmt *statement, int col
 
 static Status trial_fill(Results *results, sqlite3_stmt *statement, Json *row) {
     TRY(row_fill(statement, row));
-    TRY(json_set(row, "best_objective", json_new_null())); /* its place; see set_all_best() */
+    TRY(json_set(row, "best_objective", json_new_null())); /* its place; see best_of_trial() */
     return trial_objective(results, statement, 9, "last_objective", row);
 }
 
-/* best[t] of `count` trials: the best segment of trial t as report_best() ranks, NULL: none */
-static void best_of_trials(const Tree *tree, const TreeNode **best, size_t count) {
+/* the best segment of one trial, as report_best() ranks */
+static Status best_of_trial(Results *results, const Tree *tree, Json *row) {
+    const int64_t   trial = json_integer(json_get(row, "id"));
+    const TreeNode *best = NULL;
+    Json           *value = NULL;
     for (size_t i = 0; i < tree->count; i++) {
         const TreeNode *node = &tree->nodes[i];
-        if (node->trial < 0 || (size_t)node->trial >= count || !node->sound ||
-            isnan(node->fitness)) {
-            continue;
+        if (node->trial == trial && node->sound && !isnan(node->fitness) &&
+            (best == NULL || results__tree_compare(node, best) < 0)) {
+            best = node;
         }
-        const TreeNode **of = &best[node->trial];
-        *of = (*of == NULL || results__tree_compare(node, *of) < 0) ? node : *of;
     }
-}
-
-static Status set_best(Results *results, const TreeNode *best, Json *row) {
-    Json *value = NULL;
+    if (best == NULL) {
+        return STATUS_OK;
+    }
     TRY(json_set(row, "best_segment", json_new_integer(best->id)));
     TRY(results__objective_json(results, best->id, &value));
     return json_set(row, "best_objective", value);
-}
-
-static Status set_all_best(Results *results, const Tree *tree, Json *array) {
-    const size_t  rows = json_count(array);
-    const int64_t last = (rows == 0) ? -1 : json_integer(json_get(json_at(array, rows - 1), "id"));
-    const TreeNode **best = calloc((size_t)(last + 2), sizeof *best); /* rows are in order of id */
-    Status           status = STATUS_OK;
-    if (best == NULL) {
-        FAIL(STATUS_ERR_NOMEM, "no memory for the best of %zu trials", rows);
-    }
-    best_of_trials(tree, best, (size_t)(last + 1));
-    for (size_t i = 0; i < rows && status == STATUS_OK; i++) {
-        Json           *row = json_at(array, i);
-        const TreeNode *node = best[json_integer(json_get(row, "id"))];
-        status = (node == NULL) ? STATUS_OK : set_best(results, node, row);
-    }
-    free(best);
-    return status;
 }
 
 static Status trials(Results *results, Json *array) {
@@ -358,7 +337,10 @@ static Status trials(Results *results, Json *array) {
     TRY(results__query(results, trials_sql, &statement, ""));
     TRY(rows_fill(results, statement, trial_fill, array));
     TRY(results__tree_load(results, &tree));
-    const Status status = set_all_best(results, &tree, array);
+    Status status = STATUS_OK;
+    for (size_t i = 0; i < json_count(array) && status == STATUS_OK; i++) {
+        status = best_of_trial(results, &tree, json_at(array, i));
+    }
     results__tree_reset(&tree);
     return status;
 }

@@ -6,7 +6,6 @@
 #include "core/clock.h"
 #include "results/report.h"
 #include "tuner/coordinator_state.h"
-#include "tuner/study_numerics.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -346,10 +345,8 @@ static Status check_numerics(Coordinator *c, const News *news) {
     buffer_init(&recorded, 4096);
     buffer_init(&offered, 4096);
     buffer_printf(&offered, "%s", news->numerics);
-    Status status = study_numerics(c->study, &offered);
-    if (status == STATUS_OK) {
-        status = results_study_text(c->results, "numerics", &recorded);
-    }
+    coordinator__add_numerics(c, &offered);
+    Status status = results_study_text(c->results, "numerics", &recorded);
     if (status == STATUS_OK && strcmp(buffer_text(&recorded), buffer_text(&offered)) != 0) {
         status =
             FAILURE(STATUS_ERR_STATE,

@@ -29,20 +29,6 @@ static const char *const optimizers[] = {"adam", "adadelta", "adagrad", "sgd", "
 static const char *const decay_profiles[] = {"uniform", "pets", NULL};
 static const char *const precisions[] = {"float32", "bfloat16", NULL};
 
-/* a row per layer, since options are single numbers */
-#define DECAY_LAYER(n)                                                                        \
-    [ENSEMBLE_DECAY_LAYER + (n)-1] = {"weight_decay_layer_" #n,                               \
-                                      OPTION_FLOAT,                                           \
-                                      -1.0,                                                   \
-                                      1e6,                                                    \
-                                      -1.0,                                                   \
-                                      OPTION_DYNAMIC,                                         \
-                                      NULL,                                                   \
-                                      "penalty of layer " #n                                  \
-                                      " as a multiple of model_weight_decay; the last layer " \
-                                      "is hidden_layers + 1 (below 0: the profile's)",        \
-                                      PETS}
-
 static const OptionSpec ensemble_options[ENSEMBLE_OPTION_COUNT + 1] = {
     [ENSEMBLE_LEARNING_RATE] = {"model_learning_rate", OPTION_FLOAT, 1e-6, 1.0, 1e-3,
                                 OPTION_DYNAMIC, NULL, "learning rate of the dynamics model", PETS},
@@ -102,15 +88,6 @@ static const OptionSpec ensemble_options[ENSEMBLE_OPTION_COUNT + 1] = {
          "what planners predict with; bfloat16: weights and hidden outputs rounded to 8 bits, "
          "sums in float32, on processors with AVX512_BF16; training and scores stay float32",
          NULL},
-    DECAY_LAYER(1),
-    DECAY_LAYER(2),
-    DECAY_LAYER(3),
-    DECAY_LAYER(4),
-    DECAY_LAYER(5),
-    DECAY_LAYER(6),
-    DECAY_LAYER(7),
-    DECAY_LAYER(8),
-    DECAY_LAYER(9),
 };
 
 static void shape_of(size_t input_dim, size_t output_dim, const double *values, NetworkShape *out) {
@@ -123,13 +100,7 @@ static void shape_of(size_t input_dim, size_t output_dim, const double *values, 
                   out);
 }
 
-_Static_assert(NETWORK_MAX_LAYERS == 9, "every layer has its row");
-
 double ensemble__decay_ratio(const Ensemble *e, size_t l) {
-    const double own = e->values[ENSEMBLE_DECAY_LAYER + l];
-    if (own >= 0.0) {
-        return own;
-    }
     if (e->values[ENSEMBLE_DECAY_PROFILE] == ENSEMBLE_DECAY_UNIFORM) {
         return 1.0;
     }

@@ -143,8 +143,6 @@ static void decay_profile_scales_the_layers(void **state) {
     assert_true(ensemble__decay_ratio(e, 1) == 1.0);
     assert_true(ensemble__decay_ratio(e, 2) == 1.5);
     ops->destroy(e);
-    values[ENSEMBLE_DECAY_LAYER + 1] = 0.7; /* a row of the layer's own comes before the profile */
-    values[ENSEMBLE_DECAY_LAYER + 3] = 9;   /* there is no such layer */
     /* strong decay, tiny rate of sgd: what a step takes off a weight is its layer's share */
     values[ENSEMBLE_OPTIMIZER] = OPTIMIZER_SGD;
     values[ENSEMBLE_LEARNING_RATE] = 1e-3;
@@ -162,7 +160,7 @@ static void decay_profile_scales_the_layers(void **state) {
     }
     Ensemble           *start = make(values, 5);
     const NetworkShape *shape = &start->shape;
-    const double        ratios[3] = {0.5, 0.7, 1.5};
+    const double        ratios[3] = {0.5, 1.0, 1.5};
     for (size_t l = 0; l < shape->layers; l++) {
         const size_t at = shape->offset[l];
         const double lost = (double)taken[0][at] - (double)taken[1][at];

