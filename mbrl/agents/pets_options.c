@@ -240,6 +240,10 @@ Status pets__check(const EnvironmentOps *environment, const double *options, Buf
     if (pets__has_true_dynamics(options)) {
         return STATUS_OK; /* nothing is learned, so nothing has to go with it */
     }
+    const DynamicsModelOps *model = pets__model_ops(options);
+    if (model->check != NULL) {
+        TRY(model->check(pets__model_options(options)));
+    }
     rollout = pets__rollout_options(options);
     const size_t members = members_of(options, &stochastic);
     return rollout_check((Propagation)rollout[ROLLOUT_PROPAGATION],

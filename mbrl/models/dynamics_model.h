@@ -79,6 +79,9 @@ typedef struct DynamicsModelOps {
     const char       *source;
     const OptionSpec *options;
 
+    /* optional: do values that are in range go together? create() and set() refuse what this does.
+     * @return STATUS_OK; STATUS_ERR_ARG with a sentence */
+    Status (*check)(const double *option_values);
     Status (*create)(const DynamicsModelSetup *setup, const double *option_values, void **self);
     void (*destroy)(void *self);
     /* new values of dynamic options (learning rate, ...). Static ones must be unchanged, and so
