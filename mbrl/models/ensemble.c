@@ -7,6 +7,7 @@
 #include "mbrl/models/builtin.h"
 #include "mbrl/models/ensemble_internal.h"
 
+#include "mbrl/models/lane_gemm_bf16.h"
 #include "mbrl/models/model_support.h"
 
 #include <math.h>
@@ -151,6 +152,25 @@ static Status ensemble_check(const double *option_values) {
                              "'weight_decay_profile: pets'; leave one of them out");
     }
     return STATUS_OK;
+}
+
+static bool plans_in_bfloat16(const double *option_values) {
+    return option_values[ENSEMBLE_PLANNING_PRECISION] == ENSEMBLE_BFLOAT16;
+}
+
+static Status ensemble_check_machine(const double *option_values) {
+    if (plans_in_bfloat16(option_values) && !lanes_have_bf16()) {
+        FAIL(STATUS_ERR_STATE,
+             "'planning_precision: bfloat16' needs a processor with AVX512_BF16, which this one "
+             "does not have; use 'float32' here");
+    }
+    return STATUS_OK;
+}
+
+static void ensemble_numerics(const double *option_values, Buffer *out) {
+    if (plans_in_bfloat16(option_values)) {
+        buffer_printf(out, "; planning bfloat16");
+    }
 }
 
 static void ensemble_destroy(void *self) {
@@ -377,6 +397,8 @@ const DynamicsModelOps model_ensemble_ops = {
     .source = PETS,
     .options = ensemble_options,
     .check = ensemble_check,
+    .check_machine = ensemble_check_machine,
+    .numerics = ensemble_numerics,
     .create = ensemble_create,
     .destroy = ensemble_destroy,
     .set = ensemble_set,
