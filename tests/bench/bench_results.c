@@ -112,8 +112,10 @@ static void bench_report(Fixture *f, const char *what, int64_t segments,
                          Status (*report)(Results *results, Json **out)) {
     Json        *json = NULL;
     const double begin = clock_monotonic();
+    const double thread = clock_thread();
     assert_ok(report(f->results, &json));
-    printf("%s,%lld,%.4f,s\n", what, (long long)segments, clock_monotonic() - begin);
+    printf("%s,%lld,%.4f,s,processor %.4f\n", what, (long long)segments, clock_monotonic() - begin,
+           clock_thread() - thread);
     json_release(json);
 }
 

@@ -177,34 +177,6 @@ static void trials_know_their_best_and_their_last(void **state) {
     json_release(rows);
 }
 
-/* trials that are out of order in the tree, have gaps between their ids, or nothing to name */
-static void every_trial_names_its_own_best(void **state) {
-    static const int64_t ids[] = {2, 5, 9, 40};
-    static const double  values[] = {4.0, 1.0, 2.0, 3.0};
-    Fixture             *f = *state;
-    Json                *rows = NULL;
-    for (size_t k = 0; k < 4; k++) {
-        fixture_trial(f, ids[k]);
-    }
-    for (int64_t round = 0; round < 3; round++) {
-        for (int64_t k = 0; k < 4; k++) {
-            /* the second round is the best of trials 2 and 9, the third equals the first */
-            const double  lift = (round == 1) ? (k % 2 == 0 ? 1.0 : -1.0) : 0.0;
-            const int64_t id = 1 + 4 * round + (round == 1 ? 3 - k : k);
-            fixture_done(f, id, 0, ids[k], 5, values[k] + lift);
-        }
-    }
-    assert_ok(report_trials(f->results, &rows));
-    assert_int_equal(json_count(rows), 6);
-    const char *const best[] = {"null", "null", "8", "2", "6", "4"};
-    const char *const objective[] = {"null", "null", "5.0", "1.0", "3.0", "3.0"};
-    for (size_t i = 0; i < 6; i++) {
-        assert_json(json_get(json_at(rows, i), "best_segment"), best[i]);
-        assert_json(json_get(json_at(rows, i), "best_objective"), objective[i]);
-    }
-    json_release(rows);
-}
-
 /* ---- best ----------------------------------------------------------------------------------- */
 
 static void the_best_schedule_is_read_from_its_leaf_to_its_root(void **state) {
@@ -585,7 +557,6 @@ int main(void) {
         WITH_TRIALS(values_are_spelled_as_the_study_file_spells_them),
         cmocka_unit_test_setup_teardown(several_objectives_are_an_object_by_name, setup_two,
                                         fixture_teardown),
-        WITH_TRIALS(every_trial_names_its_own_best),
         WITH_TRIALS(trials_know_their_best_and_their_last),
         WITH_TRIALS(the_best_schedule_is_read_from_its_leaf_to_its_root),
         WITH_TRIALS(ties_go_to_the_earliest_and_constraints_come_first),
