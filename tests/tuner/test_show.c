@@ -264,11 +264,11 @@ static void constraints_and_divergence_are_shown_beside_the_objective(void **sta
     Fixture *f = *state;
 
     assert_ok(results_begin(f->results));
-    assert_ok(results_metric_insert(f->results, false, 3, 4, 0, "episode_diverged", 1.0));
+    assert_ok(results_metric_insert(f->results, false, 1, 2, 0, "episode_diverged", 1.0));
     assert_ok(results_commit(f->results));
     assert_ok(run(f, command_show, f->folder, WORDS("--segments", NULL)));
     assert_contains(buffer_text(&f->out), "objective  plan_flop  diverged  model_learning_rate");
-    assert_contains(buffer_text(&f->out), "      120    3000000         1 ");
+    assert_contains(buffer_text(&f->out), "       50    1000000         1 ");
     assert_ok(run(f, command_show, f->folder, WORDS("--segments", "-f", "csv", NULL)));
     assert_contains(buffer_text(&f->out), ",constraints.plan_flop,diverged\n");
     assert_ok(run(f, command_best, f->folder, WORDS("-f", "json", NULL)));
