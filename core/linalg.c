@@ -87,19 +87,6 @@ static Status check_product(Shape a, LinalgForm form_a, Shape b, LinalgForm form
 
 #define SHAPE_OF(m) ((Shape){(m).rows, (m).columns, (m).stride})
 
-Status linalg_product_float(float alpha, FloatMatrixView a, LinalgForm form_a, FloatMatrixView b,
-                            LinalgForm form_b, float beta, FloatMatrix c) {
-    TRY(check_product(SHAPE_OF(a), form_a, SHAPE_OF(b), form_b, SHAPE_OF(c)));
-    if (c.rows == 0 || c.columns == 0) {
-        return STATUS_OK;
-    }
-    const size_t inner = (form_a == LINALG_PLAIN) ? a.columns : a.rows;
-    cblas_sgemm(CblasRowMajor, blas_form(form_a), blas_form(form_b), (int)c.rows, (int)c.columns,
-                (int)inner, alpha, a.data, blas_stride(a.stride), b.data, blas_stride(b.stride),
-                beta, c.data, blas_stride(c.stride));
-    return STATUS_OK;
-}
-
 Status linalg_product_double(double alpha, DoubleMatrixView a, LinalgForm form_a,
                              DoubleMatrixView b, LinalgForm form_b, double beta, DoubleMatrix c) {
     TRY(check_product(SHAPE_OF(a), form_a, SHAPE_OF(b), form_b, SHAPE_OF(c)));

@@ -1,9 +1,9 @@
 /** @file linalg.h  Dense linear algebra over OpenBLAS, with every shape checked.
  *
  * Matrices are row-major views: element (i, j) is data[i * stride + j], stride >= columns, both
- * below 2^31. Networks use float, Gaussian processes and statistics double. Nothing here allocates.
- * Triangles are lower ones. All calls give the same bits for the same input as long as
- * linalg_numerics() writes the same line.
+ * below 2^31. Everything is in double: networks have a product of their own in float
+ * (mbrl/models/lane_gemm.h). Nothing here allocates. Triangles are lower ones. All calls give the
+ * same bits for the same input as long as linalg_numerics() writes the same line.
  */
 #ifndef CORE_LINALG_H
 #define CORE_LINALG_H
@@ -14,20 +14,6 @@
 
 #include <stdbool.h>
 #include <stddef.h>
-
-typedef struct FloatMatrix {
-    float *data;
-    size_t rows;
-    size_t columns;
-    size_t stride; /* elements from one row to the next */
-} FloatMatrix;
-
-typedef struct FloatMatrixView {
-    const float *data;
-    size_t       rows;
-    size_t       columns;
-    size_t       stride;
-} FloatMatrixView;
 
 typedef struct DoubleMatrix {
     double *data;
@@ -44,9 +30,6 @@ typedef struct DoubleMatrixView {
 } DoubleMatrixView;
 
 /* read-only view of a matrix */
-static inline FloatMatrixView float_matrix_view(FloatMatrix m) {
-    return (FloatMatrixView){m.data, m.rows, m.columns, m.stride};
-}
 static inline DoubleMatrixView double_matrix_view(DoubleMatrix m) {
     return (DoubleMatrixView){m.data, m.rows, m.columns, m.stride};
 }
@@ -71,16 +54,13 @@ Status linalg_start(int threads) MUST_USE;
 void linalg_numerics(Buffer *out);
 
 /**
- * C = alpha op(A) op(B) + beta C in float.
+ * C = alpha op(A) op(B) + beta C.
  *
  * Shapes: op(A) (m, k), op(B) (k, n), C (m, n). Where beta is 0, C is written without being read.
  * m, n or k of 0 is allowed; k = 0 scales C. C may not overlap A or B. NaN in gives NaN out.
  *
  * @return STATUS_OK; STATUS_ERR_SHAPE with the shapes in the text (C unchanged)
  */
-Status linalg_product_float(float alpha, FloatMatrixView a, LinalgForm form_a, FloatMatrixView b,
-                            LinalgForm form_b, float beta, FloatMatrix c) MUST_USE;
-/** The same in double. */
 Status linalg_product_double(double alpha, DoubleMatrixView a, LinalgForm form_a,
                              DoubleMatrixView b, LinalgForm form_b, double beta,
                              DoubleMatrix c) MUST_USE;

@@ -3,6 +3,7 @@
 
 #include <math.h>
 #include <sqlite3.h>
+#include <stdlib.h>
 #include <string.h>
 
 Json *results__column_json(sqlite3_stmt *statement, int column) {
@@ -160,7 +161,9 @@ static const char segments_sql[] =
     "      THEN coalesce(nullif(a.reason, ''), a.outcome)"
     "      WHEN s.state = 'failed' THEN s.outcome END AS failure,"
     " t.kind, s.note, s.kept, s.checkpoint_bytes, a.host, a.busy_seconds, s.cost, s.pinned,"
-    " NULL AS constraints"
+    " NULL AS constraints,"
+    " (SELECT sum(m.value > 0) FROM metric AS m JOIN metric_name AS n ON n.id = m.name"
+    "   WHERE m.owner = s.id AND n.name = 'episode_diverged') AS diverged"
     " FROM segment AS s JOIN trial AS t ON t.id = s.trial"
     " LEFT JOIN attempt AS a ON a.segment = s.id AND a.number ="
     "  (SELECT max(number) FROM attempt WHERE segment = s.id AND worker IS NOT NULL)"
@@ -307,22 +310,40 @@ static Status trial_objective(Results *results, sqlite3_stmt *statement, int col
 
 static Status trial_fill(Results *results, sqlite3_stmt *statement, Json *row) {
     TRY(row_fill(statement, row));
-    TRY(json_set(row, "best_objective", json_new_null())); /* its place; see best_of_trial() */
+    TRY(json_set(row, "best_objective", json_new_null())); /* its place; see name_best() */
     return trial_objective(results, statement, 9, "last_objective", row);
 }
 
-/* the best segment of one trial, as report_best() ranks */
-static Status best_of_trial(Results *results, const Tree *tree, Json *row) {
-    const int64_t   trial = json_integer(json_get(row, "id"));
-    const TreeNode *best = NULL;
-    Json           *value = NULL;
-    for (size_t i = 0; i < tree->count; i++) {
-        const TreeNode *node = &tree->nodes[i];
-        if (node->trial == trial && node->sound && !isnan(node->fitness) &&
-            (best == NULL || results__tree_compare(node, best) < 0)) {
-            best = node;
+/* place of a trial among the rows, which are in order of id; `count` if it has none */
+static size_t place_of(const int64_t *ids, size_t count, int64_t trial) {
+    size_t low = 0;
+    size_t high = count;
+    while (low < high) {
+        const size_t middle = low + (high - low) / 2;
+        if (ids[middle] < trial) {
+            low = middle + 1;
+        } else {
+            high = middle;
         }
     }
+    return (low < count && ids[low] == trial) ? low : count;
+}
+
+/* best[i]: the best segment of the trial of row i, as report_best() ranks; NULL if it has none. One
+ * pass over the segments for all trials together: random search has one of each per trial. */
+static void find_best(const Tree *tree, const int64_t *ids, size_t count, const TreeNode **best) {
+    for (size_t i = 0; i < tree->count; i++) {
+        const TreeNode *node = &tree->nodes[i];
+        const size_t    place = place_of(ids, count, node->trial);
+        if (place < count && node->sound && !isnan(node->fitness) &&
+            (best[place] == NULL || results__tree_compare(node, best[place]) < 0)) {
+            best[place] = node;
+        }
+    }
+}
+
+static Status name_best(Results *results, const TreeNode *best, Json *row) {
+    Json *value = NULL;
     if (best == NULL) {
         return STATUS_OK;
     }
@@ -331,16 +352,34 @@ static Status best_of_trial(Results *results, const Tree *tree, Json *row) {
     return json_set(row, "best_objective", value);
 }
 
+static Status name_all_best(Results *results, const Tree *tree, Json *array) {
+    const size_t     count = json_count(array);
+    int64_t         *ids = calloc(count + 1, sizeof *ids);
+    const TreeNode **best = calloc(count + 1, sizeof *best);
+    Status           status = STATUS_OK;
+    if (ids == NULL || best == NULL) {
+        status = FAILURE(STATUS_ERR_NOMEM, "no memory for %zu trials", count);
+    } else {
+        for (size_t i = 0; i < count; i++) {
+            ids[i] = json_integer(json_get(json_at(array, i), "id"));
+        }
+        find_best(tree, ids, count, best);
+    }
+    for (size_t i = 0; i < count && status == STATUS_OK; i++) {
+        status = name_best(results, best[i], json_at(array, i));
+    }
+    free(ids);
+    free(best);
+    return status;
+}
+
 static Status trials(Results *results, Json *array) {
     sqlite3_stmt *statement = NULL;
     Tree          tree = {.nodes = NULL};
     TRY(results__query(results, trials_sql, &statement, ""));
     TRY(rows_fill(results, statement, trial_fill, array));
     TRY(results__tree_load(results, &tree));
-    Status status = STATUS_OK;
-    for (size_t i = 0; i < json_count(array) && status == STATUS_OK; i++) {
-        status = best_of_trial(results, &tree, json_at(array, i));
-    }
+    const Status status = name_all_best(results, &tree, array);
     results__tree_reset(&tree);
     return status;
 }

@@ -66,6 +66,7 @@ static SpaceType row_type(const OptionSpec *row) {
     case OPTION_BOOL:
         return SPACE_BOOL;
     case OPTION_CHOICE:
+    case OPTION_LIST: /* refused before */
         break;
     }
     return SPACE_CATEGORICAL;
@@ -83,6 +84,8 @@ static bool type_fits(const OptionSpec *row, SpaceType type) {
         return type == SPACE_BOOL;
     case OPTION_CHOICE:
         return space__has_choices(type);
+    case OPTION_LIST:
+        break;
     }
     return false;
 }
@@ -339,6 +342,10 @@ Status definition__add(Definition *d, Space *space) {
         return node_fail(d->own,
                          "'%s' needs a definition such as {type: float, lower: 0, upper: 1}; a "
                          "single value belongs under 'fixed:'",
+                         d->name);
+    }
+    if (d->row != NULL && d->row->type == OPTION_LIST) {
+        return node_fail(d->key, "'%s' is a list, which cannot be tuned; it belongs under 'fixed:'",
                          d->name);
     }
     TRY(node_known_keys(d->own, "the definition of a hyperparameter", all_keys));

@@ -30,8 +30,9 @@ static const CliCommand show = {
 
 /* what fits a terminal; JSON and CSV have everything */
 static const char *const segment_columns[] = {
-    "id",        "parent",      "trial",           "state",  "outcome",  "reason",  "begin", "end",
-    "objective", "constraints", "hyperparameters", "worker", "attempts", "failure", NULL,
+    "id",     "parent",   "trial",     "state",       "outcome",  "reason",
+    "begin",  "end",      "objective", "constraints", "diverged", "hyperparameters",
+    "worker", "attempts", "failure",   NULL,
 };
 
 static Status write_rows(const Json *rows, ViewFormat format, const char *const *columns,

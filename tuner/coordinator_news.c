@@ -6,6 +6,7 @@
 #include "core/clock.h"
 #include "results/report.h"
 #include "tuner/coordinator_state.h"
+#include "tuner/study_numerics.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -344,10 +345,13 @@ static Status check_numerics(Coordinator *c, const News *news) {
     Buffer offered;
     buffer_init(&recorded, 4096);
     buffer_init(&offered, 4096);
-    buffer_printf(&offered, "%s", news->numerics);
-    coordinator__add_numerics(c, &offered);
+    bool   agrees = false;
     Status status = results_study_text(c->results, "numerics", &recorded);
-    if (status == STATUS_OK && strcmp(buffer_text(&recorded), buffer_text(&offered)) != 0) {
+    if (status == STATUS_OK) {
+        status = study_numerics_agree(c->study, news->numerics, buffer_text(&recorded), &offered,
+                                      &agrees);
+    }
+    if (status == STATUS_OK && !agrees) {
         status =
             FAILURE(STATUS_ERR_STATE,
                     "worker %d on %s computes with '%s', but this study was started with '%s'; "

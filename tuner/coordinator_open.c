@@ -6,6 +6,7 @@
 #include "results/report.h"
 #include "tuner/coordinator_state.h"
 #include "tuner/study_cost.h"
+#include "tuner/study_numerics.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -62,13 +63,6 @@ static Status create_database(Coordinator *c, const ResultsStudy *row) {
     return results_open(c->folder->database, RESULTS_WRITE, &c->results);
 }
 
-void coordinator__add_numerics(const Coordinator *c, Buffer *out) {
-    const AgentOps *agent = c->study->agent;
-    if (agent != NULL && agent->numerics != NULL) {
-        agent->numerics(c->study->agent_values, out);
-    }
-}
-
 static Status create_study(Coordinator *c) {
     const char  *timing[STUDY_MAX_TIMING];
     ResultsStudy row;
@@ -78,9 +72,11 @@ static Status create_study(Coordinator *c) {
     buffer_init(&numerics, NUMERICS_CAP);
     study_results(c->study, timing, &row);
     linalg_numerics(&numerics);
-    coordinator__add_numerics(c, &numerics);
+    Status status = study_numerics(c->study, &numerics);
     row.numerics = buffer_text(&numerics);
-    Status status = definition_text(c, &definition);
+    if (status == STATUS_OK) {
+        status = definition_text(c, &definition);
+    }
     row.definition = buffer_text(&definition);
     if (status == STATUS_OK) {
         status = study_folder_freeze(c->folder, c->study->text, strlen(c->study->text));

@@ -166,7 +166,6 @@ void coordinator__log(Coordinator *c, const char *level, const char *format, ...
 /* coordinator_open.c */
 Status coordinator__open(Coordinator *c) MUST_USE;
 /* appends what the study's fixed values change in how its agent computes */
-void coordinator__add_numerics(const Coordinator *c, Buffer *out);
 /* the best as report_best() ranks */
 Status coordinator__restore_best(Coordinator *c) MUST_USE;
 /* visitors: queue what of the present phase has not ended */

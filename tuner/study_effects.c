@@ -65,8 +65,9 @@ static void find_named(const Look *look) {
     const Study *study = look->study;
     for (size_t row = 0; row < look->rows; row++) {
         const char *name = look->specs[row].name;
-        look->effects[row].named = space_find(study->space, name) < space_count(study->space) ||
-                                   json_get(study->fixed, name) != NULL;
+        look->effects[row].named = !option_is_element(look->specs, row) &&
+                                   (space_find(study->space, name) < space_count(study->space) ||
+                                    json_get(study->fixed, name) != NULL);
     }
 }
 

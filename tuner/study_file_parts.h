@@ -5,7 +5,7 @@
 #include "search_spaces/document.h"
 #include "tuner/study_file.h"
 
-enum { STUDY_NAMES_MAX = 256 };
+enum { STUDY_NAMES_MAX = 256, STUDY_LIST_MAX = 64 };
 
 /* largest count of budget units: exact in a double, far from overflow when two are added */
 #define STUDY_UNITS_MAX ((int64_t)1 << 52)

@@ -227,19 +227,34 @@ static Json *option_to_json(const OptionSpec *spec, double value) {
     case OPTION_BOOL:
         return json_new_bool(value != 0.0);
     case OPTION_CHOICE:
+    case OPTION_LIST:
         break;
     }
     option_format(spec, value, text, sizeof text);
     return json_new_string(text);
 }
 
-/* Option rows as an object; derived defaults (NaN) are left out. */
+/* The elements given of a list, whose number stands before them. */
+static Json *list_to_json(const double *values) {
+    Json *array = json_new_array();
+    for (size_t i = 0; i < (size_t)values[0]; i++) {
+        if (json_push(array, json_new_number(values[1 + i])) != STATUS_OK) {
+            json_release(array);
+            return NULL;
+        }
+    }
+    return array;
+}
+
+/* Option rows as an object; derived defaults (NaN) and lists that are not given are left out. */
 static Status add_options(Json *object, const OptionSpec *specs, const double *values) {
     for (size_t i = 0; specs[i].name != NULL; i++) {
-        if (isnan(values[i])) {
+        const bool list = specs[i].type == OPTION_LIST;
+        if (isnan(values[i]) || option_is_element(specs, i) || (list && values[i] == 0.0)) {
             continue;
         }
-        TRY(json_set(object, specs[i].name, option_to_json(&specs[i], values[i])));
+        Json *value = list ? list_to_json(&values[i]) : option_to_json(&specs[i], values[i]);
+        TRY(json_set(object, specs[i].name, value));
     }
     return STATUS_OK;
 }

@@ -54,26 +54,27 @@ static size_t fan_out(const Tile *t, size_t l) {
     return (t->layers > 1 && l + 1 == t->layers) ? OUTPUTS : WIDTH;
 }
 
-/* out (fan_out, rows) in blocks of LANES, as predict() does it */
+/* out (fan_out, rows) in blocks of LANES, or of the rows if they are fewer, as predict() does it */
 static void lanes_forward(const Tile *t) {
-    for (size_t first = 0; first < t->rows; first += LANES) {
+    const size_t lanes = (t->rows < LANES) ? t->rows : LANES;
+    for (size_t first = 0; first < t->rows; first += lanes) {
         const float *in = t->input + first * fan_in(t, 0);
         for (size_t l = 0; l < t->layers; l++) {
             float *out = t->side[l % 2];
             lane_gemm(&(LaneGemm){.m = fan_out(t, l),
                                   .k = fan_in(t, l),
-                                  .lanes = LANES,
+                                  .lanes = lanes,
                                   .a = t->weights[l],
                                   .a_row = STRIDE,
                                   .a_step = 1,
                                   .b = in,
-                                  .b_row = LANES,
+                                  .b_row = lanes,
                                   .c = out,
-                                  .c_row = LANES,
+                                  .c_row = lanes,
                                   .start = t->weights[l] + fan_in(t, l),
                                   .start_row = STRIDE});
             if (l + 1 < t->layers) {
-                lanes_activate(ACTIVATION_SWISH, out, fan_out(t, l) * LANES);
+                lanes_activate(ACTIVATION_SWISH, out, fan_out(t, l) * lanes);
             }
             in = out;
         }
@@ -197,7 +198,7 @@ static double measure_tile(Engine engine, size_t rows, size_t layers) {
 }
 
 int measure_products(void) {
-    const size_t rows[] = {256, 64};
+    const size_t rows[] = {256, 64, 32, 16};
     int          wrong = compare_engine(ENGINE_OPENBLAS);
 #ifdef BENCH_LIBXSMM
     const Engine last = ENGINE_LIBXSMM;

@@ -281,6 +281,24 @@ static void built_in_agents_know_their_words(void **state) {
         {"ensemble_size: 3", "ensemble_sise: 3", "study.yaml:12:9: ", "ensemble_size"},
         {"ensemble_size: 3", "ensemble_size: 2.5", "study.yaml:12:24: ", "ensemble_size"},
         {"ensemble_size: 3", "ensemble_size: [3]", "study.yaml:12:24: ", "one value"},
+        {"ensemble_size: 3", "weight_decay_layers: 0.4",
+         "study.yaml:12:30: ", "a list of 1 to 9 numbers from 0 to 1000"},
+        {"ensemble_size: 3", "weight_decay_layers: {a: 1}", "study.yaml:12:30: ", "a list of 1"},
+        {"ensemble_size: 3", "weight_decay_layers: []", "study.yaml:12:30: ", "a list of 1"},
+        {"ensemble_size: 3", "weight_decay_layers: [1, x]", "study.yaml:12:34: ", "a number"},
+        {"ensemble_size: 3", "weight_decay_layers: [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]",
+         "study.yaml:12:30: ", "'a list of 10'"},
+        {"ensemble_size: 3", "weight_decay_layers: [1, -1, 1, 1]",
+         "study.yaml:12:30: ", "'weight_decay_layers' is -1"},
+        {"ensemble_size: 3", "weight_decay_layers: [1, 1, 1]",
+         "study.yaml:12:8: ", "has 3 numbers, but 'hidden_layers: 3' makes 4 layers"},
+        {"ensemble_size: 3", "weight_decay_layers: [1, 1, 1, 1], weight_decay_profile: pets",
+         "study.yaml:12:8: ", "cannot go with 'weight_decay_profile: pets'"},
+        {"fixed: {ensemble_size: 3}",
+         "  hidden_layers: {lower: 2, upper: 3}\nfixed: {weight_decay_layers: [1, 1, 1, 1]}",
+         "study.yaml:13:8: ", "'hidden_layers: 2' with the other defaults"},
+        {"fixed: {ensemble_size: 3}", "  weight_decay_layers: {type: float}",
+         "study.yaml:12:3: ", "a list, which cannot be tuned"},
         {"ensemble_size: 3", "model_learning_rate: 0.1",
          "study.yaml:11:3: ", "is both tuned here and fixed"},
         {"fixed: {ensemble_size: 3}", "search_space: petz",
@@ -291,6 +309,28 @@ static void built_in_agents_know_their_words(void **state) {
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         refuses(study_built_in, &cases[i]);
     }
+}
+
+/* from the file to the hello and to the agent's rows, which the trainer reads the same way */
+static void lists_reach_the_agent_element_by_element(void **state) {
+    char   text[TEXT_BYTES];
+    Buffer hello;
+    (void)state;
+    study_change(study_built_in, "{ensemble_size: 3}", "{weight_decay_layers: [0.4, 1, 1e0, 2]}",
+                 text);
+    Study            *study = study_good(text);
+    const OptionSpec *specs = study->agent->options();
+    double           *values = calloc(option_count(specs) + 1, sizeof *values);
+    const size_t      row = option_find(specs, "weight_decay_layers");
+    assert_non_null(values);
+    assert_ok(study_agent_options(study, NULL, values));
+    assert_true(values[row] == 4.0 && values[row + 1] == 0.4 && values[row + 4] == 2.0);
+    buffer_init(&hello, TEXT_BYTES);
+    assert_ok(study_trainer_hello(study, &hello));
+    assert_contains(buffer_text(&hello), "\"weight_decay_layers\":[0.4,1");
+    buffer_reset(&hello);
+    free(values);
+    study_destroy(study);
 }
 
 static void populations_refuse_trials_and_multiply_their_depth(void **state) {
@@ -579,6 +619,7 @@ int main(void) {
         cmocka_unit_test(lists_of_objectives_keep_their_order),
         cmocka_unit_test(what_is_wrong_is_said_with_line_and_column),
         cmocka_unit_test(built_in_agents_know_their_words),
+        cmocka_unit_test(lists_reach_the_agent_element_by_element),
         cmocka_unit_test(populations_refuse_trials_and_multiply_their_depth),
         cmocka_unit_test(files_that_are_none_say_so),
         cmocka_unit_test(differences_name_their_keys_and_spare_what_may_change),

@@ -382,6 +382,12 @@ static void a_wrong_hello_ends_the_conversation(void **state) {
          "\"fixed\":{\"ensemble_sizes\":3}}",
          "ensemble_size"},
         {"{\"op\":\"hello\",\"protocol\":1,\"agent\":\"pets\",\"environment\":\"cartpole\","
+         "\"fixed\":{\"weight_decay_layers\":1}}",
+         "'weight_decay_layers' must be a list of numbers"},
+        {"{\"op\":\"hello\",\"protocol\":1,\"agent\":\"pets\",\"environment\":\"cartpole\","
+         "\"fixed\":{\"weight_decay_layers\":[1,\"x\"]}}",
+         "'weight_decay_layers' is nan"},
+        {"{\"op\":\"hello\",\"protocol\":1,\"agent\":\"pets\",\"environment\":\"cartpole\","
          "\"threads\":0}",
          "'threads' must be 1 to"},
         {"{\"op\":\"train\",\"segment\":0,\"begin\":0,\"end\":1,\"seed\":1}", "hello"},
@@ -395,6 +401,23 @@ static void a_wrong_hello_ends_the_conversation(void **state) {
         expect_failed(&session, 0, cases[i].part);
         assert_int_equal(session_end(&session), 1);
     }
+}
+
+/* a list of the hello arrives whole: it is of three layers, the network has two */
+static void lists_arrive_element_by_element(void **state) {
+    Session session;
+    Reply   reply;
+    (void)state;
+    session_open(&session);
+    session_say(&session, "{\"op\":\"hello\",\"protocol\":1,\"agent\":\"pets\",\"environment\":"
+                          "\"cartpole\",\"fixed\":{\"hidden_layers\":1,"
+                          "\"weight_decay_layers\":[0.5,1,2]}}");
+    session_reply(&session, &reply);
+    assert_int_equal(reply.kind, REPLY_HELLO);
+    reply_reset(&reply);
+    ask_train(&session, 1, 0, 0, 1, NULL, NULL);
+    expect_failed(&session, 1, "'weight_decay_layers' has 3 numbers");
+    assert_int_equal(session_end(&session), 0);
 }
 
 /* What was sent before the end of the input is done, even a line without its newline. */
@@ -515,6 +538,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(yield_ends_a_segment_early_and_the_chain_goes_on),
         cmocka_unit_test(impossible_work_fails_and_the_trainer_goes_on),
         cmocka_unit_test(a_wrong_hello_ends_the_conversation),
+        cmocka_unit_test(lists_arrive_element_by_element),
         cmocka_unit_test(a_session_can_be_piped_in),
         cmocka_unit_test(long_training_says_that_it_is_alive),
         cmocka_unit_test(a_reader_that_went_away_ends_the_trainer),
