@@ -2,6 +2,8 @@
  * numbered. */
 #include "tests/results/results_fixture.h"
 
+#include <string.h>
+
 static int setup(void **state) {
     (void)fixture_setup(state);
     Fixture *f = *state;
