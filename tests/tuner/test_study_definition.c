@@ -56,6 +56,16 @@ static void differences_name_their_keys_and_spare_what_may_change(void **state) 
     differences(study_external, text, "objective");
 }
 
+static void cost_and_stop_belong_to_the_study(void **state) {
+    char text[TEXT_BYTES];
+    (void)state;
+    study_change(study_built_in, "constraints: ", "cost: plan_seconds\nconstraints: ", text);
+    differences(study_built_in, text, "cost");
+    study_change(study_built_in,
+                 "constraints: ", "stop: {no_improvement: {units: 2000}}\nconstraints: ", text);
+    differences(study_built_in, text, "stop");
+}
+
 static void definitions_hold_every_default(void **state) {
     Json  *json = definition(study_built_in);
     Buffer text;
@@ -118,6 +128,7 @@ static void hellos_carry_what_trainers_need(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(differences_name_their_keys_and_spare_what_may_change),
+        cmocka_unit_test(cost_and_stop_belong_to_the_study),
         cmocka_unit_test(definitions_hold_every_default),
         cmocka_unit_test(conditions_are_part_of_the_definition),
         cmocka_unit_test(hellos_carry_what_trainers_need),
