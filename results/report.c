@@ -314,30 +314,35 @@ static Status trial_fill(Results *results, sqlite3_stmt *statement, Json *row) {
     return trial_objective(results, statement, 9, "last_objective", row);
 }
 
+/* one row of the report */
+typedef struct TrialBest {
+    int64_t         trial;
+    const TreeNode *best; /* its best segment, as report_best() ranks; NULL if it has none */
+} TrialBest;
+
 /* place of a trial among the rows, which are in order of id; `count` if it has none */
-static size_t place_of(const int64_t *ids, size_t count, int64_t trial) {
+static size_t place_of(const TrialBest *rows, size_t count, int64_t trial) {
     size_t low = 0;
     size_t high = count;
     while (low < high) {
         const size_t middle = low + (high - low) / 2;
-        if (ids[middle] < trial) {
+        if (rows[middle].trial < trial) {
             low = middle + 1;
         } else {
             high = middle;
         }
     }
-    return (low < count && ids[low] == trial) ? low : count;
+    return (low < count && rows[low].trial == trial) ? low : count;
 }
 
-/* best[i]: the best segment of the trial of row i, as report_best() ranks; NULL if it has none. One
- * pass over the segments for all trials together: random search has one of each per trial. */
-static void find_best(const Tree *tree, const int64_t *ids, size_t count, const TreeNode **best) {
+/* One pass over the segments for all trials together: random search has one of each per trial. */
+static void find_best(const Tree *tree, TrialBest *rows, size_t count) {
     for (size_t i = 0; i < tree->count; i++) {
         const TreeNode *node = &tree->nodes[i];
-        const size_t    place = place_of(ids, count, node->trial);
+        const size_t    place = place_of(rows, count, node->trial);
         if (place < count && node->sound && !isnan(node->fitness) &&
-            (best[place] == NULL || results__tree_compare(node, best[place]) < 0)) {
-            best[place] = node;
+            (rows[place].best == NULL || results__tree_compare(node, rows[place].best) < 0)) {
+            rows[place].best = node;
         }
     }
 }
@@ -353,23 +358,20 @@ static Status name_best(Results *results, const TreeNode *best, Json *row) {
 }
 
 static Status name_all_best(Results *results, const Tree *tree, Json *array) {
-    const size_t     count = json_count(array);
-    int64_t         *ids = calloc(count + 1, sizeof *ids);
-    const TreeNode **best = calloc(count + 1, sizeof *best);
-    Status           status = STATUS_OK;
-    if (ids == NULL || best == NULL) {
-        status = FAILURE(STATUS_ERR_NOMEM, "no memory for %zu trials", count);
-    } else {
-        for (size_t i = 0; i < count; i++) {
-            ids[i] = json_integer(json_get(json_at(array, i), "id"));
-        }
-        find_best(tree, ids, count, best);
+    const size_t count = json_count(array);
+    TrialBest   *rows = calloc(count + 1, sizeof *rows);
+    Status       status = STATUS_OK;
+    if (rows == NULL) {
+        FAIL(STATUS_ERR_NOMEM, "no memory for %zu trials", count);
     }
+    for (size_t i = 0; i < count; i++) {
+        rows[i].trial = json_integer(json_get(json_at(array, i), "id"));
+    }
+    find_best(tree, rows, count);
     for (size_t i = 0; i < count && status == STATUS_OK; i++) {
-        status = name_best(results, best[i], json_at(array, i));
+        status = name_best(results, rows[i].best, json_at(array, i));
     }
-    free(ids);
-    free(best);
+    free(rows);
     return status;
 }
 

@@ -344,10 +344,6 @@ Status definition__add(Definition *d, Space *space) {
                          "single value belongs under 'fixed:'",
                          d->name);
     }
-    if (d->row != NULL && d->row->type == OPTION_LIST) {
-        return node_fail(d->key, "'%s' is a list, which cannot be tuned; it belongs under 'fixed:'",
-                         d->name);
-    }
     TRY(node_known_keys(d->own, "the definition of a hyperparameter", all_keys));
     TRY(node_known_keys(d->base, "the definition of a hyperparameter", all_keys));
     TRY(read_type(d, &p.type));

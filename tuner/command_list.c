@@ -104,9 +104,7 @@ static Status add_options(Json *row, const OptionSpec *specs) {
 
     TRY(json_set(row, "options", array));
     for (size_t i = 0; specs[i].name != NULL; i++) {
-        if (!option_is_element(specs, i)) {
-            TRY(add_option(&specs[i], array));
-        }
+        TRY(option_is_element(specs, i) ? STATUS_OK : add_option(&specs[i], array));
     }
     return STATUS_OK;
 }
