@@ -1,9 +1,9 @@
 /** @file linalg.h  Dense linear algebra over OpenBLAS, with every shape checked.
  *
  * Matrices are row-major views: element (i, j) is data[i * stride + j], stride >= columns, both
- * below 2^31. Networks use float, Gaussian processes and statistics double. Nothing here allocates.
- * Triangles are lower ones. All calls give the same bits for the same input as long as
- * linalg_numerics() writes the same line.
+ * below 2^31. Everything is in double: networks have a product of their own in float
+ * (mbrl/models/lane_gemm.h). Nothing here allocates. Triangles are lower ones. All calls give the
+ * same bits for the same input as long as linalg_numerics() writes the same line.
  */
 #ifndef CORE_LINALG_H
 #define CORE_LINALG_H

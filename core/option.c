@@ -50,6 +50,15 @@ static void list_choices(const OptionSpec *spec, char *text, size_t size) {
     }
 }
 
+static void describe_list(const OptionSpec *spec, char *text, size_t size) {
+    char lower[NUMBER_TEXT_SIZE];
+    char upper[NUMBER_TEXT_SIZE];
+    number_format(spec[1].lower, lower);
+    number_format(spec[1].upper, upper);
+    (void)snprintf(text, size, "a list of 1 to %d numbers from %s to %s, such as [1, 1]",
+                   (int)spec->upper, lower, upper);
+}
+
 /* what an option takes, in words: "a whole number from 1 to 20" */
 static void describe(const OptionSpec *spec, char *text, size_t size) {
     char lower[NUMBER_TEXT_SIZE];
@@ -69,6 +78,9 @@ static void describe(const OptionSpec *spec, char *text, size_t size) {
     case OPTION_CHOICE:
         list_choices(spec, text, size);
         return;
+    case OPTION_LIST:
+        describe_list(spec, text, size);
+        return;
     }
 }
 
@@ -83,6 +95,8 @@ static bool in_range(const OptionSpec *spec, double value) {
         return value == 0.0 || value == 1.0;
     case OPTION_CHOICE:
         return whole && value >= 0.0 && value < (double)choice_count(spec);
+    case OPTION_LIST:
+        return whole && value >= 0.0 && value <= spec->upper;
     }
     return false;
 }
@@ -146,9 +160,31 @@ Status option_parse(const OptionSpec *spec, const char *text, double *out) {
         }
         value = (double)index;
         break;
+    case OPTION_LIST:
+        return refuse_text(spec, text);
     }
     TRY(option_check(spec, value));
     *out = value;
+    return STATUS_OK;
+}
+
+bool option_is_element(const OptionSpec *specs, size_t index) {
+    return index > 0 && strcmp(specs[index].name, specs[index - 1].name) == 0;
+}
+
+Status option_list(const OptionSpec *spec, const double *elements, size_t count, double *out) {
+    if (spec->type != OPTION_LIST || count == 0 || (double)count > spec->upper) {
+        char found[NUMBER_TEXT_SIZE + 16];
+        (void)snprintf(found, sizeof found, "a list of %zu", count);
+        return refuse_text(spec, found);
+    }
+    for (size_t i = 0; i < count; i++) {
+        TRY(option_check(&spec[1 + i], elements[i]));
+    }
+    out[0] = (double)count;
+    for (size_t i = 0; i < (size_t)spec->upper; i++) {
+        out[1 + i] = (i < count) ? elements[i] : spec[1 + i].default_value;
+    }
     return STATUS_OK;
 }
 

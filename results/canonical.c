@@ -94,7 +94,7 @@ static Status dump_all(Results *results, Buffer *out) {
              out));
     return dump(results,
                 "SELECT 'event', seq, kind, decision, decision_kind, segment, evaluation, branch,"
-                " failed, reason, note, memo, total FROM event ORDER BY seq",
+                " failed, reason, note, memo, total, trials FROM event ORDER BY seq",
                 out);
 }
 

@@ -82,9 +82,10 @@ static Status append(Results *results, const Event *event) {
     case EVENT_ENQUEUED:
         return append_enqueued(results, event);
     case EVENT_BUDGET_CHANGED:
-        return results__run(results,
-                            "INSERT INTO event (kind, total, at) VALUES ('budget_changed', ?, ?)",
-                            "id", event->total, clock_wall());
+        return results__run(
+            results,
+            "INSERT INTO event (kind, total, trials, at) VALUES ('budget_changed', ?, ?, ?)", "izd",
+            event->total, event->trials, clock_wall());
     }
     FAIL(STATUS_ERR_ARG, "an event of unknown kind %d", (int)event->kind);
 }

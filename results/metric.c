@@ -147,8 +147,8 @@ Status results_metric_read(Results *results, bool evaluation, int64_t id, const 
 }
 
 /* added up here, not by avg(), which leaves NULL out and whose rounding depends on the version */
-Status results_metric_mean(Results *results, bool evaluation, int64_t id, const char *name,
-                           double *mean, size_t *count) {
+static Status sum_of(Results *results, bool evaluation, int64_t id, const char *name, double *out,
+                     size_t *count) {
     sqlite3_stmt *statement = NULL;
     int64_t       name_id = 0;
     double        sum = 0.0;
@@ -162,13 +162,26 @@ Status results_metric_mean(Results *results, bool evaluation, int64_t id, const 
         bool row = false;
         TRY(results__step(results, statement, &row));
         if (!row) {
-            *mean = (found > 0) ? sum / (double)found : (double)NAN;
+            *out = (found > 0) ? sum : (double)NAN;
             *count = found;
             return STATUS_OK;
         }
         sum += results__column_double(statement, 0);
         found++;
     }
+}
+
+Status results_metric_mean(Results *results, bool evaluation, int64_t id, const char *name,
+                           double *mean, size_t *count) {
+    double sum = 0.0;
+    TRY(sum_of(results, evaluation, id, name, &sum, count));
+    *mean = (*count > 0) ? sum / (double)*count : sum;
+    return STATUS_OK;
+}
+
+Status results_metric_sum(Results *results, int64_t segment, const char *name, double *sum) {
+    size_t count = 0;
+    return sum_of(results, false, segment, name, sum, &count);
 }
 
 /* appends the newest values of one segment, none after `last` */

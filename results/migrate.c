@@ -6,9 +6,30 @@
 #include <stdio.h>
 
 /* {1, "ALTER TABLE ..."} would turn version 1 into 2; steps stand in order of `from` */
-static const ResultsMigration migrations[] = {{0, NULL}};
+static const ResultsMigration migrations[] = {
+    /* cost of segments, pinned checkpoints, stopped trials, trials of a budget, users' requests */
+    {1, "ALTER TABLE segment ADD COLUMN cost REAL;"
+        "ALTER TABLE segment ADD COLUMN pinned INTEGER NOT NULL DEFAULT 0"
+        " CHECK (pinned IN (0, 1));"
+        "ALTER TABLE trial ADD COLUMN stopped INTEGER NOT NULL DEFAULT 0"
+        " CHECK (stopped IN (0, 1));"
+        "ALTER TABLE event ADD COLUMN trials INTEGER"
+        " CHECK (trials IS NULL OR kind = 'budget_changed');"
+        "CREATE TABLE budget (source TEXT PRIMARY KEY CHECK (source IN ('said', 'now')),"
+        " total INTEGER NOT NULL CHECK (total >= 0), trials INTEGER NOT NULL CHECK (trials >= 0),"
+        " wall_clock REAL NOT NULL CHECK (wall_clock >= 0)) STRICT, WITHOUT ROWID;"
+        "CREATE TABLE request (name TEXT PRIMARY KEY, at REAL NOT NULL, body TEXT NOT NULL,"
+        " answer TEXT NOT NULL) STRICT, WITHOUT ROWID;"
+        /* the newest run's file said what the log says last */
+        "INSERT INTO budget SELECT s.source, coalesce((SELECT total FROM event"
+        " WHERE kind = 'budget_changed' ORDER BY seq DESC LIMIT 1),"
+        " json_extract(definition, '$.budget.total')),"
+        " json_extract(definition, '$.budget.trials'),"
+        " json_extract(definition, '$.budget.wall_clock')"
+        " FROM study, (SELECT 'said' AS source UNION SELECT 'now') AS s;"},
+};
 
-enum { MIGRATION_COUNT = 0 };
+enum { MIGRATION_COUNT = sizeof migrations / sizeof migrations[0] };
 
 static Status upgrade_by_one(Results *results, const ResultsMigration *steps, size_t count,
                              int64_t from) {

@@ -65,7 +65,8 @@ Status results__objectives_read(Results *results, int64_t segment, double *objec
 /* both queries name the columns in this order */
 #define SEGMENT_COLUMNS                                                                    \
     "id, parent, trial, decision, \"begin\", \"end\", seed, reason, note, state, outcome," \
-    " attempt, kept, checkpoint_bytes, checkpoint_checksum, partial_end, partial_attempt"
+    " attempt, kept, checkpoint_bytes, checkpoint_checksum, partial_end, partial_attempt," \
+    " cost, pinned"
 
 /* everything but the point; resets the statement */
 static Status segment_row(Results *results, sqlite3_stmt *statement, ResultsSegment *out) {
@@ -86,6 +87,8 @@ static Status segment_row(Results *results, sqlite3_stmt *statement, ResultsSegm
         .checkpoint_checksum = (uint64_t)results__column_integer(statement, 14, 0),
         .partial_end = results__column_integer(statement, 15, 0),
         .partial_attempt = results__column_integer(statement, 16, 0),
+        .cost = results__column_double(statement, 17),
+        .pinned = results__column_integer(statement, 18, 0) != 0,
     };
     results__column_text(statement, 7, row.reason, sizeof row.reason);
     results__column_text(statement, 8, row.note, sizeof row.note);
@@ -158,11 +161,18 @@ Status results_segments_visit(Results *results,
     return status;
 }
 
+Status results_running_next(Results *results, int64_t after, int64_t *segment) {
+    return results__integer(results,
+                            "SELECT min(id) FROM segment WHERE id > ? AND state = 'running'", 0,
+                            segment, "i", after);
+}
+
 Status results_trial_read(Results *results, int64_t id, ResultsTrial *out) {
     sqlite3_stmt *statement = NULL;
     bool          row = false;
     char          kind[32];
-    TRY(results__query(results, "SELECT kind, number, \"repeat\", source FROM trial WHERE id = ?",
+    TRY(results__query(results,
+                       "SELECT kind, number, \"repeat\", source, stopped FROM trial WHERE id = ?",
                        &statement, "i", id));
     TRY(results__step(results, statement, &row));
     if (!row) {
@@ -173,6 +183,7 @@ Status results_trial_read(Results *results, int64_t id, ResultsTrial *out) {
     out->number = results__column_integer(statement, 1, 0);
     out->repeat = results__column_integer(statement, 2, 0);
     out->source = results__column_integer(statement, 3, 0);
+    out->stopped = results__column_integer(statement, 4, 0) != 0;
     (void)sqlite3_reset(statement);
     for (int k = TRIAL_TUNE; k <= TRIAL_CONFIRM_DEFAULT; k++) {
         if (strcmp(kind, results__trial_kind_name((TrialKind)k)) == 0) {

@@ -26,6 +26,7 @@ typedef struct LogRow {
     int64_t segment;
     int64_t evaluation;
     int64_t total;
+    int64_t trials;
     char    kind[16];
     char    decision_kind[16];
 } LogRow;
@@ -78,7 +79,7 @@ static Status log_next(Replay *replay, int64_t after, int64_t last, LogRow *out,
     sqlite3_stmt *statement = NULL;
     TRY(results__query(replay->results,
                        "SELECT seq, kind, decision_kind, segment, evaluation, total, decision,"
-                       " branch, failed, reason, note, memo"
+                       " branch, failed, reason, note, memo, trials"
                        " FROM event WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT 1",
                        &statement, "ii", after, last));
     TRY(results__step(replay->results, statement, row));
@@ -91,6 +92,7 @@ static Status log_next(Replay *replay, int64_t after, int64_t last, LogRow *out,
     out->segment = results__column_integer(statement, 3, 0);
     out->evaluation = results__column_integer(statement, 4, 0);
     out->total = results__column_integer(statement, 5, 0);
+    out->trials = results__column_integer(statement, 12, 0);
     const Status status = decision_columns(replay, statement);
     (void)sqlite3_reset(statement);
     return status;
@@ -157,24 +159,27 @@ static Status complete_decided(Replay *replay, const LogRow *row, Event *event) 
     return STATUS_OK;
 }
 
-static Status outcome_of(Replay *replay, bool evaluation, int64_t id, Outcome *out) {
+/* how it ended; a segment's cost */
+static Status outcome_of(Replay *replay, bool evaluation, int64_t id, Event *event) {
     sqlite3_stmt *statement = NULL;
     bool          row = false;
     char          outcome[16] = "";
+    event->cost = (double)NAN;
     if (evaluation) {
-        TRY(results__query(replay->results, "SELECT outcome FROM evaluation WHERE id = ?",
+        TRY(results__query(replay->results, "SELECT outcome, NULL FROM evaluation WHERE id = ?",
                            &statement, "i", id));
     } else {
-        TRY(results__query(replay->results, "SELECT outcome FROM segment WHERE id = ?", &statement,
-                           "i", id));
+        TRY(results__query(replay->results, "SELECT outcome, cost FROM segment WHERE id = ?",
+                           &statement, "i", id));
     }
     TRY(results__step(replay->results, statement, &row));
     if (row) {
         results__column_text(statement, 0, outcome, sizeof outcome);
+        event->cost = results__column_double(statement, 1);
         (void)sqlite3_reset(statement);
     }
-    TRY(results__outcome_find(outcome, out));
-    if (*out == OUTCOME_NONE) {
+    TRY(results__outcome_find(outcome, &event->outcome));
+    if (event->outcome == OUTCOME_NONE) {
         FAIL(STATUS_ERR_CORRUPT, "the log says that %s %lld ended, its row does not",
              evaluation ? "evaluation" : "segment", (long long)id);
     }
@@ -187,7 +192,7 @@ static Status complete_finished(Replay *replay, int64_t segment, Event *event) {
     event->objectives = replay->objectives;
     event->spreads = replay->spreads;
     event->constraints = replay->constraints;
-    TRY(outcome_of(replay, false, segment, &event->outcome));
+    TRY(outcome_of(replay, false, segment, event));
     return results__objectives_read(replay->results, segment, replay->objectives, replay->spreads,
                                     replay->constraints, NULL);
 }
@@ -204,7 +209,7 @@ static Status complete_evaluated(Replay *replay, int64_t evaluation, Event *even
     for (size_t i = 0; i < SCHEDULER_MAX_CONSTRAINTS; i++) {
         replay->constraints[i] = (double)NAN;
     }
-    TRY(outcome_of(replay, true, evaluation, &event->outcome));
+    TRY(outcome_of(replay, true, evaluation, event));
     return results__evaluation_objectives(replay->results, evaluation, replay->objectives);
 }
 
@@ -227,6 +232,7 @@ static Status complete(Replay *replay, const LogRow *row, Event *event) {
     }
     event->kind = EVENT_BUDGET_CHANGED;
     event->total = row->total;
+    event->trials = row->trials;
     return STATUS_OK;
 }
 

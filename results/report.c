@@ -160,10 +160,10 @@ static const char segments_sql[] =
     " CASE WHEN s.state <> 'finished' AND a.outcome NOT IN ('done', 'preempted')"
     "      THEN coalesce(nullif(a.reason, ''), a.outcome)"
     "      WHEN s.state = 'failed' THEN s.outcome END AS failure,"
-    " t.kind, s.note, s.kept, s.checkpoint_bytes, a.host, a.busy_seconds,"
-    " (SELECT count(*) FROM metric WHERE owner = s.id AND value > 0 AND name ="
-    "  (SELECT id FROM metric_name WHERE name = 'episode_diverged')) AS diverged,"
-    " NULL AS constraints"
+    " t.kind, s.note, s.kept, s.checkpoint_bytes, a.host, a.busy_seconds, s.cost, s.pinned,"
+    " NULL AS constraints,"
+    " (SELECT sum(m.value > 0) FROM metric AS m JOIN metric_name AS n ON n.id = m.name"
+    "   WHERE m.owner = s.id AND n.name = 'episode_diverged') AS diverged"
     " FROM segment AS s JOIN trial AS t ON t.id = s.trial"
     " LEFT JOIN attempt AS a ON a.segment = s.id AND a.number ="
     "  (SELECT max(number) FROM attempt WHERE segment = s.id AND worker IS NOT NULL)"
@@ -178,7 +178,7 @@ static Status segment_column(Results *results, sqlite3_stmt *statement, int colu
         TRY(results__objective_json(results, sqlite3_column_int64(statement, 0), &value));
     } else if (strcmp(name, "constraints") == 0) {
         TRY(results__constraints_json(results, sqlite3_column_int64(statement, 0), &value));
-    } else if (strcmp(name, "kept") == 0) {
+    } else if (strcmp(name, "kept") == 0 || strcmp(name, "pinned") == 0) {
         value = json_new_bool(sqlite3_column_int64(statement, column) != 0);
     } else {
         value = results__column_json(statement, column);
@@ -310,45 +310,68 @@ static Status trial_objective(Results *results, sqlite3_stmt *statement, int col
 
 static Status trial_fill(Results *results, sqlite3_stmt *statement, Json *row) {
     TRY(row_fill(statement, row));
-    TRY(json_set(row, "best_objective", json_new_null())); /* its place; see set_all_best() */
+    TRY(json_set(row, "best_objective", json_new_null())); /* its place; see name_best() */
     return trial_objective(results, statement, 9, "last_objective", row);
 }
 
-/* best[t] of `count` trials: the best segment of trial t as report_best() ranks, NULL: none */
-static void best_of_trials(const Tree *tree, const TreeNode **best, size_t count) {
+/* one row of the report */
+typedef struct TrialBest {
+    int64_t         trial;
+    const TreeNode *best; /* its best segment, as report_best() ranks; NULL if it has none */
+} TrialBest;
+
+/* place of a trial among the rows, which are in order of id; `count` if it has none */
+static size_t place_of(const TrialBest *rows, size_t count, int64_t trial) {
+    size_t low = 0;
+    size_t high = count;
+    while (low < high) {
+        const size_t middle = low + (high - low) / 2;
+        if (rows[middle].trial < trial) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return (low < count && rows[low].trial == trial) ? low : count;
+}
+
+/* One pass over the segments for all trials together: random search has one of each per trial. */
+static void find_best(const Tree *tree, TrialBest *rows, size_t count) {
     for (size_t i = 0; i < tree->count; i++) {
         const TreeNode *node = &tree->nodes[i];
-        if (node->trial < 0 || (size_t)node->trial >= count || !node->sound ||
-            isnan(node->fitness)) {
-            continue;
+        const size_t    place = place_of(rows, count, node->trial);
+        if (place < count && node->sound && !isnan(node->fitness) &&
+            (rows[place].best == NULL || results__tree_compare(node, rows[place].best) < 0)) {
+            rows[place].best = node;
         }
-        const TreeNode **of = &best[node->trial];
-        *of = (*of == NULL || results__tree_compare(node, *of) < 0) ? node : *of;
     }
 }
 
-static Status set_best(Results *results, const TreeNode *best, Json *row) {
+static Status name_best(Results *results, const TreeNode *best, Json *row) {
     Json *value = NULL;
+    if (best == NULL) {
+        return STATUS_OK;
+    }
     TRY(json_set(row, "best_segment", json_new_integer(best->id)));
     TRY(results__objective_json(results, best->id, &value));
     return json_set(row, "best_objective", value);
 }
 
-static Status set_all_best(Results *results, const Tree *tree, Json *array) {
-    const size_t  rows = json_count(array);
-    const int64_t last = (rows == 0) ? -1 : json_integer(json_get(json_at(array, rows - 1), "id"));
-    const TreeNode **best = calloc((size_t)(last + 2), sizeof *best); /* rows are in order of id */
-    Status           status = STATUS_OK;
-    if (best == NULL) {
-        FAIL(STATUS_ERR_NOMEM, "no memory for the best of %zu trials", rows);
+static Status name_all_best(Results *results, const Tree *tree, Json *array) {
+    const size_t count = json_count(array);
+    TrialBest   *rows = calloc(count + 1, sizeof *rows);
+    Status       status = STATUS_OK;
+    if (rows == NULL) {
+        FAIL(STATUS_ERR_NOMEM, "no memory for %zu trials", count);
     }
-    best_of_trials(tree, best, (size_t)(last + 1));
-    for (size_t i = 0; i < rows && status == STATUS_OK; i++) {
-        Json           *row = json_at(array, i);
-        const TreeNode *node = best[json_integer(json_get(row, "id"))];
-        status = (node == NULL) ? STATUS_OK : set_best(results, node, row);
+    for (size_t i = 0; i < count; i++) {
+        rows[i].trial = json_integer(json_get(json_at(array, i), "id"));
     }
-    free(best);
+    find_best(tree, rows, count);
+    for (size_t i = 0; i < count && status == STATUS_OK; i++) {
+        status = name_best(results, rows[i].best, json_at(array, i));
+    }
+    free(rows);
     return status;
 }
 
@@ -358,7 +381,7 @@ static Status trials(Results *results, Json *array) {
     TRY(results__query(results, trials_sql, &statement, ""));
     TRY(rows_fill(results, statement, trial_fill, array));
     TRY(results__tree_load(results, &tree));
-    const Status status = set_all_best(results, &tree, array);
+    const Status status = name_all_best(results, &tree, array);
     results__tree_reset(&tree);
     return status;
 }

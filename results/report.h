@@ -8,8 +8,10 @@
 
 /** `mbtune show --segments -f json`: an array in order of id. Beyond DESIGN's fields: kind (of the
  * trial), note, kept, checkpoint_bytes, host, busy_seconds, constraints ({metric: value or
- * null}, empty where the study has none). Worker, times and failure are of the last attempt that a
- * worker made; failure is null once a segment is finished. New reference. */
+ * null}, empty where the study has none), diverged (how many of the segment's own episodes did;
+ * null where the trainer reports no `episode_diverged`), cost, pinned. Worker, times and failure
+ * are of the last attempt that a worker made; failure is null once a segment is finished. New
+ * reference. */
 Status report_segments(Results *results, Json **out) MUST_USE;
 /** `mbtune show --evaluations -f json`: an array in order of id: id, segment, trial, state,
  * outcome, episodes, seed, objective (means over the episodes; a number, or an object by name),

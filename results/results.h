@@ -24,29 +24,37 @@
 
 typedef struct Results Results;
 
+/** What may be spent; 0 trials where a population decides, 0 s where there is no limit. */
+typedef struct ResultsBudget {
+    int64_t total;
+    int64_t trials;
+    double  wall_clock;
+} ResultsBudget;
+
 /** What is stored once, at creation. Strings are copied. */
 typedef struct ResultsStudy {
-    const char  *name;
-    const char  *agent;       /* built-in agent, or "external" */
-    const char  *environment; /* "" for an external trainer without one */
-    const char  *unit;
-    const char  *scheduler;      /* name */
-    const char  *study_hash;     /* 16 hex digits of the frozen study.yaml */
-    const char  *definition;     /* the whole study file as JSON, options and defaults filled in */
-    const char  *numerics;       /* as recorded at the first start */
-    const char  *irreproducible; /* why results may differ from run to run; "" = reproducible */
-    uint64_t     seed;
-    const Space *space;
-    size_t       objective_count;
-    const char  *objective_metric[SCHEDULER_MAX_OBJECTIVES];
-    const char  *objective_reduce[SCHEDULER_MAX_OBJECTIVES]; /* "mean_last" ... */
-    int64_t      objective_window[SCHEDULER_MAX_OBJECTIVES];
-    bool         objective_maximize[SCHEDULER_MAX_OBJECTIVES];
-    size_t       constraint_count;
-    const char  *constraint_metric[SCHEDULER_MAX_CONSTRAINTS];
-    double       constraint_lower[SCHEDULER_MAX_CONSTRAINTS];
-    double       constraint_upper[SCHEDULER_MAX_CONSTRAINTS];
-    size_t       timing_metric_count; /* metrics that depend on the clock */
+    const char   *name;
+    const char   *agent;       /* built-in agent, or "external" */
+    const char   *environment; /* "" for an external trainer without one */
+    const char   *unit;
+    const char   *scheduler;      /* name */
+    const char   *study_hash;     /* 16 hex digits of the frozen study.yaml */
+    const char   *definition;     /* the whole study file as JSON, options and defaults filled in */
+    const char   *numerics;       /* as recorded at the first start */
+    const char   *irreproducible; /* why results may differ from run to run; "" = reproducible */
+    uint64_t      seed;
+    const Space  *space;
+    ResultsBudget budget;
+    size_t        objective_count;
+    const char   *objective_metric[SCHEDULER_MAX_OBJECTIVES];
+    const char   *objective_reduce[SCHEDULER_MAX_OBJECTIVES]; /* "mean_last" ... */
+    int64_t       objective_window[SCHEDULER_MAX_OBJECTIVES];
+    bool          objective_maximize[SCHEDULER_MAX_OBJECTIVES];
+    size_t        constraint_count;
+    const char   *constraint_metric[SCHEDULER_MAX_CONSTRAINTS];
+    double        constraint_lower[SCHEDULER_MAX_CONSTRAINTS];
+    double        constraint_upper[SCHEDULER_MAX_CONSTRAINTS];
+    size_t        timing_metric_count; /* metrics that depend on the clock */
     const char *const *timing_metrics;
 } ResultsStudy;
 
@@ -72,9 +80,10 @@ typedef enum TrialKind { TRIAL_TUNE, TRIAL_CONFIRM_BEST, TRIAL_CONFIRM_DEFAULT }
 typedef struct ResultsTrial {
     int64_t   id;
     TrialKind kind;
-    int64_t   number; /* configuration or member; confirm: 0, 1, ... of the schedules */
-    int64_t   repeat; /* which chain of that configuration; confirm: which seed */
-    int64_t   source; /* confirm best: the segment whose schedule is repeated; else 0 */
+    int64_t   number;  /* configuration or member; confirm: 0, 1, ... of the schedules */
+    int64_t   repeat;  /* which chain of that configuration; confirm: which seed */
+    int64_t   source;  /* confirm best: the segment whose schedule is repeated; else 0 */
+    bool      stopped; /* by a user; only read, see results_trial_stop() */
 } ResultsTrial;
 Status results_trial_insert(Results *results, const ResultsTrial *trial) MUST_USE;
 
@@ -110,6 +119,8 @@ typedef struct ResultsSegment {
     int64_t      partial_end; /* > begin: yielded there; the next attempt continues from
                                  "id.a<partial_attempt>"; else 0 */
     int64_t partial_attempt;
+    double  cost;   /* NaN if it is not known, see results_segment_cost_set() */
+    bool    pinned; /* by a user, see results_segment_pin() */
 } ResultsSegment;
 
 Status results_segment_insert(Results *results, const ResultsSegment *segment) MUST_USE;
@@ -131,6 +142,12 @@ Status results_segment_finish(Results *results, int64_t segment, int64_t attempt
                               const double *objectives, const double *spreads,
                               const double *constraints, uint64_t checkpoint_bytes,
                               uint64_t checkpoint_checksum, double busy_seconds) MUST_USE;
+/** What a segment cost, its parents not counted (NaN: not known). */
+Status results_segment_cost_set(Results *results, int64_t segment, double cost) MUST_USE;
+/** A user's wish: its checkpoint is kept for good, or no longer. STATUS_ERR_UNKNOWN_NAME */
+Status results_segment_pin(Results *results, int64_t segment, bool pinned) MUST_USE;
+/** A user's wish: no further segments of this trial are run. STATUS_ERR_UNKNOWN_NAME */
+Status results_trial_stop(Results *results, int64_t trial) MUST_USE;
 /** Records that a checkpoint was removed, or was made again (bytes > 0) by attempt `attempt`. */
 Status results_checkpoint_set(Results *results, int64_t segment, int64_t attempt, uint64_t bytes,
                               uint64_t checksum) MUST_USE;
@@ -169,11 +186,24 @@ Status results_event_append(Results *results, const Event *event) MUST_USE;
 Status results_study_set(Results *results, const char *state, const char *reason) MUST_USE;
 /** Records why results may differ from run to run. The first reason stays. "" or NULL: nothing. */
 Status results_irreproducible_set(Results *results, const char *reason) MUST_USE;
+/** Which budget: what the study file of the newest run said; what holds, with what users changed.
+ */
+typedef enum ResultsBudgetSource { RESULTS_BUDGET_SAID, RESULTS_BUDGET_NOW } ResultsBudgetSource;
+Status results_budget_set(Results *results, ResultsBudgetSource source,
+                          const ResultsBudget *budget) MUST_USE;
+/** A user's request that was served, in the transaction that did what it asks; `name` once. */
+Status results_request_insert(Results *results, const char *name, const char *body,
+                              const char *answer) MUST_USE;
 /** A line of the study's own log (warnings, lost workers, damaged checkpoints). */
 Status results_log(Results *results, const char *level, const char *text) MUST_USE;
 
 /* ---- reading: resume, reports --------------------------------------------------------------- */
 
+Status results_budget_read(Results *results, ResultsBudgetSource source,
+                           ResultsBudget *out) MUST_USE;
+/** Appends the answer that a request was given; *found is false if it was never served. */
+Status results_request_read(Results *results, const char *name, Buffer *answer,
+                            bool *found) MUST_USE;
 /** Calls `visit` for every event in order, decided ones with complete Decision (point, memo),
  * finished ones with outcome, objectives, spreads, constraints. Stops at the first failure. */
 Status results_log_replay(Results *results, const Space *space,
@@ -186,6 +216,8 @@ Status results_segment_read(Results *results, const Space *space, int64_t id,
 Status results_segments_visit(Results *results,
                               Status (*visit)(void *context, const ResultsSegment *segment),
                               void *context) MUST_USE;
+/** The first running segment behind `after` (0 = from the start) in order of id; 0 if none. */
+Status results_running_next(Results *results, int64_t after, int64_t *segment) MUST_USE;
 Status results_trial_read(Results *results, int64_t id, ResultsTrial *out) MUST_USE;
 Status results_evaluations_visit(Results *results,
                                  Status (*visit)(void *context, const ResultsEvaluation *row),
@@ -201,6 +233,9 @@ Status results_unlogged_visit(Results *results, Status (*visit)(void *context, c
  */
 Status results_lineage_window(Results *results, int64_t segment, const char *metric, size_t k,
                               double *values, size_t *found, size_t *own) MUST_USE;
+/** Sum of a metric at index 0 over one segment, in order of step; NaN over nothing. */
+Status results_metric_sum(Results *results, int64_t segment, const char *name,
+                          double *sum) MUST_USE;
 /** The metric's values at index 0 of one segment or evaluation, in order of step. */
 Status results_metric_read(Results *results, bool evaluation, int64_t id, const char *name,
                            size_t capacity, double *values, size_t *found) MUST_USE;

@@ -1,4 +1,4 @@
--- The store of one study, version 1. docs/results-schema.md explains it with examples.
+-- The store of one study, version 2. docs/results-schema.md explains it with examples.
 -- Times are seconds since 1970 (UTC). Checksums are 64 bits, kept as signed integers.
 -- A number that is not finite: NaN is NULL, infinities are themselves.
 
@@ -61,6 +61,7 @@ CREATE TABLE trial (
     number   INTEGER NOT NULL CHECK (number >= 0),
     "repeat" INTEGER NOT NULL CHECK ("repeat" >= 0),
     source   INTEGER REFERENCES segment (id),
+    stopped  INTEGER NOT NULL DEFAULT 0 CHECK (stopped IN (0, 1)),
     UNIQUE (kind, number, "repeat"),
     CHECK ((source IS NOT NULL) = (kind = 'confirm_best'))
 ) STRICT;
@@ -87,6 +88,8 @@ CREATE TABLE segment (
     partial_end         INTEGER CHECK (partial_end > "begin" AND partial_end < "end"),
     partial_attempt     INTEGER CHECK (partial_attempt >= 1),
     decided_at          REAL NOT NULL,
+    cost                REAL,
+    pinned              INTEGER NOT NULL DEFAULT 0 CHECK (pinned IN (0, 1)),
     CHECK ((parent IS NULL) = ("begin" = 0)),
     CHECK ((partial_end IS NULL) = (partial_attempt IS NULL)),
     CHECK (kept = 0 OR (state = 'finished' AND checkpoint_bytes > 0)),
@@ -187,6 +190,7 @@ CREATE TABLE event (
     memo          BLOB CHECK (length(memo) <= 65536),
     total         INTEGER,
     at            REAL NOT NULL,
+    trials        INTEGER CHECK (trials IS NULL OR kind = 'budget_changed'),
     CHECK ((kind = 'decided') = (decision IS NOT NULL)),
     CHECK ((kind = 'decided') = (decision_kind IS NOT NULL)),
     CHECK ((segment IS NOT NULL) = (kind = 'finished' OR decision_kind IS 'run')),
@@ -202,6 +206,22 @@ CREATE TABLE event_value (
     hyperparameter INTEGER NOT NULL REFERENCES hyperparameter (id),
     value          ANY NOT NULL,
     PRIMARY KEY (event, hyperparameter)
+) STRICT, WITHOUT ROWID;
+
+-- `said`: by the study file of the newest run; `now`: what holds, with what users changed since
+CREATE TABLE budget (
+    source     TEXT PRIMARY KEY CHECK (source IN ('said', 'now')),
+    total      INTEGER NOT NULL CHECK (total >= 0),
+    trials     INTEGER NOT NULL CHECK (trials >= 0),
+    wall_clock REAL NOT NULL CHECK (wall_clock >= 0)
+) STRICT, WITHOUT ROWID;
+
+-- commands of users that were served: each is applied in the transaction that makes its row
+CREATE TABLE request (
+    name   TEXT PRIMARY KEY,
+    at     REAL NOT NULL,
+    body   TEXT NOT NULL,
+    answer TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE log (

@@ -13,7 +13,7 @@ typedef struct sqlite3      sqlite3;      /* NOLINT(readability-identifier-namin
 typedef struct sqlite3_stmt sqlite3_stmt; /* NOLINT(readability-identifier-naming): SQLite's */
 
 enum {
-    RESULTS_VERSION = 1,                 /* user_version of schema.sql */
+    RESULTS_VERSION = 2,                 /* user_version of schema.sql */
     RESULTS_APPLICATION_ID = 0x6d627475, /* "mbtu" */
     RESULTS_STATEMENTS = 256,            /* slots of the statement cache, a power of two */
     RESULTS_TEXT_CAP = 16 * 1024 * 1024, /* longest text that is built in memory, bytes */

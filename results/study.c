@@ -36,6 +36,8 @@ static Status declarations(Results *results, const ResultsStudy *study) {
         TRY(results__run(results, "INSERT OR IGNORE INTO metric_name (name, timing) VALUES (?, 1)",
                          "t", study->timing_metrics[i]));
     }
+    TRY(results_budget_set(results, RESULTS_BUDGET_SAID, &study->budget));
+    TRY(results_budget_set(results, RESULTS_BUDGET_NOW, &study->budget));
     return results__parameters_insert(results, study->space);
 }
 

@@ -36,8 +36,11 @@ const char *results__trial_kind_name(TrialKind kind) {
 
 Status results_trial_insert(Results *results, const ResultsTrial *trial) {
     TRY(results__writing(results));
-    return results__run(results, "INSERT INTO trial VALUES (?, ?, ?, ?, ?)", "itiiz", trial->id,
-                        kind_names[trial->kind], trial->number, trial->repeat, trial->source);
+    return results__run(results,
+                        "INSERT INTO trial (id, kind, number, \"repeat\", source)"
+                        " VALUES (?, ?, ?, ?, ?)",
+                        "itiiz", trial->id, kind_names[trial->kind], trial->number, trial->repeat,
+                        trial->source);
 }
 
 static Status segment_insert(Results *results, const ResultsSegment *segment) {

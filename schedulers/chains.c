@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-const char *const learn_from_names[] = {"highest", "full", NULL};
+const char *const learn_from_names[] = {"highest", "full", "last", NULL};
 
 /* ---- life ---------------------------------------------------------------------------------- */
 
@@ -50,7 +50,19 @@ static Status make_budget(Chains *chains, const ChainsParts *parts) {
     return STATUS_OK;
 }
 
+/* one that waits for its points would wait for good for one that paused or stopped before */
+static Status check_pair(const Chains *chains, const ChainsParts *parts) {
+    if (parts->sampler->waits && chains->rung_count > 1 && parts->learn_from != LEARN_FROM_LAST) {
+        FAIL(STATUS_ERR_ARG,
+             "sampler '%s' needs a result of each of its configurations, at whatever depth they "
+             "stop: use it with budgets that do not pause, and learn_from 'last'",
+             parts->sampler->name);
+    }
+    return STATUS_OK;
+}
+
 static Status make_samplers(Chains *chains, const ChainsParts *parts) {
+    TRY(check_pair(chains, parts));
     chains->level_count = (parts->learn_from == LEARN_FROM_HIGHEST && parts->sampler->tell != NULL)
                               ? chains->rung_count
                               : 1;
@@ -71,6 +83,7 @@ static Status fill_chains(Chains *chains, const ChainsParts *parts) {
     /* without checkpoints a chain cannot pause, so it is one segment */
     chains->segment = setup->can_branch ? setup->segment : setup->per_trial;
     chains->learn_from = parts->learn_from;
+    chains->random_fraction = parts->random_fraction;
     chains->stride = setup->objective_count + setup->constraint_count + 1;
     chains->mean = calloc(chains->stride, sizeof *chains->mean);
     chains->before = calloc(chains->stride, sizeof *chains->before);
@@ -174,8 +187,18 @@ static Status settle_point(const SchedulerSetup *setup, int64_t configuration, d
     return space_sample(setup->space, &rng, point);
 }
 
+static bool is_drawn_at_random(const Chains *chains, int64_t configuration) {
+    Rng rng = scheduler_rng(&chains->setup, configuration, LANE_RANDOM);
+    return rng_uniform(&rng) < chains->random_fraction;
+}
+
 static Status ask_sampler(const Chains *chains, int64_t configuration, Decision *decision,
                           ProposalKind *kind) {
+    if (is_drawn_at_random(chains, configuration)) {
+        Rng rng = scheduler_rng(&chains->setup, configuration, LANE_SAMPLE);
+        *kind = PROPOSAL_POINT;
+        return space_sample(chains->setup.space, &rng, decision->point);
+    }
     const MemoHeader header = {level_to_ask(chains)};
     const Sampler   *sampler = &chains->levels[header.level].sampler;
     const size_t     rung = chains->budget->first_rung(chains->budget_self, configuration);
@@ -198,17 +221,18 @@ static Status begin_configuration(const Chains *chains, Decision *decision, Prop
     const SchedulerSetup *setup = &chains->setup;
     const double         *given = point_queue_front(&chains->enqueued);
     const char           *reason = "initial";
+    const bool            baseline = chains->count == 0 && setup->baseline;
+    /* a user's point is tried even when every configuration has begun */
+    const bool all_begun =
+        !baseline && given == NULL && setup->trials != 0 && chains->count >= setup->trials;
     *kind = PROPOSAL_POINT;
-    if (chains__units_left(chains) - chains->reserved < 1) {
+    if (all_begun || chains__units_left(chains) - chains->reserved < 1) {
         *kind = PROPOSAL_END;
-    } else if (chains->count == 0 && setup->baseline) {
+    } else if (baseline) {
         space_defaults(setup->space, decision->point);
     } else if (given != NULL) {
-        /* a user's point is tried even when every configuration has begun */
         reason = "enqueued";
         memcpy(decision->point, given, chains->tree.values * sizeof *decision->point);
-    } else if (setup->trials != 0 && chains->count >= setup->trials) {
-        *kind = PROPOSAL_END;
     } else {
         TRY(ask_sampler(chains, chains->count, decision, kind));
     }

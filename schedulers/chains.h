@@ -32,6 +32,8 @@ typedef struct ChainsParts {
     const BudgetOps  *budget;
     const double     *budget_options;
     LearnFrom         learn_from;
+    double            random_fraction; /* of configurations that are drawn at random, whatever the
+                                          sampler has learned (BOHB) */
 } ChainsParts;
 
 /** Makes the state behind the functions below. */

@@ -34,6 +34,7 @@ typedef struct Chains {
     int64_t         *rungs; /* (rung_count) depths, ascending */
     size_t           rung_count;
     LearnFrom        learn_from;
+    double           random_fraction;
     Level           *levels; /* (level_count) one, or one per rung */
     size_t           level_count;
     int64_t          segment; /* units of one segment */

@@ -154,6 +154,10 @@ static void conclude(Chains *chains, int64_t configuration, const SamplerResult 
         sampler->ops->tell(sampler->self, configuration, result);
         chains->levels[level].results += result->failed ? 0 : 1;
     }
+    if (chains->level_count > 1 &&
+        of->rung == chains->budget->first_rung(chains->budget_self, configuration)) {
+        forget(chains, configuration, 0, of->rung); /* began above them */
+    }
     if (verdict == VERDICT_GO) {
         raise_rung(chains, configuration);
         return;
@@ -322,6 +326,7 @@ Status chains_observe(void *self, const Event *event) {
         return point_queue_push(&chains->enqueued, event->point);
     case EVENT_BUDGET_CHANGED:
         chains->setup.total = event->total;
+        chains->setup.trials = (event->trials > 0) ? event->trials : chains->setup.trials;
         return STATUS_OK;
     case EVENT_FINISHED:
         return observe_finished(chains, event);

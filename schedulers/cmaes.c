@@ -161,6 +161,7 @@ static void cmaes_forget(void *self, int64_t configuration) {
 const SamplerOps sampler_cmaes_ops = {
     .name = "cmaes",
     .source = "Hansen, arXiv 1604.00772 (2016)",
+    .waits = true,
     .create = cmaes_sampler_create,
     .propose = cmaes_propose,
     .begin = cmaes_begin,

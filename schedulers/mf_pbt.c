@@ -134,27 +134,36 @@ static void go_on(const Frequencies *mf, const SegmentNode *last, PopulationRank
                    rank.better + 1, rank.n, last->end);
 }
 
+/* as in population based training, inside the group */
+static Status exploit(const Frequencies *mf, int64_t number, const SegmentNode *last,
+                      PopulationRank rank, Decision *decision) {
+    const Population  *population = &mf->population;
+    const SegmentNode *donor =
+        population_draw(population, number, rank.better, population_share(population, rank.n));
+    if (donor == NULL || !population_is_better(population, donor, last)) {
+        go_on(mf, last, rank, decision);
+        return STATUS_OK;
+    }
+    TRY(population_exploit(population, number, last, donor, decision));
+    (void)snprintf(decision->note, sizeof decision->note,
+                   "rank %zu of %zu at depth %" PRId64 "; donor is segment %" PRId64
+                   " of trial %" PRId64,
+                   rank.better + 1, rank.n, last->end, donor->id, donor->trial);
+    return STATUS_OK;
+}
+
 static Status evolve(const Frequencies *mf, int64_t number, const SegmentNode *last,
                      Decision *decision) {
     const Population    *population = &mf->population;
     const PopulationRank rank = population_rank(population, last, SCOPE_GROUP);
-    const size_t         k = population_share(population, rank.n);
-    const SegmentNode   *donor = NULL;
     if (population_is_worst(population, rank)) {
-        donor = population_draw(population, number, rank.better, k);
-        if (donor != NULL && population_is_better(population, donor, last)) {
-            TRY(population_exploit(population, number, last, donor, decision));
-            (void)snprintf(decision->note, sizeof decision->note,
-                           "rank %zu of %zu at depth %" PRId64 "; donor is segment %" PRId64
-                           " of trial %" PRId64,
-                           rank.better + 1, rank.n, last->end, donor->id, donor->trial);
-            return STATUS_OK;
-        }
-    } else if (may_migrate(population, rank)) {
+        return exploit(mf, number, last, rank, decision);
+    }
+    if (may_migrate(population, rank)) {
         const SegmentNode   *own = population->ranked[0].agent;
         const PopulationRank others = population_rank(population, last, SCOPE_OTHER_GROUPS);
-        donor = population_draw(population, number, others.better,
-                                population_share(population, others.n));
+        const SegmentNode   *donor = population_draw(population, number, others.better,
+                                                     population_share(population, others.n));
         if (donor != NULL && population_is_better(population, donor, last)) {
             return migrate(mf, last, donor, own, decision);
         }

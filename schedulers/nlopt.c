@@ -231,6 +231,7 @@ static void nlopt_forget(void *self, int64_t configuration) {
 const SamplerOps sampler_nlopt_ops = {
     .name = "nlopt",
     .source = "Johnson, The NLopt nonlinear-optimization package",
+    .waits = true,
     .create = nlopt_sampler_create,
     .propose = nlopt_propose,
     .begin = nlopt_begin,

@@ -201,6 +201,10 @@ bool population_is_worst(const Population *population, PopulationRank rank);
 /** Whether `donor` is better than `last` beyond what noise leaves unknown. */
 bool population_is_better(const Population *population, const SegmentNode *donor,
                           const SegmentNode *last);
+/** The same for going back to an older agent: where noise is larger than what a segment brings, by
+ * four times as much. */
+bool population_is_far_better(const Population *population, const SegmentNode *donor,
+                              const SegmentNode *last);
 /** Whether the units allow `last` to go back to `to`: it takes no more than half of what is left,
  * so that somebody reaches the full depth. */
 bool population_can_go_back(const Population *population, const SegmentNode *last,

@@ -177,14 +177,28 @@ bool population_is_worst(const Population *population, PopulationRank rank) {
     return rank.n >= 2 && rank.better + population_share(population, rank.n) >= rank.n;
 }
 
-bool population_is_better(const Population *population, const SegmentNode *donor,
-                          const SegmentNode *last) {
+/* going back costs units for good, so it asks for more than an exploit */
+#define BACK_FACTOR 4.0
+
+static bool is_better(const Population *population, const SegmentNode *donor,
+                      const SegmentNode *last, double deviations) {
     const double unknown = sqrt(donor->worth.level_variance + last->worth.level_variance);
     if (!segment_node_usable(last) || donor->violation < last->violation ||
         donor->violation > last->violation || population->setup.cost_aware) {
         return true; /* not a matter of noise, or decided at equal cost */
     }
-    return donor->worth.level - last->worth.level >= population->significance * unknown;
+    return donor->worth.level - last->worth.level >= deviations * unknown;
+}
+
+bool population_is_better(const Population *population, const SegmentNode *donor,
+                          const SegmentNode *last) {
+    return is_better(population, donor, last, population->significance);
+}
+
+bool population_is_far_better(const Population *population, const SegmentNode *donor,
+                              const SegmentNode *last) {
+    return is_better(population, donor, last,
+                     last->worth.noisy ? BACK_FACTOR * population->significance : 0.0);
 }
 
 bool population_can_go_back(const Population *population, const SegmentNode *last,

@@ -4,9 +4,11 @@
 #include <string.h>
 
 static const SchedulerOps *const builtin[] = {
-    &scheduler_random_ops, &scheduler_sobol_ops, &scheduler_grid_ops,    &scheduler_cmaes_ops,
-    &scheduler_nlopt_ops,  &scheduler_nsga2_ops, &scheduler_enqueue_ops, &scheduler_pbt_ops,
-    &scheduler_pbt_bt_ops, &scheduler_pb2_ops,   &scheduler_bg_pbt_ops,  &scheduler_mf_pbt_ops,
+    &scheduler_random_ops,    &scheduler_sobol_ops, &scheduler_grid_ops,    &scheduler_cmaes_ops,
+    &scheduler_nlopt_ops,     &scheduler_nsga2_ops, &scheduler_enqueue_ops, &scheduler_tpe_ops,
+    &scheduler_gp_ops,        &scheduler_full_ops,  &scheduler_median_ops,  &scheduler_asha_ops,
+    &scheduler_hyperband_ops, &scheduler_bohb_ops,  &scheduler_dehb_ops,    &scheduler_pbt_ops,
+    &scheduler_pbt_bt_ops,    &scheduler_pb2_ops,   &scheduler_bg_pbt_ops,  &scheduler_mf_pbt_ops,
 };
 
 enum {

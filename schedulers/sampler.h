@@ -51,6 +51,7 @@ double sampler_order_loss(const SamplerResult *result);
 typedef struct SamplerOps {
     const char *name;
     const char *source;
+    bool        waits; /* may answer PROPOSAL_WAIT: every point that it proposes needs a result */
     /**
      * @param setup    borrowed for the sampler's life
      * @param options  values of the sampler's own rows, in their order; NULL if it has none

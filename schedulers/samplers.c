@@ -5,22 +5,29 @@
 typedef struct SamplerRow {
     const SamplerOps *ops;
     size_t            first_option; /* among SAMPLER_OPTION_ROWS */
+    size_t            option_count; /* rows that it takes from there on */
 } SamplerRow;
 
 /* in the order of sampler_names */
 static const SamplerRow samplers[] = {
-    {&sampler_random_ops, SAMPLER_OPTION_COUNT}, {&sampler_sobol_ops, SAMPLER_OPTION_COUNT},
-    {&sampler_grid_ops, SAMPLER_OPTION_GRID},    {&sampler_cmaes_ops, SAMPLER_OPTION_CMAES},
-    {&sampler_nlopt_ops, SAMPLER_OPTION_NLOPT},  {&sampler_nsga2_ops, SAMPLER_OPTION_NSGA2},
+    {&sampler_random_ops, SAMPLER_OPTION_COUNT, 0},
+    {&sampler_sobol_ops, SAMPLER_OPTION_COUNT, 0},
+    {&sampler_grid_ops, SAMPLER_OPTION_GRID, GRID_OPTIONS},
+    {&sampler_cmaes_ops, SAMPLER_OPTION_CMAES, CMAES_OPTIONS},
+    {&sampler_nlopt_ops, SAMPLER_OPTION_NLOPT, NLOPT_OPTIONS},
+    {&sampler_nsga2_ops, SAMPLER_OPTION_NSGA2, NSGA2_OPTIONS},
+    {&sampler_tpe_ops, SAMPLER_OPTION_TPE, TPE_OPTIONS},
+    {&sampler_gp_ops, SAMPLER_OPTION_GP, GP_OPTIONS},
 };
 
-const char *const sampler_names[] = {"random", "sobol", "grid", "cmaes", "nlopt", "nsga2", NULL};
+const char *const sampler_names[] = {"random", "sobol", "grid", "cmaes", "nlopt",
+                                     "nsga2",  "tpe",   "gp",   NULL};
 
 _Static_assert(sizeof sampler_names / sizeof sampler_names[0] ==
                    sizeof samplers / sizeof samplers[0] + 1,
                "every sampler has a name");
 
-_Static_assert(sizeof(OptionSpec[]){SAMPLER_OPTION_ROWS} / sizeof(OptionSpec) ==
+_Static_assert(sizeof(OptionSpec[]){SAMPLER_OPTION_ROWS(0)} / sizeof(OptionSpec) ==
                    SAMPLER_OPTION_COUNT,
                "every row has its place in the enum");
 
@@ -54,8 +61,28 @@ double sampler_order_loss(const SamplerResult *result) {
     if (result->failed) {
         return (double)NAN;
     }
-    if (result->violation > 0) {
-        return highest * (1 + result->violation / (1 + result->violation)); /* below the largest */
+    if (result->violation > 0.0) {
+        const double v = result->violation;
+        return highest * (1.0 + (isfinite(v) ? v / (1.0 + v) : 1.0)); /* finite, above all losses */
     }
     return fmin(fmax(result->losses[0], -highest), highest);
+}
+
+Status samplers_check_pausing(const double *sampler_options) {
+    if (sampler_options[SAMPLER_OPTION_LEARN_FROM] == (double)LEARN_FROM_LAST) {
+        FAIL(STATUS_ERR_ARG, "learn_from 'last' is for budgets that stop for good; here "
+                             "configurations pause and may go on, so use 'highest' or 'full'");
+    }
+    return STATUS_OK;
+}
+
+size_t samplers_overruled_by(const double *options, size_t first, size_t row) {
+    const SamplerRow *chosen = &samplers[(size_t)options[first + SAMPLER_OPTION_NAME]];
+    const size_t      blame = first + SAMPLER_OPTION_NAME;
+    if (row == first + SAMPLER_OPTION_LEARN_FROM) {
+        return (chosen->ops->tell == NULL) ? blame : SCHEDULER_HAS_EFFECT;
+    }
+    const size_t own = first + chosen->first_option;
+    const bool   works = row <= blame || (row >= own && row < own + chosen->option_count);
+    return works ? SCHEDULER_HAS_EFFECT : blame;
 }

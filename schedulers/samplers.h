@@ -11,6 +11,7 @@
 #define SCHEDULERS_SAMPLERS_H
 
 #include "core/optimize/nlopt_search.h"
+#include "core/optimize/tpe.h"
 #include "schedulers/chains.h"
 
 #include <math.h>
@@ -21,20 +22,34 @@ extern const SamplerOps sampler_grid_ops;
 extern const SamplerOps sampler_cmaes_ops;
 extern const SamplerOps sampler_nlopt_ops;
 extern const SamplerOps sampler_nsga2_ops;
+extern const SamplerOps sampler_tpe_ops;
+extern const SamplerOps sampler_gp_ops;
 
 extern const char *const sampler_names[]; /* ends at NULL, as those below */
 extern const char *const cmaes_covariances[];
 extern const char *const cmaes_restarts[];
 
-/* where the rows of each sampler begin among SAMPLER_OPTION_ROWS */
+/* rows of each sampler */
+enum {
+    GRID_OPTIONS = 2,
+    CMAES_OPTIONS = 4,
+    NLOPT_OPTIONS = 4,
+    NSGA2_OPTIONS = 3,
+    TPE_OPTIONS = 5,
+    GP_OPTIONS = 1,
+};
+
+/* where they begin among SAMPLER_OPTION_ROWS */
 enum {
     SAMPLER_OPTION_NAME,
     SAMPLER_OPTION_LEARN_FROM,
     SAMPLER_OPTION_GRID,
-    SAMPLER_OPTION_CMAES = SAMPLER_OPTION_GRID + 2,
-    SAMPLER_OPTION_NLOPT = SAMPLER_OPTION_CMAES + 4,
-    SAMPLER_OPTION_NSGA2 = SAMPLER_OPTION_NLOPT + 4,
-    SAMPLER_OPTION_COUNT = SAMPLER_OPTION_NSGA2 + 3,
+    SAMPLER_OPTION_CMAES = SAMPLER_OPTION_GRID + GRID_OPTIONS,
+    SAMPLER_OPTION_NLOPT = SAMPLER_OPTION_CMAES + CMAES_OPTIONS,
+    SAMPLER_OPTION_NSGA2 = SAMPLER_OPTION_NLOPT + NLOPT_OPTIONS,
+    SAMPLER_OPTION_TPE = SAMPLER_OPTION_NSGA2 + NSGA2_OPTIONS, /* gp takes the first of its rows */
+    SAMPLER_OPTION_GP = SAMPLER_OPTION_TPE,
+    SAMPLER_OPTION_COUNT = SAMPLER_OPTION_TPE + TPE_OPTIONS,
 };
 
 #define GRID_OPTION_ROWS                                                         \
@@ -123,7 +138,42 @@ enum {
         .source = "Deb et al. (2002)"                                                     \
     }
 
-#define SAMPLER_OPTION_ROWS                                                                      \
+#define STARTUP_OPTION_ROW                                                                    \
+    {                                                                                         \
+        .name = "startup", .type = OPTION_INT, .lower = 1, .upper = 1000, .default_value = 5, \
+        .help = "tpe, gp: results before the model is asked (count)"                          \
+    }
+
+#define TPE_OPTION_ROWS                                                                  \
+    STARTUP_OPTION_ROW,                                                                  \
+        {.name = "candidates",                                                           \
+         .type = OPTION_INT,                                                             \
+         .lower = 1,                                                                     \
+         .upper = TPE_MAX_CANDIDATES,                                                    \
+         .default_value = 24,                                                            \
+         .help = "tpe: points that the best is picked from (count)",                     \
+         .source = "Bergstra et al. (2011)"},                                            \
+        {.name = "good_share",                                                           \
+         .type = OPTION_FLOAT,                                                           \
+         .lower = 0.01,                                                                  \
+         .upper = 1,                                                                     \
+         .default_value = 0.25,                                                          \
+         .help = "tpe: share of the results that count as good"},                        \
+        {.name = "good_most",                                                            \
+         .type = OPTION_INT,                                                             \
+         .lower = 1,                                                                     \
+         .upper = TPE_MAX_BELOW,                                                         \
+         .default_value = 25,                                                            \
+         .help = "tpe: most results that count as good (count)",                         \
+         .source = "Optuna"},                                                            \
+    {                                                                                    \
+        .name = "prior_weight", .type = OPTION_FLOAT, .lower = 0.01, .upper = 1000,      \
+        .default_value = 1, .help = "tpe: weight of the whole range against one result", \
+        .source = "Bergstra et al. (2011)"                                               \
+    }
+
+/* `learns`: the default of learn_from */
+#define SAMPLER_OPTION_ROWS(learns)                                                              \
     {.name = "sampler",                                                                          \
      .type = OPTION_CHOICE,                                                                      \
      .choices = sampler_names,                                                                   \
@@ -132,11 +182,12 @@ enum {
         {.name = "learn_from",                                                                   \
          .type = OPTION_CHOICE,                                                                  \
          .choices = learn_from_names,                                                            \
-         .default_value = LEARN_FROM_HIGHEST,                                                    \
+         .default_value = (learns),                                                              \
          .help = "highest: the sampler learns from the deepest rung that has more results than " \
-                 "there are hyperparameters; full: from the full depth only",                    \
+                 "there are hyperparameters; full: from the full depth only; last: from where "  \
+                 "each configuration stopped",                                                   \
          .source = "Falkner et al. (2018)"},                                                     \
-        GRID_OPTION_ROWS, CMAES_OPTION_ROWS, NLOPT_OPTION_ROWS, NSGA2_OPTION_ROWS
+        GRID_OPTION_ROWS, CMAES_OPTION_ROWS, NLOPT_OPTION_ROWS, NSGA2_OPTION_ROWS, TPE_OPTION_ROWS
 
 /** A scheduler that trains every configuration of one sampler to the full depth. */
 Status chains_create_full(const SchedulerSetup *setup, const SamplerOps *sampler,
@@ -149,5 +200,13 @@ Status chains_create_full(const SchedulerSetup *setup, const SamplerOps *sampler
 Status chains_create_budget(const SchedulerSetup *setup, const BudgetOps *budget,
                             const double *budget_options, const double *sampler_options,
                             void **self) MUST_USE;
+/** STATUS_ERR_ARG where these values do not fit a budget that pauses: `learn_from: last`, because a
+ * paused configuration has not stopped. */
+Status samplers_check_pausing(const double *sampler_options) MUST_USE;
+/**
+ * SchedulerOps.overruled_by() of a budget scheduler.
+ * @param options  values of all rows; those of SAMPLER_OPTION_ROWS begin at `first`
+ */
+size_t samplers_overruled_by(const double *options, size_t first, size_t row);
 
 #endif

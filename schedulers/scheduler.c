@@ -401,6 +401,11 @@ static Status prepare(Scheduler *s, const Event *event) {
         if (event->total < 1) {
             FAIL(STATUS_ERR_ARG, "a total of %" PRId64 " units; expected at least 1", event->total);
         }
+        if (event->trials < 0 || (event->trials > 0 && s->ops->population)) {
+            FAIL(STATUS_ERR_ARG,
+                 "%" PRId64 " trials; expected at least 0, and 0 beside a population",
+                 event->trials);
+        }
         return STATUS_OK;
     }
     FAIL(STATUS_ERR_ARG, "there is no event of kind %d", (int)event->kind);
@@ -427,6 +432,7 @@ static void record(Scheduler *s, const Event *event) {
         s->evaluations_open--;
     } else if (event->kind == EVENT_BUDGET_CHANGED) {
         s->setup.total = event->total;
+        s->setup.trials = (event->trials > 0) ? event->trials : s->setup.trials;
     }
     while (s->oldest_open < s->next_segment &&
            segment_tree_at(&s->tree, s->oldest_open)->state != NODE_OPEN) {

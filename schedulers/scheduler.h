@@ -24,6 +24,8 @@ enum {
     SCHEDULER_MEMO_BYTES = 64 * 1024, /* most a decision may carry */
 };
 
+#define SCHEDULER_HAS_EFFECT SIZE_MAX /* SchedulerOps.overruled_by() */
+
 /* How a segment or an evaluation ended (DESIGN, Words). One list for C, database and JSON. */
 #define OUTCOME_LIST(X)                       \
     X(OUTCOME_NONE, "none")                   \
@@ -104,7 +106,7 @@ typedef enum EventKind {
     EVENT_FINISHED,       /* a segment: done or failed for good */
     EVENT_EVALUATED,      /* an evaluation: done or failed for good */
     EVENT_ENQUEUED,       /* a user's point */
-    EVENT_BUDGET_CHANGED, /* a user's new total */
+    EVENT_BUDGET_CHANGED, /* a user's new total, and perhaps new trials */
 } EventKind;
 
 /** One entry of the log. Arrays are borrowed for the call. */
@@ -117,10 +119,11 @@ typedef struct Event {
     const double   *spreads;    /* (objective_count) standard deviation of what the objective
                                    was reduced from, own segment only; NaN below 2 values */
     const double *constraints;  /* (constraint_count) */
-    double        cost;  /* cost_aware: what the segment cost, its parents not counted; NaN if
-                            it is not known */
-    const double *point; /* enqueued: (space_count) */
-    int64_t       total; /* budget_changed */
+    double        cost;   /* cost_aware: what the segment cost, its parents not counted; NaN if
+                             it is not known */
+    const double *point;  /* enqueued: (space_count) */
+    int64_t       total;  /* budget_changed */
+    int64_t       trials; /* budget_changed: configurations of a sampler; 0 = as before */
 } Event;
 
 typedef enum Keeps { KEEPS_NEVER, KEEPS_MAYBE, KEEPS_YES } Keeps;
@@ -128,12 +131,14 @@ typedef enum SchedulerOrder { SCHEDULER_ORDER_ANY, SCHEDULER_ORDER_BARRIER } Sch
 
 /** One scheduling algorithm. Instances are const and live for the whole run. */
 typedef struct SchedulerOps {
-    const char       *name;       /* key in study files and in the database */
-    const char       *source;     /* paper or reference implementation */
-    const char       *help;       /* two sentences: when to use it, when not */
-    const OptionSpec *options;    /* ends at .name == NULL; never NULL */
-    bool              population; /* has an option `population`; `trials` is refused beside it */
-    bool              branches;   /* needs checkpoints: branches from or pauses segments */
+    const char       *name;        /* key in study files and in the database */
+    const char       *source;      /* paper or reference implementation */
+    const char       *help;        /* two sentences: when to use it, when not */
+    const OptionSpec *options;     /* ends at .name == NULL; never NULL */
+    bool              population;  /* has an option `population`; `trials` is refused beside it */
+    bool              branches;    /* needs checkpoints: branches from or pauses segments */
+    bool              stops_early; /* a trial may end above per_trial, so trials x per_trial units
+                                      are more than it uses */
 
     /* required */
     Status (*create)(const SchedulerSetup *setup, const double *option_values, void **self);
@@ -152,6 +157,11 @@ typedef struct SchedulerOps {
      * coordinator whatever this says) */
     Keeps (*keeps)(const void *self, int64_t segment);
     void (*destroy)(void *self); /* accepts NULL */
+
+    /* optional */
+    /* row of the option whose value leaves row `option` without effect, `option` itself where
+     * nothing gives it one; SCHEDULER_HAS_EFFECT where it has one */
+    size_t (*overruled_by)(const double *option_values, size_t option);
 } SchedulerOps;
 
 /** A scheduler at work: ops, state, setup and the caller's memory. */

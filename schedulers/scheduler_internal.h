@@ -16,7 +16,8 @@ enum {
     LANE_EXPLORE = 1, /* how values move; number = decision */
     LANE_SAMPLE = 2,  /* a configuration; number = configuration, so that no result matters */
     LANE_FRESH = 3,   /* a new configuration in place of a failed one; number = decision */
-    LANE_TRUST = 4,   /* whether a model is believed; number = decision */
+    LANE_RANDOM = 4,  /* whether a configuration is drawn at random; number = configuration */
+    LANE_TRUST = 5,   /* whether a model is believed; number = decision */
 };
 
 /**

@@ -130,7 +130,6 @@ static SegmentNode *node_at(const SegmentTree *tree, int64_t id) {
 static void append(SegmentTree *tree, const Decision *decision) {
     const size_t trial = (size_t)(decision->trial - tree->first_trial);
     const size_t depth = depth_index(tree, decision->end);
-    SegmentNode *parent = node_at(tree, decision->parent);
     tree->nodes[tree->count] = (SegmentNode){.id = decision->id,
                                              .parent = decision->parent,
                                              .trial = decision->trial,
@@ -142,7 +141,6 @@ static void append(SegmentTree *tree, const Decision *decision) {
                                              .worth = {.level = -(double)INFINITY},
                                              .spread = (double)NAN,
                                              .violation = (double)INFINITY,
-                                             .cost = (parent == NULL) ? 0.0 : parent->cost,
                                              .evaluated = (double)NAN,
                                              .state = NODE_OPEN,
                                              .outcome = OUTCOME_NONE};
@@ -150,8 +148,10 @@ static void append(SegmentTree *tree, const Decision *decision) {
         memcpy(tree->points + tree->count * tree->values, decision->point,
                tree->values * sizeof *tree->points);
     }
-    if (parent != NULL && strcmp(decision->reason, REASON_BACKTRACK) == 0) {
-        parent->directions++;
+    SegmentNode *parent = node_at(tree, decision->parent);
+    if (parent != NULL) {
+        tree->nodes[tree->count].cost = parent->cost;
+        parent->directions += strcmp(decision->reason, REASON_BACKTRACK) == 0;
     }
     tree->count++;
     tree->open++;

@@ -32,7 +32,10 @@ typedef struct Simulation {
     size_t                   back_count;
     size_t                   back_capacity;
     double                   now;
-    double                   busy;       /* worker-seconds */
+    double                   busy;       /* worker-seconds of all that was started */
+    double                   ends;       /* sum of the times in `running` */
+    double                   fed_busy;   /* worker-seconds up to when the last job started */
+    double                   fed_until;  /* that time */
     double                   free_at;    /* when the one that decides has time again */
     Decision                 decision;   /* being made until free_at */
     bool                     thinking;   /* there is one */
@@ -230,7 +233,10 @@ static Status think(Simulation *s) {
 static Status start_jobs(Simulation *s) {
     while (s->next_job < s->work.count && s->running_count < (size_t)s->settings->workers) {
         const double seconds = s->work.jobs[s->next_job].seconds;
+        s->fed_busy = s->busy - (s->ends - (double)s->running_count * s->now);
+        s->fed_until = s->now;
         s->busy += seconds;
+        s->ends += s->now + seconds;
         TRY(push_end(s, (End){.time = s->now + seconds, .job = s->next_job}));
         s->next_job++;
     }
@@ -307,7 +313,8 @@ static Status count_segment(Simulation *s, size_t index) {
 
 static Status end_first(Simulation *s) {
     const End end = pop_end(s);
-    size_t   *back = simulator__grown(s->back, &s->back_capacity, s->back_count + 1, sizeof *back);
+    s->ends -= end.time;
+    size_t *back = simulator__grown(s->back, &s->back_capacity, s->back_count + 1, sizeof *back);
     if (back == NULL) {
         return STATUS_ERR_NOMEM;
     }
@@ -380,7 +387,9 @@ Status simulator_run(const SimulatorSettings *settings, Scheduler *scheduler,
         simulator_report_reset(out);
     } else {
         const double capacity = (double)settings->workers * out->seconds;
+        const double fed = (double)settings->workers * s.fed_until;
         out->utilization = (capacity > 0.0) ? s.busy / capacity : 0.0;
+        out->utilization_fed = (fed > 0.0) ? s.fed_busy / fed : out->utilization;
         if (out->decisions > 0) {
             statistics_sort(out->decide_seconds, (size_t)out->decisions);
         }

@@ -55,9 +55,11 @@ typedef struct SimulatorStep {
 
 /** What happened. */
 typedef struct SimulatorReport {
-    double         seconds;     /* virtual, until the last segment ended */
-    double         utilization; /* busy worker-seconds / (workers x seconds) */
-    int64_t        segments;    /* that ended, failed ones included */
+    double seconds;          /* virtual, until the last segment ended */
+    double utilization;      /* busy worker-seconds / (workers x seconds) */
+    double utilization_fed;  /* the same until the last segment began: without the end, when
+                                there is nothing more to give */
+    int64_t        segments; /* that ended, failed ones included */
     int64_t        evaluations;
     int64_t        failed; /* segments that crashed or diverged */
     int64_t        units;  /* of all segments */

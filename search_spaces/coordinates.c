@@ -43,6 +43,11 @@ double space__cells(const SpaceParameter *p) {
     return 0;
 }
 
+size_t space_value_count(const Space *space, size_t index) {
+    const SpaceParameter *p = &space->parameters[index];
+    return (p->lower == p->upper) ? 1 : (size_t)space__cells(p);
+}
+
 /* distance between two cells */
 static double cell_width(const SpaceParameter *p) {
     return (p->step > 0) ? p->step : 1;

@@ -66,6 +66,7 @@ static SpaceType row_type(const OptionSpec *row) {
     case OPTION_BOOL:
         return SPACE_BOOL;
     case OPTION_CHOICE:
+    case OPTION_LIST: /* refused before */
         break;
     }
     return SPACE_CATEGORICAL;
@@ -83,6 +84,8 @@ static bool type_fits(const OptionSpec *row, SpaceType type) {
         return type == SPACE_BOOL;
     case OPTION_CHOICE:
         return space__has_choices(type);
+    case OPTION_LIST:
+        break;
     }
     return false;
 }

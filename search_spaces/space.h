@@ -84,6 +84,8 @@ const SpaceParameter *space_at(const Space *space, size_t index);
 /** Index of `name`, or space_count(). */
 size_t space_find(const Space *space, const char *name);
 size_t space_dynamic_count(const Space *space);
+/** Distinct values of hyperparameter `index`; 0 for a float without a step. */
+size_t space_value_count(const Space *space, size_t index);
 
 /** The default point: defaults where active, NaN elsewhere. */
 void space_defaults(const Space *space, double *point);

@@ -44,6 +44,10 @@ static Status push(Reader *r, const Node *key, const Node *own, const Node *base
         if (row == option_count(options)) {
             return fail_no_option(options, key);
         }
+        if (options[row].type == OPTION_LIST) {
+            return node_fail(
+                key, "'%s' is a list, which cannot be tuned; it belongs under 'fixed:'", d->name);
+        }
         d->row = &options[row];
     }
     r->count++;

@@ -50,6 +50,8 @@ static Json *option_value(const OptionSpec *spec, double value) {
         return json_new_integer((int64_t)value);
     case OPTION_BOOL:
         return json_new_bool(value != 0.0);
+    case OPTION_LIST:
+        return json_new_null(); /* none is given */
     case OPTION_CHOICE:
         break;
     }
@@ -68,6 +70,8 @@ static Json *option_range(const OptionSpec *spec) {
         for (size_t i = 0; spec->choices[i] != NULL; i++) {
             buffer_printf(&text, "%s%s", i == 0 ? "" : ", ", spec->choices[i]);
         }
+    } else if (spec->type == OPTION_LIST) {
+        buffer_printf(&text, "1 to %g of %g .. %g", spec->upper, spec[1].lower, spec[1].upper);
     } else {
         buffer_printf(&text, "%g .. %g", spec->lower, spec->upper);
     }
@@ -80,7 +84,8 @@ static Status add_option(const OptionSpec *spec, Json *array) {
     static const char *const types[] = {[OPTION_FLOAT] = "float",
                                         [OPTION_INT] = "int",
                                         [OPTION_BOOL] = "bool",
-                                        [OPTION_CHOICE] = "choice"};
+                                        [OPTION_CHOICE] = "choice",
+                                        [OPTION_LIST] = "list"};
     Json                    *row = json_new_object();
 
     TRY(json_push(array, row));
@@ -99,7 +104,7 @@ static Status add_options(Json *row, const OptionSpec *specs) {
 
     TRY(json_set(row, "options", array));
     for (size_t i = 0; specs[i].name != NULL; i++) {
-        TRY(add_option(&specs[i], array));
+        TRY(option_is_element(specs, i) ? STATUS_OK : add_option(&specs[i], array));
     }
     return STATUS_OK;
 }

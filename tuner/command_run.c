@@ -7,6 +7,7 @@
 #include "tuner/cli.h"
 #include "tuner/coordinator.h"
 #include "tuner/launch.h"
+#include "tuner/manual.h"
 #include "workers/crew.h"
 
 #include <mpi.h>
@@ -206,6 +207,24 @@ static int run_ranks(Job *job) {
     return exit_status;
 }
 
+/* nothing runs where a person trains: the study is made, or takes over another budget */
+static int run_manual(const CliCommand *command, Job *job) {
+    Buffer out;
+    Status status = STATUS_OK;
+    buffer_init(&out, 1 << 16);
+    if (command != &run_command) {
+        status = FAILURE(STATUS_ERR_STATE, "study '%s' has no agents to evaluate: a person trains",
+                         job->study->name);
+    } else {
+        status = manual_make(job->study, &job->folder, &out);
+    }
+    if (status == STATUS_OK && !job->setup.quiet) {
+        status = cli_write(STDOUT_FILENO, buffer_text(&out), out.length);
+    }
+    buffer_reset(&out);
+    return (status == STATUS_OK) ? CLI_EXIT_DONE : cli_complain(status);
+}
+
 static int run_job(const CliCommand *command, int argc, char **argv, Job *job) {
     const Status status = read_job(command, argc, argv, job);
     if (status != STATUS_OK) {
@@ -218,6 +237,9 @@ static int run_job(const CliCommand *command, int argc, char **argv, Job *job) {
         const Status written = cli_write(STDOUT_FILENO, buffer_text(&help), help.length);
         buffer_reset(&help);
         return cli_exit_code(written);
+    }
+    if (job->study->manual) {
+        return run_manual(command, job);
     }
     return launch_under_mpi() ? run_ranks(job) : launch_self((size_t)job->workers, argv);
 }

@@ -30,8 +30,8 @@ static const CliCommand show = {
 
 /* what fits a terminal; JSON and CSV have everything */
 static const char *const segment_columns[] = {
-    "id",     "parent",   "trial",     "state",       "outcome",         "reason",
-    "begin",  "end",      "objective", "constraints", "hyperparameters", "diverged",
+    "id",     "parent",   "trial",     "state",       "outcome",  "reason",
+    "begin",  "end",      "objective", "constraints", "diverged", "hyperparameters",
     "worker", "attempts", "failure",   NULL,
 };
 
@@ -73,7 +73,11 @@ static Status write_summary(const Json *summary, Buffer *out) {
 static Status mend_state(const char *folder, Json *summary) {
     const char *state = json_string(json_get(summary, "state"));
 
-    if (state == NULL || strcmp(state, "running") != 0 || study_folder_is_locked(folder)) {
+    const char *agent = json_string(json_get(summary, "agent"));
+    const bool manual = agent != NULL && strcmp(agent, "manual") == 0; /* nothing runs in between */
+
+    if (manual || state == NULL || strcmp(state, "running") != 0 ||
+        study_folder_is_locked(folder)) {
         return STATUS_OK;
     }
     TRY(json_set(summary, "state", json_new_string("interrupted")));

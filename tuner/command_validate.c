@@ -111,6 +111,9 @@ static Status fill_json(const Study *study, const StudyCost *cost, double rate,
     if (!reproducible) {
         TRY(json_set(root, "irreproducible", json_new_string(study->irreproducible)));
     }
+    if (study->cost != NULL) {
+        TRY(json_set(root, "cost", json_new_string(study->cost)));
+    }
     TRY(add_lines(root, "notes", notes_of(study)));
     TRY(add_lines(root, "warnings", warnings));
     TRY(json_set(root, "chains", json_new_integer(cost->chains)));
@@ -155,12 +158,27 @@ static void put_lines(const char *title, const char *lines, Buffer *out) {
     }
 }
 
+static void put_goals(const Study *study, Buffer *out) {
+    if (study->cost != NULL) {
+        buffer_printf(out, "  cost          %s, summed over a segment's own units\n", study->cost);
+    }
+    if (study->stop.units > 0) {
+        buffer_printf(out,
+                      "  stops         after %" PRId64 " %ss in which %s improves by no more "
+                      "than %g\n",
+                      study->stop.units, study->budget.unit, study->objectives[0].metric,
+                      study->stop.by);
+    }
+}
+
 static void put_counts(const Study *study, const StudyCost *cost, Buffer *out) {
     const bool population = study->scheduler->population;
 
     buffer_printf(out, "study '%s' is good\n", study->name);
     buffer_printf(out, "  trains        %s%s%s\n",
-                  study->agent == NULL ? study->command[0] : study->agent->name,
+                  study->manual          ? "by hand (mbtune ask, mbtune tell)"
+                  : study->agent == NULL ? study->command[0]
+                                         : study->agent->name,
                   study->environment_name[0] == '\0' ? "" : " on ", study->environment_name);
     buffer_printf(out, "  tunes         %zu hyperparameters, %zu of them while training\n",
                   space_count(study->space), space_dynamic_count(study->space));
@@ -174,9 +192,14 @@ static void put_counts(const Study *study, const StudyCost *cost, Buffer *out) {
         }
         buffer_puts(out, ")\n");
     }
-    buffer_printf(out, "  scheduler     %s, %" PRId64 " %s%s\n", study->scheduler->name,
-                  cost->chains, population ? "members" : "trials",
-                  study->order == SCHEDULER_ORDER_BARRIER ? ", results in order" : "");
+    put_goals(study, out);
+    buffer_printf(out, "  scheduler     %s, ", study->scheduler->name);
+    if (cost->chains > 0) {
+        buffer_printf(out, "%" PRId64 " %s", cost->chains, population ? "members" : "trials");
+    } else {
+        buffer_puts(out, "as many trials as the units allow");
+    }
+    buffer_puts(out, study->order == SCHEDULER_ORDER_BARRIER ? ", results in order\n" : "\n");
     buffer_printf(out, "  tuning        %" PRId64 " %ss in about %" PRId64 " segments\n",
                   cost->units, study->budget.unit, cost->segments);
     if (cost->confirm_chains > 0) {

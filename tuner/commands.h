@@ -7,6 +7,8 @@
 
 /** `mbtune validate STUDY.yaml`: errors, or what the study would cost. */
 Status command_validate(int argc, char **argv, Buffer *out) MUST_USE;
+/** `mbtune plan STUDY.yaml`: trains a little, estimates the rest. */
+Status command_plan(int argc, char **argv, Buffer *out) MUST_USE;
 /** `mbtune list [schedulers|environments|agents|presets] [NAME]` */
 Status command_list(int argc, char **argv, Buffer *out) MUST_USE;
 /** `mbtune show DIR [--segments|--trials]` */
@@ -17,6 +19,16 @@ Status command_best(int argc, char **argv, Buffer *out) MUST_USE;
 Status command_export(int argc, char **argv, Buffer *out) MUST_USE;
 /** `mbtune simulate STUDY.yaml`: the study's scheduler in virtual time, nothing is trained. */
 Status command_simulate(int argc, char **argv, Buffer *out) MUST_USE;
+/** `mbtune enqueue DIR values.json` */
+Status command_enqueue(int argc, char **argv, Buffer *out) MUST_USE;
+/** `mbtune stop DIR [--trial N]` */
+Status command_stop(int argc, char **argv, Buffer *out) MUST_USE;
+/** `mbtune pin DIR --segment N [--unpin]` */
+Status command_pin(int argc, char **argv, Buffer *out) MUST_USE;
+/** `mbtune ask DIR [-n K] [--open]` */
+Status command_ask(int argc, char **argv, Buffer *out) MUST_USE;
+/** `mbtune tell DIR --segment N VALUE | METRIC=VALUE ... | --failed REASON` */
+Status command_tell(int argc, char **argv, Buffer *out) MUST_USE;
 /** `mbtune version` */
 Status command_version(int argc, char **argv, Buffer *out) MUST_USE;
 

@@ -170,7 +170,7 @@ static void show(Coordinator *c, bool now) {
                            .best = (c->best_segment == 0) ? (double)NAN : c->best_objective,
                            .utilization = utilization(c)};
     if (c->phase != PHASE_CONFIRM) {
-        state.total_units = c->study->budget.total;
+        state.total_units = c->budget.total;
     } else {
         state.total_units =
             (c->study->confirm.top + 1) * c->study->confirm.seeds * c->study->confirm.per_trial;
@@ -215,21 +215,23 @@ static size_t busy_slots(const Coordinator *c) {
     return count;
 }
 
+static Status begin_stopping(Coordinator *c) {
+    c->stopping = true;
+    c->stop_deadline = clock_monotonic() + YIELD_SECONDS;
+    coordinator__log(c, "info",
+                     "stopping: what runs ends its unit, at most %.0f s; %s stops at once",
+                     YIELD_SECONDS, c->user_stopped ? "an interrupt" : "once more");
+    return stop_running(c, false);
+}
+
 static Status serve_signals(Coordinator *c) {
-    const int signals = signal_count;
-    if (signals > c->stop_signals) {
-        const bool first = c->stop_signals == 0;
-        c->stop_signals = signals;
-        c->stopping = true;
-        if (first) {
-            c->stop_deadline = clock_monotonic() + YIELD_SECONDS;
-            coordinator__log(
-                c, "info",
-                "stopping: what runs ends its unit, at most %.0f s; once more stops at "
-                "once",
-                YIELD_SECONDS);
-            return stop_running(c, false);
-        }
+    const int  signals = signal_count;
+    const bool signalled = signals > c->stop_signals;
+    c->stop_signals = signals;
+    if (!c->stopping && (signalled || c->user_stopped)) {
+        return begin_stopping(c);
+    }
+    if (signalled) {
         c->stop_deadline = 0.0;
     }
     if (c->stopping && busy_slots(c) > 0 && clock_monotonic() >= c->stop_deadline) {
@@ -247,7 +249,7 @@ static bool phase_is_over(const Coordinator *c) {
            busy_slots(c) == 0;
 }
 
-static Status next_phase(Coordinator *c) {
+Status coordinator__next_phase(Coordinator *c) {
     /* a failed study ends as soon as nothing runs any more */
     if (c->failed) {
         if (busy_slots(c) == 0) {
@@ -255,6 +257,10 @@ static Status next_phase(Coordinator *c) {
         }
         return STATUS_OK;
     }
+    if (!phase_is_over(c)) {
+        return STATUS_OK;
+    }
+    TRY(coordinator__serve_requests(c, true)); /* the last moment at which it may go on */
     if (!phase_is_over(c)) {
         return STATUS_OK;
     }
@@ -304,6 +310,7 @@ static Status turn(Coordinator *c) {
         const ErrorInfo *e = &c->log_error;
         return status_fail(e->code, e->native, e->file, e->line, e->func, "%s", e->text);
     }
+    TRY(coordinator__serve_requests(c, false));
     TRY(serve_signals(c));
     TRY(take_news(c, &any));
     TRY(coordinator__observe(c));
@@ -315,7 +322,7 @@ static Status turn(Coordinator *c) {
         TRY(coordinator__send(c));
         coordinator__sweep(c);
     }
-    TRY(next_phase(c));
+    TRY(coordinator__next_phase(c));
     TRY(check_crew(c));
     show(c, false);
     if (!any && !c->urgent) {
@@ -383,7 +390,8 @@ static int judge(Coordinator *c, Status status, const ErrorInfo *error) {
         return c->failed ? CLI_EXIT_FAILED : CLI_EXIT_DONE;
     }
     if (status == STATUS_OK) {
-        (void)snprintf(c->reason, sizeof c->reason, "stopped by a signal");
+        (void)snprintf(c->reason, sizeof c->reason, "stopped by %s",
+                       c->user_stopped ? "a user (mbtune stop)" : "a signal");
         return CLI_EXIT_RESUMABLE;
     }
     (void)snprintf(c->reason, sizeof c->reason, "%.255s", error->text);
@@ -414,7 +422,7 @@ static void say_goodbye(Coordinator *c, int exit_status) {
                          c->slot_count);
     }
     if (exit_status == CLI_EXIT_RESUMABLE) {
-        coordinator__log(c, (c->stop_signals > 0) ? "info" : "error", "interrupted: %s", c->reason);
+        coordinator__log(c, c->stopping ? "info" : "error", "interrupted: %s", c->reason);
     } else if (exit_status == CLI_EXIT_FAILED && c->failed) { /* else the error itself is printed */
         coordinator__log(c, "error", "the study failed: %s", c->reason);
     } else if (exit_status == CLI_EXIT_DONE) {
@@ -445,7 +453,7 @@ static Status conclude(Coordinator *c, int exit_status) {
     return STATUS_OK;
 }
 
-static void destroy(Coordinator *c) {
+void coordinator__destroy(Coordinator *c) {
     decider_destroy(c->decider);
     scheduler_destroy(c->scheduler);
     crew_destroy(c->crew);
@@ -505,7 +513,7 @@ Status coordinator_run(const CoordinatorSetup *setup, MPI_Comm comm, int *exit_s
         say_how_to_resume(c.folder);
     }
     (void)fflush(stdout);
-    destroy(&c);
+    coordinator__destroy(&c);
     return (status == STATUS_OK || status == STATUS_ERR_INTERRUPTED) ? STATUS_OK
                                                                      : raise_again(&error);
 }

@@ -22,6 +22,7 @@ typedef struct CoordinatorSetup {
     bool         quiet;   /* errors only */
     int          columns; /* of the terminal that shows the progress; 0 = plain lines */
     bool         colour;
+    double       lock_seconds; /* how long another mbtune may hold the study */
     /* `mbtune evaluate`: evaluate this segment (0 = the best) instead of going on; 0 episodes = run
      */
     int64_t  evaluate_segment;

@@ -28,6 +28,15 @@ Status coordinator__keep(Coordinator *c, const Kept *kept) {
     return STATUS_OK;
 }
 
+void coordinator__pin(Coordinator *c, int64_t segment, bool pinned) {
+    for (size_t i = 0; i < c->kept_count; i++) {
+        if (c->kept[i].id == segment) {
+            c->kept[i].pinned = pinned;
+        }
+    }
+    c->collect = true;
+}
+
 void coordinator__forget(Coordinator *c, int64_t segment) {
     for (size_t i = 0; i < c->kept_count; i++) {
         if (c->kept[i].id == segment) {
@@ -84,7 +93,8 @@ static bool is_live_leaf(const Coordinator *c, const Kept *kept) {
 
 /* what the coordinator itself needs, whatever the scheduler says */
 static bool must_stay(const Coordinator *c, const Kept *kept) {
-    if (kept->id == c->best_segment || is_live_leaf(c, kept) || is_needed(c, kept->id)) {
+    if (kept->pinned || kept->id == c->best_segment || is_live_leaf(c, kept) ||
+        is_needed(c, kept->id)) {
         return true;
     }
     /* a segment whose result waits at a barrier is not judged yet */

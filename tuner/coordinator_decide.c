@@ -46,9 +46,11 @@ static Status observe_one(Coordinator *c, const Outstanding *outstanding) {
                          .outcome = outstanding->outcome,
                          .objectives = outstanding->objectives,
                          .spreads = outstanding->spreads,
-                         .constraints = outstanding->constraints};
+                         .constraints = outstanding->constraints,
+                         .cost = outstanding->cost};
     if (c->phase == PHASE_TUNE) {
         TRY(results_event_append(c->results, &event));
+        TRY(coordinator__note_event(c, &event));
     }
     return scheduler_observe(c->scheduler, &event);
 }
@@ -80,10 +82,11 @@ Status coordinator__observe(Coordinator *c) {
 /* ---- decisions into rows ------------------------------------------------------------------------
  */
 
-static Status insert_trial(Coordinator *c, const Decision *decision, bool *is_new) {
-    ResultsTrial trial;
+static Status insert_trial(Coordinator *c, const Decision *decision, bool *is_new, bool *stopped) {
+    ResultsTrial trial = {.stopped = false};
     *is_new = false;
     const Status status = results_trial_read(c->results, decision->trial, &trial);
+    *stopped = status == STATUS_OK && trial.stopped;
     if (status != STATUS_ERR_UNKNOWN_NAME) {
         return status;
     }
@@ -131,7 +134,8 @@ static void log_branch(Coordinator *c, const Decision *decision) {
 
 static Status apply_run(Coordinator *c, const Decision *decision) {
     bool new_trial = false;
-    TRY(insert_trial(c, decision, &new_trial));
+    bool stopped = false;
+    TRY(insert_trial(c, decision, &new_trial, &stopped));
     ResultsSegment row = {.id = decision->id,
                           .parent = decision->parent,
                           .trial = decision->trial,
@@ -145,11 +149,19 @@ static Status apply_run(Coordinator *c, const Decision *decision) {
     TRY(results_segment_insert(c->results, &row));
     log_branch(c, decision);
     c->undecided++;
+    if (stopped) {
+        return coordinator__fail_segment(c, decision->id, 0, OUTCOME_CANCELLED, "");
+    }
     const Work work = {.kind = WORK_SEGMENT, .id = decision->id, .needs = decision->parent};
     return coordinator__queue(c, &work);
 }
 
 static Status apply_evaluate(Coordinator *c, const Decision *decision) {
+    if (c->study->manual) {
+        FAIL(STATUS_ERR_STATE,
+             "scheduler '%s' asks for an evaluation, which a manual study cannot do",
+             c->study->scheduler->name);
+    }
     const ResultsEvaluation row = {
         .id = decision->id,
         .segment = decision->parent,
@@ -187,20 +199,6 @@ static Status apply(Coordinator *c, const Decision *decision) {
     return scheduler_observe(c->scheduler, &event);
 }
 
-/* The wall-clock budget is no decision of the scheduler's: nothing new is decided, what was decided
- * runs to its end, and a run with a larger budget goes on. */
-static void check_wall_clock(Coordinator *c) {
-    const double limit = c->study->budget.wall_clock;
-    if (c->phase != PHASE_TUNE || c->decided_all || limit <= 0.0 ||
-        clock_wall() - c->created_at < limit) {
-        return;
-    }
-    c->decided_all = true;
-    c->clock_ended = true;
-    (void)snprintf(c->reason, sizeof c->reason, "wall-clock budget of %g s used", limit);
-    coordinator__log(c, "info", "%s: nothing new is started", c->reason);
-}
-
 /* a barrier scheduler decides its whole batch; others decide when a slot would stand idle */
 static bool wants_decision(const Coordinator *c) {
     if (c->scheduler == NULL || c->stopping || c->decided_all || c->waiting) {
@@ -211,7 +209,7 @@ static bool wants_decision(const Coordinator *c) {
 }
 
 Status coordinator__decide(Coordinator *c) {
-    check_wall_clock(c);
+    coordinator__check_end(c);
     for (;;) {
         if (!decider_busy(c->decider)) {
             if (!wants_decision(c)) {

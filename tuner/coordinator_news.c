@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { NAME_BYTES = 64 };
+enum { WHY_BYTES = 192 };
 
 static bool worth_a_retry(Outcome outcome) {
     switch (outcome) {
@@ -34,42 +34,6 @@ static bool worth_a_retry(Outcome outcome) {
         return false;
     }
     return false;
-}
-
-/* ---- objectives ----------------------------------------------------------------------------- */
-
-/* fills in the event; its outcome becomes diverged or no_objective where the numbers say so */
-static Status measure(Coordinator *c, int64_t segment, Outstanding *event, char *why, size_t size) {
-    for (size_t i = 0; i < c->study->objective_count; i++) {
-        const StudyObjective *objective = &c->study->objectives[i];
-        const Reduction reduction = {objective->reduce, objective->window, objective->maximize};
-        const size_t    window = reduce_window(reduction, c->window_capacity);
-        size_t          found = 0;
-        size_t          own = 0;
-        TRY(results_lineage_window(c->results, segment, objective->metric, window, c->window,
-                                   &found, &own));
-        /* a segment shorter than an episode may report none of its own: its line's values stand */
-        if (found == 0) {
-            event->outcome = OUTCOME_NO_OBJECTIVE;
-            (void)snprintf(why, size, "the trainer reported no value of '%s'", objective->metric);
-            return STATUS_OK;
-        }
-        event->objectives[i] = reduce_values(reduction, c->window, found);
-        event->spreads[i] = reduce_spread(c->window, own);
-        if (isnan(event->objectives[i])) {
-            event->outcome = OUTCOME_DIVERGED;
-            (void)snprintf(why, size, "'%s' is NaN", objective->metric);
-            return STATUS_OK;
-        }
-    }
-    for (size_t i = 0; i < c->study->constraint_count; i++) {
-        size_t found = 0;
-        size_t own = 0;
-        TRY(results_lineage_window(c->results, segment, c->study->constraints[i].metric, 1,
-                                   c->window, &found, &own));
-        event->constraints[i] = (found > 0) ? c->window[0] : (double)NAN;
-    }
-    return STATUS_OK;
 }
 
 /* ---- segments -----------------------------------------------------------------------------------
@@ -103,9 +67,35 @@ static Status refuse_dead_trainer(Coordinator *c, const Work *work, Outcome outc
          reason, c->folder->path);
 }
 
+static Status push_failure(Coordinator *c, int64_t segment, Outcome outcome) {
+    Outstanding event = {.kind = EVENT_FINISHED, .id = segment, .outcome = outcome};
+    for (size_t i = 0; i < SCHEDULER_MAX_OBJECTIVES; i++) {
+        event.objectives[i] = (double)NAN;
+        event.spreads[i] = (double)NAN;
+    }
+    for (size_t i = 0; i < SCHEDULER_MAX_CONSTRAINTS; i++) {
+        event.constraints[i] = (double)NAN;
+    }
+    TRY(coordinator__note_cost(c, segment, &event));
+    return coordinator__push_event(c, &event);
+}
+
+/* what a user stopped is not tried again */
+static Status judge_failure(Coordinator *c, const Work *work, Outcome *outcome, bool *again) {
+    bool stopped = false;
+    *again = is_tried_again(c, work, *outcome);
+    TRY(coordinator__is_stopped(c, work->id, &stopped));
+    if (stopped && *again) {
+        *again = false;
+        *outcome = OUTCOME_CANCELLED;
+    }
+    return STATUS_OK;
+}
+
 static Status fail_segment(Coordinator *c, const Work *work, Outcome outcome, const char *reason) {
-    const bool again = is_tried_again(c, work, outcome);
-    if (!again && !c->trainer_heard && c->best_segment == 0) {
+    bool again = false;
+    TRY(judge_failure(c, work, &outcome, &again));
+    if (!again && outcome != OUTCOME_CANCELLED && !c->trainer_heard && c->best_segment == 0) {
         return refuse_dead_trainer(c, work, outcome, reason);
     }
     TRY(results_attempt_fail(c->results, work->id, work->attempt, outcome, reason, again));
@@ -117,15 +107,13 @@ static Status fail_segment(Coordinator *c, const Work *work, Outcome outcome, co
     if (again) {
         return queue_again(c, work, outcome);
     }
-    Outstanding event = {.kind = EVENT_FINISHED, .id = work->id, .outcome = outcome};
-    for (size_t i = 0; i < SCHEDULER_MAX_OBJECTIVES; i++) {
-        event.objectives[i] = (double)NAN;
-        event.spreads[i] = (double)NAN;
-    }
-    for (size_t i = 0; i < SCHEDULER_MAX_CONSTRAINTS; i++) {
-        event.constraints[i] = (double)NAN;
-    }
-    return coordinator__push_event(c, &event);
+    return push_failure(c, work->id, outcome);
+}
+
+Status coordinator__fail_segment(Coordinator *c, int64_t segment, int64_t attempt, Outcome outcome,
+                                 const char *reason) {
+    TRY(results_attempt_fail(c->results, segment, attempt, outcome, reason, false));
+    return push_failure(c, segment, outcome);
 }
 
 /* the checkpoint that an order was to start from is gone or damaged: the order goes back, and the
@@ -167,16 +155,6 @@ static Status yield_segment(Coordinator *c, const Work *work, const News *news) 
     return coordinator__queue(c, &next);
 }
 
-bool coordinator__feasible(const Coordinator *c, const double *constraints) {
-    for (size_t i = 0; i < c->study->constraint_count; i++) {
-        const StudyConstraint *bound = &c->study->constraints[i];
-        if (!(constraints[i] >= bound->lower && constraints[i] <= bound->upper)) {
-            return false;
-        }
-    }
-    return true;
-}
-
 /* as report_best() ranks: what keeps the constraints first, then the first objective */
 static Status note_best(Coordinator *c, const Outstanding *event) {
     bool diverged = false;
@@ -203,11 +181,11 @@ static Status note_best(Coordinator *c, const Outstanding *event) {
     return STATUS_OK;
 }
 
-static Status finish_segment(Coordinator *c, const Work *work, const News *news) {
+Status coordinator__finish_segment(Coordinator *c, const Work *work, const News *news) {
     ResultsSegment row = {.point = NULL};
     Outstanding    event = {.kind = EVENT_FINISHED, .id = work->id, .outcome = OUTCOME_DONE};
-    char           why[NAME_BYTES + 128];
-    TRY(measure(c, work->id, &event, why, sizeof why));
+    char           why[WHY_BYTES];
+    TRY(coordinator__measure(c, work->id, &event, why, sizeof why));
     if (event.outcome != OUTCOME_DONE) {
         return fail_segment(c, work, event.outcome, why);
     }
@@ -216,6 +194,7 @@ static Status finish_segment(Coordinator *c, const Work *work, const News *news)
                                event.constraints,
                                news->checkpoint_kept ? news->checkpoint_bytes : 0,
                                news->checkpoint_checksum, news->busy_seconds));
+    TRY(coordinator__note_cost(c, work->id, &event));
     if (row.partial_attempt > 0) {
         TRY(coordinator__doom(c, work->id, row.partial_attempt));
     }
@@ -225,9 +204,10 @@ static Status finish_segment(Coordinator *c, const Work *work, const News *news)
                            .end = row.end,
                            .attempt = work->attempt,
                            .bytes = news->checkpoint_bytes,
-                           .objective = event.objectives[0]};
+                           .objective = event.objectives[0],
+                           .pinned = row.pinned};
         TRY(coordinator__keep(c, &kept));
-    } else if (row.end < c->study->budget.per_trial) {
+    } else if (row.end < c->study->budget.per_trial && !c->study->manual) {
         (void)snprintf(c->reason, sizeof c->reason,
                        "the trainer writes no checkpoints, so its trials cannot be cut into "
                        "segments: set budget.segment to budget.per_trial and use a scheduler that "
@@ -266,7 +246,9 @@ static Status finish_recompute(Coordinator *c, const Work *work, const News *new
                        .end = row.end,
                        .attempt = work->attempt,
                        .bytes = news->checkpoint_bytes,
-                       .objective = row.objective[0]};
+                       .objective = row.objective[0],
+                       .pinned = row.pinned};
+    c->collect = true; /* what it started from may go */
     return coordinator__keep(c, &kept);
 }
 
@@ -295,7 +277,8 @@ static Status finish_evaluation(Coordinator *c, const Work *work, const News *ne
                            outcome_name(news->outcome));
         }
     }
-    Outstanding event = {.kind = EVENT_EVALUATED, .id = work->id, .outcome = news->outcome};
+    Outstanding event = {
+        .kind = EVENT_EVALUATED, .id = work->id, .outcome = news->outcome, .cost = (double)NAN};
     memcpy(event.objectives, objectives, sizeof event.objectives);
     for (size_t i = 0; i < SCHEDULER_MAX_OBJECTIVES; i++) {
         event.spreads[i] = (double)NAN;
@@ -342,7 +325,7 @@ static Status take_finished(Coordinator *c, const News *news) {
         return finish_evaluation(c, &work, news);
     }
     if (news->outcome == OUTCOME_DONE) {
-        return finish_segment(c, &work, news);
+        return coordinator__finish_segment(c, &work, news);
     }
     if (news->outcome == OUTCOME_PREEMPTED) {
         return yield_segment(c, &work, news);
@@ -362,12 +345,13 @@ static Status check_numerics(Coordinator *c, const News *news) {
     Buffer offered;
     buffer_init(&recorded, 4096);
     buffer_init(&offered, 4096);
-    buffer_printf(&offered, "%s", news->numerics);
-    Status status = study_numerics(c->study, &offered);
+    bool   agrees = false;
+    Status status = results_study_text(c->results, "numerics", &recorded);
     if (status == STATUS_OK) {
-        status = results_study_text(c->results, "numerics", &recorded);
+        status = study_numerics_agree(c->study, news->numerics, buffer_text(&recorded), &offered,
+                                      &agrees);
     }
-    if (status == STATUS_OK && strcmp(buffer_text(&recorded), buffer_text(&offered)) != 0) {
+    if (status == STATUS_OK && !agrees) {
         status =
             FAILURE(STATUS_ERR_STATE,
                     "worker %d on %s computes with '%s', but this study was started with '%s'; "

@@ -1,5 +1,6 @@
 /* Creating a study, or going on with one. Resuming replays the log through observe() and never asks
  * decide(): what was decided stays decided; what was queued or running runs again. */
+#include "core/clock.h"
 #include "core/file.h"
 #include "core/linalg.h"
 #include "results/report.h"
@@ -90,7 +91,7 @@ static Status create_study(Coordinator *c) {
 }
 
 /* The frozen study and this one must agree in all that decides results. The scheduler is made with
- * the total of the frozen one, as its log was; a larger one is an event (change_budget()). */
+ * the budget of the frozen one, as its log was; another one is an event (coordinator_budget.c). */
 static Status refuse_another_study(Coordinator *c) {
     Buffer text;
     Buffer names;
@@ -117,7 +118,10 @@ static Status refuse_another_study(Coordinator *c) {
     if (status == STATUS_OK) {
         const Json *budget = json_get(frozen, "budget");
         c->scheduler_setup.total = json_integer(json_get(budget, "total"));
-        c->frozen_trials = json_integer(json_get(budget, "trials"));
+        c->scheduler_setup.trials = json_integer(json_get(budget, "trials"));
+        c->frozen = (ResultsBudget){.total = c->scheduler_setup.total,
+                                    .trials = c->scheduler_setup.trials,
+                                    .wall_clock = json_number(json_get(budget, "wall_clock"))};
     }
     json_release(frozen);
     json_release(now);
@@ -136,12 +140,14 @@ static Status replay_event(void *context, const Event *event) {
         c->failed = event->decision->failed;
         (void)snprintf(c->reason, sizeof c->reason, "%s", event->decision->reason);
     }
+    TRY(coordinator__note_event(c, event));
     return scheduler_observe(c->scheduler, event);
 }
 
 static Status collect_unlogged(void *context, const Event *event) {
     Coordinator *c = context;
-    Outstanding  outstanding = {.kind = event->kind, .id = event->id, .outcome = event->outcome};
+    Outstanding  outstanding = {
+         .kind = event->kind, .id = event->id, .outcome = event->outcome, .cost = event->cost};
     const size_t n = c->study->objective_count;
     memcpy(outstanding.objectives, event->objectives, n * sizeof(double));
     memcpy(outstanding.spreads, event->spreads, n * sizeof(double));
@@ -167,7 +173,8 @@ Status coordinator__restore_segment(void *context, const ResultsSegment *row) {
                            .needs = partial ? 0 : row->parent,
                            .partial = partial};
         c->undecided++;
-        return coordinator__queue(c, &work);
+        const bool handed_out = c->study->manual && row->state == SEGMENT_RUNNING;
+        return handed_out ? STATUS_OK : coordinator__queue(c, &work);
     }
     if (row->state == SEGMENT_FINISHED) {
         TRY(coordinator__set_leaf(c, row->trial, row->id));
@@ -188,8 +195,11 @@ static Status restore_kept(void *context, const ResultsSegment *row) {
     if (!row->kept || row->state != SEGMENT_FINISHED) {
         return STATUS_OK;
     }
-    const Kept kept = {
-        .id = row->id, .trial = row->trial, .end = row->end, .attempt = row->attempt};
+    const Kept kept = {.id = row->id,
+                       .trial = row->trial,
+                       .end = row->end,
+                       .attempt = row->attempt,
+                       .pinned = row->pinned};
     return coordinator__keep(c, &kept);
 }
 
@@ -211,38 +221,6 @@ static Status open_study(Coordinator *c) {
     TRY(results_open(c->folder->database, RESULTS_WRITE, &c->results));
     TRY(refuse_another_study(c));
     return read_creation(c);
-}
-
-/* More trials than before, and not all of them begun, although the scheduler had called it done. */
-static bool wants_more_trials(Coordinator *c) {
-    const int64_t trials = c->study->budget.trials;
-    ResultsTrial  last;
-    return c->decided_all && trials > c->frozen_trials &&
-           results_trial_read(c->results, trials * c->study->repeats - 1, &last) != STATUS_OK;
-}
-
-/* A budget that the log does not know becomes an event of it, and the scheduler is asked again. */
-static Status change_budget(Coordinator *c) {
-    const int64_t total = c->study->budget.total;
-    const bool    other_total = scheduler_setup(c->scheduler)->total != total;
-    ResultsTrial  trial;
-    if (!other_total && !wants_more_trials(c)) {
-        return STATUS_OK;
-    }
-    if (results_trial_read(c->results, CONFIRM_FIRST, &trial) == STATUS_OK) {
-        FAIL(STATUS_ERR_STATE,
-             "budget.%s cannot change any more: the best schedules of '%s' were confirmed already",
-             other_total ? "total" : "trials", c->folder->path);
-    }
-    const Event event = {.kind = EVENT_BUDGET_CHANGED, .total = total};
-    TRY(coordinator__begin(c));
-    c->urgent = true;
-    TRY(results_event_append(c->results, &event));
-    TRY(scheduler_observe(c->scheduler, &event));
-    c->decided_all = false;
-    c->failed = false;
-    coordinator__log(c, "info", "the budget is now %" PRId64 " %ss", total, c->study->budget.unit);
-    return STATUS_OK;
 }
 
 /* as report_best() ranks */
@@ -270,7 +248,9 @@ Status coordinator__restore_best(Coordinator *c) {
 static Status resume_study(Coordinator *c) {
     int64_t requeued = 0;
     TRY(results_begin(c->results));
-    TRY(results_reconcile(c->results, &requeued));
+    if (!c->study->manual) { /* there nothing dies with the program */
+        TRY(results_reconcile(c->results, &requeued));
+    }
     if (c->begun) {
         TRY(results_study_set(c->results, "running", ""));
     }
@@ -285,7 +265,12 @@ static Status resume_study(Coordinator *c) {
     TRY(results_segments_visit(c->results, coordinator__restore_segment, c));
     TRY(results_evaluations_visit(c->results, coordinator__restore_evaluation, c));
     TRY(results_unlogged_visit(c->results, collect_unlogged, c));
-    TRY(change_budget(c));
+    TRY(coordinator__drop_stopped(c));
+    TRY(results_segments_visit(c->results, coordinator__want_pinned, c));
+    TRY(coordinator__restore_budget(c));
+    if (c->study->manual) {
+        return STATUS_OK; /* every ask and tell resumes */
+    }
     coordinator__log(c, "info", "resuming: %" PRId64 " decisions, %zu segments to run",
                      scheduler_decisions(c->scheduler), c->queue.count);
     return STATUS_OK;
@@ -325,17 +310,24 @@ Status coordinator__open(Coordinator *c) {
         FAIL(STATUS_ERR_NOMEM, "no memory for the coordinator");
     }
     study_setup(c->study, &c->scheduler_setup);
+    c->budget = (ResultsBudget){.total = c->study->budget.total,
+                                .trials = c->study->budget.trials,
+                                .wall_clock = c->study->budget.wall_clock};
+    stop_rule_init(&c->stop_rule, c->study->stop.units, c->study->stop.by,
+                   c->study->objectives[0].maximize);
     TRY(decider_create(&c->decider));
     const bool exists = study_folder_begun(c->folder);
     if (!exists && c->setup->evaluate_episodes > 0) {
         FAIL(STATUS_ERR_STATE, "'%s' holds no study to evaluate", c->folder->path);
     }
     TRY(study_folder_make(c->folder));
-    TRY(study_folder_lock(c->folder));
+    TRY(study_folder_lock(c->folder, c->setup->lock_seconds));
     TRY(exists ? open_study(c) : create_study(c));
     TRY(scheduler_create(c->study->scheduler, &c->scheduler_setup, c->study->scheduler_values,
                          &c->scheduler));
     c->begun = c->setup->evaluate_episodes == 0;
+    c->opened_at = clock_wall();
+    TRY(coordinator__tidy_requests(c));
     c->collect = true;
     if (exists) {
         return resume_study(c);

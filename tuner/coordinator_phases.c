@@ -128,7 +128,8 @@ static bool waits_to_be_observed(const Coordinator *c, int64_t segment) {
 
 /* a result that is in its row goes the way of one that has just come in */
 static Status push_result(Coordinator *c, const ResultsSegment *row) {
-    Outstanding event = {.kind = EVENT_FINISHED, .id = row->id, .outcome = row->outcome};
+    Outstanding event = {
+        .kind = EVENT_FINISHED, .id = row->id, .outcome = row->outcome, .cost = row->cost};
     memcpy(event.objectives, row->objective, sizeof event.objectives);
     for (size_t i = 0; i < SCHEDULER_MAX_OBJECTIVES; i++) {
         event.spreads[i] = (double)NAN;

@@ -28,7 +28,8 @@ Status coordinator__queue(Coordinator *c, const Work *work) {
     return STATUS_OK;
 }
 
-static Work take_from_queue(WorkQueue *queue, size_t index) {
+Work coordinator__unqueue(Coordinator *c, size_t index) {
+    WorkQueue *queue = &c->queue;
     const Work work = queue->items[index];
     memmove(&queue->items[index], &queue->items[index + 1],
             (queue->count - index - 1) * sizeof *queue->items);
@@ -37,7 +38,7 @@ static Work take_from_queue(WorkQueue *queue, size_t index) {
 }
 
 size_t coordinator__free_slots(const Coordinator *c) {
-    size_t count = 0;
+    size_t count = c->wanted; /* a person is a slot for as much as they ask for */
     for (size_t i = 0; i < c->slot_count; i++) {
         count += (c->slots[i].usable && !c->slots[i].busy) ? 1 : 0;
     }
@@ -150,7 +151,7 @@ Status coordinator__assign(Coordinator *c) {
         }
         TRY(coordinator__begin(c));
         c->urgent = true;
-        slot->work = take_from_queue(&c->queue, index);
+        slot->work = coordinator__unqueue(c, index);
         TRY(record_attempt(c, &slot->work, slot));
         slot->busy = true;
         slot->unsent = true;

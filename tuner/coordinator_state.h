@@ -4,6 +4,9 @@
  * coordinator_open.c    creating, checking and resuming a study
  * coordinator_phases.c  confirmation and evaluation
  * coordinator_news.c    what workers say: metrics, finished work, failures
+ * coordinator_budget.c  what ends tuning early; budgets that change
+ * coordinator_requests.c commands of users
+ * coordinator_measure.c what a finished segment is worth and cost
  * coordinator_decide.c  events to the scheduler, decisions into rows
  * coordinator_send.c    which work goes to which slot
  * coordinator_collect.c which checkpoints may go
@@ -18,6 +21,7 @@
 #include "tuner/coordinator.h"
 #include "tuner/decider.h"
 #include "tuner/progress.h"
+#include "tuner/stop_rule.h"
 #include "workers/crew.h"
 
 typedef enum WorkKind {
@@ -63,6 +67,7 @@ typedef struct Outstanding {
     double    objectives[SCHEDULER_MAX_OBJECTIVES];
     double    spreads[SCHEDULER_MAX_OBJECTIVES];
     double    constraints[SCHEDULER_MAX_CONSTRAINTS];
+    double    cost; /* NaN if it is not known */
 } Outstanding;
 
 /** A finished segment whose checkpoint is on disk. */
@@ -73,6 +78,7 @@ typedef struct Kept {
     int64_t  attempt;
     uint64_t bytes;
     double   objective; /* the first one */
+    bool     pinned;    /* by a user */
 } Kept;
 
 /* Confirmation numbers its segments and trials from here on, so that tuning may go on after it. */
@@ -91,14 +97,16 @@ typedef struct Coordinator {
     Scheduler              *scheduler; /* of the phase; NULL while evaluating */
     Progress                progress;
 
-    Phase   phase;
-    bool    decided_all;   /* the phase's scheduler said done */
-    bool    failed;        /* ... because the study failed */
-    char    reason[256];   /* why the study ended */
-    bool    waiting;       /* the scheduler waits for the next event */
-    int64_t undecided;     /* decided work of this phase without an observed result */
-    double  created_at;    /* of the study, s since 1970 */
-    int64_t frozen_trials; /* budget.trials when the study was created */
+    Phase         phase;
+    bool          decided_all; /* the phase's scheduler said done */
+    bool          failed;      /* ... because the study failed */
+    char          reason[256]; /* why the study ended */
+    bool          waiting;     /* the scheduler waits for the next event */
+    int64_t       undecided;   /* decided work of this phase without an observed result */
+    double        created_at;  /* of the study, s since 1970 */
+    ResultsBudget budget;      /* that holds now, with what users changed */
+    ResultsBudget frozen;      /* of the study file that the folder was made with */
+    StopRule      stop_rule;   /* of the tuning phase */
 
     WorkQueue    queue;
     Slot        *slots;
@@ -130,6 +138,10 @@ typedef struct Coordinator {
     bool   stopping;
     double stop_deadline;
     int    stop_signals;
+    size_t wanted;       /* manual: segments that are asked for */
+    bool   user_stopped; /* by a request */
+    double opened_at;    /* s since 1970: what asks a run to stop must be younger */
+    double requests_at;  /* s, monotonic: when requests/ is looked at next */
 
     double   *point;           /* (space_count) scratch */
     double   *window;          /* values along a lineage */
@@ -146,11 +158,14 @@ typedef struct Coordinator {
 } Coordinator;
 
 /* coordinator.c */
+Status coordinator__next_phase(Coordinator *c) MUST_USE;
+void   coordinator__destroy(Coordinator *c);
 Status coordinator__begin(Coordinator *c) MUST_USE; /* opens the transaction if none is open */
 void coordinator__log(Coordinator *c, const char *level, const char *format, ...) PRINTF_LIKE(3, 4);
 
 /* coordinator_open.c */
 Status coordinator__open(Coordinator *c) MUST_USE;
+/* appends what the study's fixed values change in how its agent computes */
 /* the best as report_best() ranks */
 Status coordinator__restore_best(Coordinator *c) MUST_USE;
 /* visitors: queue what of the present phase has not ended */
@@ -161,10 +176,42 @@ Status coordinator__restore_evaluation(void *context, const ResultsEvaluation *r
 Status coordinator__enter_confirm(Coordinator *c) MUST_USE;
 Status coordinator__enter_evaluate(Coordinator *c) MUST_USE;
 
+/* coordinator_budget.c */
+/* what an event of the log means for the end of tuning; on replay too */
+Status coordinator__note_event(Coordinator *c, const Event *event) MUST_USE;
+void   coordinator__check_end(Coordinator *c);
+/* "<what> any more: ..." unless tuning may still go on */
+Status coordinator__refuse_after_confirmation(Coordinator *c, const char *what) MUST_USE;
+/* an event of a user's: into the log, to the scheduler */
+Status coordinator__apply_event(Coordinator *c, const Event *event) MUST_USE;
+Status coordinator__set_budget(Coordinator *c, const ResultsBudget *to) MUST_USE;
+Status coordinator__restore_budget(Coordinator *c) MUST_USE;
+
+/* coordinator_measure.c */
+/* fills in the event; its outcome becomes diverged or no_objective where the numbers say so */
+Status coordinator__measure(Coordinator *c, int64_t segment, Outstanding *event, char *why,
+                            size_t size) MUST_USE;
+Status coordinator__note_cost(Coordinator *c, int64_t segment, Outstanding *event) MUST_USE;
+bool   coordinator__feasible(const Coordinator *c, const double *constraints);
+
 /* coordinator_news.c */
 Status coordinator__take(Coordinator *c, const News *news) MUST_USE;
 
-bool coordinator__feasible(const Coordinator *c, const double *constraints);
+/* ends a segment for good; attempt 0: it is queued */
+Status coordinator__fail_segment(Coordinator *c, int64_t segment, int64_t attempt, Outcome outcome,
+                                 const char *reason) MUST_USE;
+/* ends it well */
+Status coordinator__finish_segment(Coordinator *c, const Work *work, const News *news) MUST_USE;
+
+/* coordinator_requests.c */
+/* applies what lies in requests/, at most every quarter of a second unless `now` */
+Status coordinator__serve_requests(Coordinator *c, bool now) MUST_USE;
+Status coordinator__tidy_requests(Coordinator *c) MUST_USE;
+/* does the segment belong to a trial that a user stopped? */
+Status coordinator__is_stopped(Coordinator *c, int64_t segment, bool *stopped) MUST_USE;
+Status coordinator__drop_stopped(Coordinator *c) MUST_USE;
+/* visitor: a pinned checkpoint that is gone is computed again */
+Status coordinator__want_pinned(void *context, const ResultsSegment *row) MUST_USE;
 
 /* coordinator_decide.c */
 Status coordinator__push_event(Coordinator *c, const Outstanding *event) MUST_USE;
@@ -173,6 +220,8 @@ Status coordinator__decide(Coordinator *c) MUST_USE;
 
 /* coordinator_send.c */
 Status coordinator__queue(Coordinator *c, const Work *work) MUST_USE;
+/* takes the work at `index` out of the queue */
+Work coordinator__unqueue(Coordinator *c, size_t index);
 /* chooses work for free slots and records the attempts; coordinator__send() sends after the commit
  */
 Status coordinator__assign(Coordinator *c) MUST_USE;
@@ -181,6 +230,7 @@ size_t coordinator__free_slots(const Coordinator *c);
 
 /* coordinator_collect.c */
 Status coordinator__keep(Coordinator *c, const Kept *kept) MUST_USE;
+void   coordinator__pin(Coordinator *c, int64_t segment, bool pinned);
 void   coordinator__forget(Coordinator *c, int64_t segment);
 Status coordinator__set_leaf(Coordinator *c, int64_t trial, int64_t segment) MUST_USE;
 /* the file of an attempt goes after the next commit */

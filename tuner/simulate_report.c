@@ -96,8 +96,11 @@ Status simulate_report_text(const Simulated *simulated, Buffer *out) {
                   simulated->study->scheduler->name, simulated->problem,
                   simulated->settings->workers);
     buffer_printf(out, "  ended        %s%s\n", r->study_failed ? "failed: " : "", r->reason);
-    buffer_printf(out, "  took         %.6g virtual seconds (%.3g h), utilization %.2f %%\n",
-                  r->seconds, r->seconds / 3600.0, 100.0 * r->utilization);
+    buffer_printf(out,
+                  "  took         %.6g virtual seconds (%.3g h), utilization %.2f %% "
+                  "(%.2f %% until the last segment began)\n",
+                  r->seconds, r->seconds / 3600.0, 100.0 * r->utilization,
+                  100.0 * r->utilization_fed);
     buffer_printf(out,
                   "  did          %" PRId64 " segments (%" PRId64 " failed), %" PRId64
                   " evaluations, %" PRId64 " %ss, %" PRId64 " decisions\n",
@@ -177,6 +180,7 @@ static Status fill_json(const Simulated *simulated, Json *root) {
     TRY(json_set(root, "reason", json_new_string(r->reason)));
     TRY(set_number(root, "seconds", r->seconds));
     TRY(set_number(root, "utilization", r->utilization));
+    TRY(set_number(root, "utilization_fed", r->utilization_fed));
     TRY(set_integer(root, "segments", r->segments));
     TRY(set_integer(root, "segments_failed", r->failed));
     TRY(set_integer(root, "evaluations", r->evaluations));

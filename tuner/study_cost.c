@@ -243,28 +243,77 @@ static void count(const Study *study, StudyCost *out) {
     }
 }
 
+static void search_reset(Search *search) {
+    free(search->options);
+    free(search->point);
+    free(search->trial);
+}
+
+/* of a built-in agent; to be reset also on failure */
+static Status search_init(Search *search, const Study *study) {
+    const size_t n = space_count(study->space);
+    *search = (Search){.study = study};
+    search->options = calloc(option_count(study->agent->options()) + 1, sizeof *search->options);
+    search->point = calloc(n + 1, sizeof *search->point);
+    search->trial = calloc(n + 1, sizeof *search->trial);
+    if (search->options == NULL || search->point == NULL || search->trial == NULL) {
+        FAIL(STATUS_ERR_NOMEM, "no memory for a cost estimate");
+    }
+    return STATUS_OK;
+}
+
+Status study_cost_corner(const Study *study, StudyCorner which, double *point) {
+    Search search;
+    double value = 0.0;
+
+    space_defaults(study->space, point);
+    if (study->agent == NULL || which == STUDY_CORNER_DEFAULTS) {
+        return STATUS_OK;
+    }
+    Status status = search_init(&search, study);
+    if (status == STATUS_OK) {
+        status = corner(&search, unit_flop, (which == STUDY_CORNER_LOWEST) ? -1.0 : 1.0, &value);
+    }
+    if (status == STATUS_OK) {
+        memcpy(point, search.point, space_count(study->space) * sizeof *point);
+    }
+    search_reset(&search);
+    return status;
+}
+
+Status study_cost_unit(const Study *study, const double *point, double rows, double *flop,
+                       AgentCost *cost) {
+    Search search;
+
+    if (study->agent == NULL) {
+        FAIL(STATUS_ERR_ARG, "study '%s' has no built-in agent", study->name);
+    }
+    Status status = search_init(&search, study);
+    if (status == STATUS_OK) {
+        search.rows = rows;
+        status = cost_at(&search, point, cost);
+    }
+    if (status == STATUS_OK) {
+        *flop = unit_flop(study, cost);
+    }
+    search_reset(&search);
+    return status;
+}
+
 Status study_cost(const Study *study, StudyCost *out) {
     StudyCost cost;
-    Search    search = {.study = study};
+    Search    search;
 
     count(study, &cost);
     if (study->agent == NULL) {
         *out = cost;
         return STATUS_OK;
     }
-    const size_t n = space_count(study->space);
-    search.options = calloc(option_count(study->agent->options()) + 1, sizeof *search.options);
-    search.point = calloc(n + 1, sizeof *search.point);
-    search.trial = calloc(n + 1, sizeof *search.trial);
-    Status status = STATUS_OK;
-    if (search.options == NULL || search.point == NULL || search.trial == NULL) {
-        status = FAILURE(STATUS_ERR_NOMEM, "no memory for a cost estimate");
-    } else {
+    Status status = search_init(&search, study);
+    if (status == STATUS_OK) {
         status = fill(&search, &cost);
     }
-    free(search.options);
-    free(search.point);
-    free(search.trial);
+    search_reset(&search);
     if (status == STATUS_OK) {
         *out = cost;
     }

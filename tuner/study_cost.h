@@ -36,6 +36,26 @@ typedef struct StudyCost {
 
 /** @return STATUS_OK; STATUS_ERR_NOMEM */
 Status study_cost(const Study *study, StudyCost *out) MUST_USE;
+/** Points of the space: the defaults, and where a budget unit takes least and most operations. */
+typedef enum StudyCorner {
+    STUDY_CORNER_DEFAULTS,
+    STUDY_CORNER_LOWEST,
+    STUDY_CORNER_HIGHEST
+} StudyCorner;
+/**
+ * @param point  out  (space_count); the defaults in every corner where a study's costs are not
+ * known
+ * @return STATUS_OK; STATUS_ERR_NOMEM
+ */
+Status study_cost_corner(const Study *study, StudyCorner which, double *point) MUST_USE;
+/**
+ * What one budget unit of a built-in agent takes at a point once `rows` transitions are stored.
+ * @param flop  out  operations; 0 where the time is the simulator's
+ * @param cost  out  the agent's own estimate behind it
+ * @return STATUS_OK; STATUS_ERR_NOMEM; STATUS_ERR_ARG for an external trainer
+ */
+Status study_cost_unit(const Study *study, const double *point, double rows, double *flop,
+                       AgentCost *cost) MUST_USE;
 /** Appends a line for everything about a study that is allowed and yet unlikely to be meant.
  * @return STATUS_OK, also where there is nothing to say; STATUS_ERR_NOMEM */
 Status study_warnings(const Study *study, const StudyCost *cost, Buffer *out) MUST_USE;

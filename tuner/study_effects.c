@@ -65,8 +65,9 @@ static void find_named(const Look *look) {
     const Study *study = look->study;
     for (size_t row = 0; row < look->rows; row++) {
         const char *name = look->specs[row].name;
-        look->effects[row].named = space_find(study->space, name) < space_count(study->space) ||
-                                   json_get(study->fixed, name) != NULL;
+        look->effects[row].named = !option_is_element(look->specs, row) &&
+                                   (space_find(study->space, name) < space_count(study->space) ||
+                                    json_get(study->fixed, name) != NULL);
     }
 }
 
@@ -124,7 +125,34 @@ static Status look_everywhere(const Look *look, Buffer *out) {
     return buffer_status(out);
 }
 
+/* options of the scheduler that are not at their default and change nothing, each with what is to
+ * blame */
+static Status look_at_scheduler(const Study *study, Buffer *out) {
+    const OptionSpec *specs = study->scheduler->options;
+    const double     *values = study->scheduler_values;
+    for (size_t row = 0; study->scheduler->overruled_by != NULL && specs[row].name != NULL; row++) {
+        const size_t decider = study->scheduler->overruled_by(values, row);
+        const bool   given = isnan(specs[row].default_value)
+                                 ? !isnan(values[row])
+                                 : values[row] != specs[row].default_value;
+        char         value[VALUE_BYTES];
+        if (!given || decider == SCHEDULER_HAS_EFFECT) {
+            continue;
+        }
+        if (decider == row) {
+            buffer_printf(out, "scheduler.%s: without effect in '%s'\n", specs[row].name,
+                          study->scheduler->name);
+            continue;
+        }
+        option_format(&specs[decider], values[decider], value, sizeof value);
+        buffer_printf(out, "scheduler.%s: without effect with 'scheduler.%s: %s'\n",
+                      specs[row].name, specs[decider].name, value);
+    }
+    return buffer_status(out);
+}
+
 Status study_effects(const Study *study, Buffer *out) {
+    TRY(look_at_scheduler(study, out));
     if (study->agent == NULL) {
         return STATUS_OK;
     }

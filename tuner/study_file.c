@@ -15,7 +15,7 @@ static const char *const top_keys[] = {
     "constraints",  "budget",          "repeats",   "baseline",    "scheduler",
     "confirm",      "evaluate",        "resources", "limits",      "workers",
     "search_space", "hyperparameters", "forbid",    "fixed",       "seed",
-    "metrics",      "allow_diverged",  NULL,
+    "metrics",      "allow_diverged",  "cost",      "stop",        NULL,
 };
 
 /* ---- life ---- */
@@ -37,6 +37,7 @@ void study_destroy(Study *study) {
     for (size_t i = 0; i < study->constraint_count; i++) {
         free(study->constraints[i].metric);
     }
+    free(study->cost);
     free(study->command);
     free(study->name);
     free(study->path);
@@ -272,14 +273,28 @@ Status study__pick(const Node *node, const char *what, const char *const *names,
     return fail_pick(node, what, found, names, count);
 }
 
-/* Value of one option; the row's own message gets the position. */
+static Status read_list(const Node *node, const OptionSpec *spec, double *values) {
+    double       elements[STUDY_LIST_MAX];
+    const size_t count = node_count(node);
+
+    for (size_t i = 0; i < count && i < STUDY_LIST_MAX; i++) {
+        TRY(node_number(node_at(node, i), spec->name, &elements[i]));
+    }
+    return option_list(spec, elements, count, values) == STATUS_OK ? STATUS_OK : node_locate(node);
+}
+
+/* Value of one option, or those of a list; the row's own message gets the position. */
 static Status read_option(const Node *node, const OptionSpec *spec, double *value) {
     const char *text = node_text(node);
 
-    if (text == NULL) {
+    if (spec->type == OPTION_LIST && node_is_sequence(node)) {
+        return read_list(node, spec, value);
+    }
+    if (text == NULL && spec->type != OPTION_LIST) {
         return node_fail(node, "'%s' must be one value, found a list or a mapping", spec->name);
     }
-    return option_parse(spec, text, value) == STATUS_OK ? STATUS_OK : node_locate(node);
+    return option_parse(spec, text == NULL ? "" : text, value) == STATUS_OK ? STATUS_OK
+                                                                            : node_locate(node);
 }
 
 /* The member's value into its row; keys that are no option were let through on purpose. */

@@ -44,6 +44,12 @@ typedef struct StudyConstraint {
     bool   timing;
 } StudyConstraint;
 
+/** When tuning ends before its budget does; units 0 = never. */
+typedef struct StudyStop {
+    int64_t units; /* budget units that may pass without an improvement of the first objective */
+    double  by;    /* what counts as one: more than this, in the objective's units, >= 0 */
+} StudyStop;
+
 typedef struct StudyBudget {
     char   *unit;       /* "episode", "env_step" or the trainer's own word */
     int64_t per_trial;  /* units from a root to the deepest leaf, >= segment */
@@ -88,7 +94,8 @@ typedef struct Study {
     char *path;     /* absolute, of the file it was read from */
     char *text;     /* effective YAML: the file with the overrides in it */
     char  hash[17]; /* 16 hex digits of `text` */
-    /* trainer: exactly one of agent and command */
+    /* trainer: exactly one of agent, command and manual */
+    bool                  manual;           /* a person trains: mbtune ask, mbtune tell */
     const AgentOps       *agent;            /* NULL for an external trainer */
     const EnvironmentOps *environment;      /* NULL for an external trainer */
     char                 *environment_name; /* "" if the study has none */
@@ -102,6 +109,9 @@ typedef struct Study {
     size_t              objective_count;
     StudyConstraint     constraints[SCHEDULER_MAX_CONSTRAINTS];
     size_t              constraint_count;
+    char               *cost;        /* metric whose sum a segment costs, or NULL */
+    bool                cost_timing; /* it depends on the clock */
+    StudyStop           stop;
     char              **metrics; /* further metrics that the trainer is asked for, or NULL */
     size_t              metric_count;
     StudyBudget         budget;

@@ -5,7 +5,7 @@
 #include "search_spaces/document.h"
 #include "tuner/study_file.h"
 
-enum { STUDY_NAMES_MAX = 256 };
+enum { STUDY_NAMES_MAX = 256, STUDY_LIST_MAX = 64 };
 
 /* largest count of budget units: exact in a double, far from overflow when two are added */
 #define STUDY_UNITS_MAX ((int64_t)1 << 52)
@@ -41,7 +41,7 @@ Status study__read_environment(const Node *root, Study *study) MUST_USE;
 /** Absolute folder of the study file. */
 Status study__file_folder(const Study *study, char **out) MUST_USE;
 Status study__read_space(const Node *root, Study *study) MUST_USE;
-/** objective, constraints. */
+/** objective, constraints, cost, stop. */
 Status study__read_objectives(const Node *root, Study *study) MUST_USE;
 /** scheduler and budget, which depend on each other. */
 Status study__read_plan(const Node *root, Study *study) MUST_USE;

@@ -40,27 +40,37 @@ static Status read_folder(const Node *node, Study *study) {
     return study__file_folder(study, &study->folder);
 }
 
+/* any text, for who trains */
+static Status read_environment_text(const Node *root, Study *study) {
+    const char *environment = "";
+
+    if (node_get(root, "environment") != NULL) {
+        TRY(node_string(node_get(root, "environment"), "environment", &environment));
+    }
+    return study__copy(environment, &study->environment_name);
+}
+
 static Status read_command(const Node *root, const Node *node, Study *study) {
     static const char *const keys[] = {"command", "checkpoint", "folder", NULL};
     const char              *hint = "command: [python3, train.py]";
     const Node              *command = NULL;
     const Node              *checkpoint = NULL;
-    const char              *environment = "";
 
-    TRY(study__mapping(node, "trainer", "{command: [python3, train.py]}"));
+    study->can_branch = true;
+    if (node_text(node) != NULL && strcmp(node_text(node), "manual") == 0) {
+        study->manual = true; /* who trains keeps what a segment ended with */
+        return read_environment_text(root, study);
+    }
+    TRY(study__mapping(node, "trainer", "{command: [python3, train.py]}, or manual"));
     TRY(node_known_keys(node, "trainer", keys));
     TRY(study__need(node, "command", hint, &command));
     TRY(study__words(command, "trainer.command", &study->command, &study->command_count));
-    study->can_branch = true;
     checkpoint = node_get(node, "checkpoint");
     if (checkpoint != NULL) {
         TRY(node_bool(checkpoint, "trainer.checkpoint", &study->can_branch));
     }
     TRY(read_folder(node_get(node, "folder"), study));
-    if (node_get(root, "environment") != NULL) {
-        TRY(node_string(node_get(root, "environment"), "environment", &environment));
-    }
-    return study__copy(environment, &study->environment_name);
+    return read_environment_text(root, study);
 }
 
 static Status read_metrics(const Node *node, Study *study) {
@@ -211,10 +221,36 @@ static Status check_point(const Node *node, const Study *study, const AgentCheck
     return node_fail(node, "%s: %s", what, why.text);
 }
 
+/* The lines of `fresh` that are not among the notes yet, each with the point that it is of. */
+static void add_notes(const char *what, const char *fresh, Buffer *notes) {
+    while (*fresh != '\0') {
+        const size_t length = strcspn(fresh, "\n");
+        char         line[STATUS_TEXT_SIZE];
+        (void)snprintf(line, sizeof line, "%.*s", (int)length, fresh);
+        if (strstr(buffer_text(notes), line) == NULL) {
+            buffer_printf(notes, "%s: %s\n", what, line);
+        }
+        fresh += length + (fresh[length] == '\n' ? 1 : 0);
+    }
+}
+
+/* check_point() of one choice, whose notes join those that there are */
+static Status check_choice(const Node *node, const Study *study, const AgentCheck *check,
+                           const char *what, Buffer *notes) {
+    Buffer fresh;
+    buffer_init(&fresh, NOTES_BYTES);
+    const Status status = check_point(node, study, check, what, &fresh);
+    if (status == STATUS_OK) {
+        add_notes(what, buffer_text(&fresh), notes);
+    }
+    buffer_reset(&fresh);
+    return status == STATUS_OK ? buffer_status(notes) : status;
+}
+
 /* One value of a hyperparameter in the default point, where it is active and not forbidden: a
  * choice by its number, an end of an int by itself. */
 static Status check_value(const Node *node, Study *study, const AgentCheck *check, size_t index,
-                          double value) {
+                          double value, Buffer *notes) {
     const SpaceParameter *parameter = space_at(study->space, index);
     char                  what[CHECK_TEXT_BYTES];
 
@@ -231,10 +267,10 @@ static Status check_value(const Node *node, Study *study, const AgentCheck *chec
     if (parameter->choice_count > 0) {
         (void)snprintf(what, sizeof what, "'%s: %s' with the other defaults and fixed values",
                        parameter->name, parameter->choices[(size_t)value]);
-    } else {
-        (void)snprintf(what, sizeof what, "'%s: %g' with the other defaults and fixed values",
-                       parameter->name, value);
+        return check_choice(node, study, check, what, notes);
     }
+    (void)snprintf(what, sizeof what, "'%s: %g' with the other defaults and fixed values",
+                   parameter->name, value);
     return check_point(node, study, check, what, NULL);
 }
 
@@ -246,12 +282,13 @@ static Status check_points(const Node *node, Study *study, const AgentCheck *che
     for (size_t i = 0; i < space_count(study->space); i++) {
         const SpaceParameter *parameter = space_at(study->space, i);
         for (size_t k = 0; k < parameter->choice_count && status == STATUS_OK; k++) {
-            status = check_value(node, study, check, i, (double)k);
+            status = check_value(node, study, check, i, (double)k, notes);
         }
         if (parameter->type == SPACE_INT && status == STATUS_OK) {
-            status = check_value(node, study, check, i, parameter->lower);
-            status = (status == STATUS_OK) ? check_value(node, study, check, i, parameter->upper)
-                                           : status;
+            status = check_value(node, study, check, i, parameter->lower, notes);
+            status = (status == STATUS_OK)
+                         ? check_value(node, study, check, i, parameter->upper, notes)
+                         : status;
         }
     }
     return status;

@@ -7,6 +7,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -115,7 +116,7 @@ static Status write_holder(int descriptor) {
     return STATUS_OK;
 }
 
-Status study_folder_lock(StudyFolder *folder) {
+Status study_folder_lock(StudyFolder *folder, double seconds) {
     char *path = file_join(folder->path, "lock");
     if (path == NULL) {
         FAIL(STATUS_ERR_NOMEM, "no memory for the path of the lock");
@@ -126,7 +127,7 @@ Status study_folder_lock(StudyFolder *folder) {
         FAIL_NATIVE(STATUS_ERR_IO, errno, "cannot open the lock of '%s': %s", folder->path,
                     status_errno(errno));
     }
-    const double deadline = clock_monotonic() + LOOK_SECONDS;
+    const double deadline = clock_monotonic() + fmax(seconds, LOOK_SECONDS);
     int          refused = flock(descriptor, LOCK_EX | LOCK_NB);
     while (refused != 0 && clock_monotonic() < deadline) {
         clock_sleep(LOOK_SECONDS / 10.0); /* `mbtune show` holds it for a moment to look */

@@ -32,11 +32,11 @@ bool study_folder_begun(const StudyFolder *folder);
  */
 Status study_folder_make(const StudyFolder *folder) MUST_USE;
 /**
- * Takes the lock: one coordinator at a time. The kernel drops it when the holder dies, whatever the
- * way; the file says who holds it.
+ * Takes the lock: one coordinator at a time; waits for it at most `seconds`. The kernel drops it
+ * when the holder dies, whatever the way; the file says who holds it.
  * @return STATUS_OK; STATUS_ERR_STATE with host and process id of the holder
  */
-Status study_folder_lock(StudyFolder *folder) MUST_USE;
+Status study_folder_lock(StudyFolder *folder, double seconds) MUST_USE;
 /** True where a coordinator holds the lock of the study in `path`. */
 bool study_folder_is_locked(const char *path);
 /** Writes the frozen study file once; STATUS_ERR_STATE if there is one already. */

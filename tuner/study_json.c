@@ -20,6 +20,7 @@ void study_setup(const Study *study, SchedulerSetup *out) {
         .repeats = study->repeats,
         .baseline = study->baseline,
         .can_branch = study->can_branch,
+        .cost_aware = study->cost != NULL,
         .objective_count = study->objective_count,
         .constraint_count = study->constraint_count,
     };
@@ -35,7 +36,9 @@ void study_setup(const Study *study, SchedulerSetup *out) {
 void study_results(const Study *study, const char *timing[STUDY_MAX_TIMING], ResultsStudy *out) {
     *out = (ResultsStudy){
         .name = study->name,
-        .agent = study->agent == NULL ? "external" : study->agent->name,
+        .agent = study->manual          ? "manual"
+                 : study->agent == NULL ? "external"
+                                        : study->agent->name,
         .environment = study->environment_name,
         .unit = study->budget.unit,
         .scheduler = study->scheduler->name,
@@ -43,6 +46,9 @@ void study_results(const Study *study, const char *timing[STUDY_MAX_TIMING], Res
         .irreproducible = study->irreproducible,
         .seed = study->seed,
         .space = study->space,
+        .budget = {.total = study->budget.total,
+                   .trials = study->budget.trials,
+                   .wall_clock = study->budget.wall_clock},
         .objective_count = study->objective_count,
         .constraint_count = study->constraint_count,
         .timing_metrics = timing,
@@ -221,19 +227,34 @@ static Json *option_to_json(const OptionSpec *spec, double value) {
     case OPTION_BOOL:
         return json_new_bool(value != 0.0);
     case OPTION_CHOICE:
+    case OPTION_LIST:
         break;
     }
     option_format(spec, value, text, sizeof text);
     return json_new_string(text);
 }
 
-/* Option rows as an object; derived defaults (NaN) are left out. */
+/* The elements given of a list, whose number stands before them. */
+static Json *list_to_json(const double *values) {
+    Json *array = json_new_array();
+    for (size_t i = 0; i < (size_t)values[0]; i++) {
+        if (json_push(array, json_new_number(values[1 + i])) != STATUS_OK) {
+            json_release(array);
+            return NULL;
+        }
+    }
+    return array;
+}
+
+/* Option rows as an object; derived defaults (NaN) and lists that are not given are left out. */
 static Status add_options(Json *object, const OptionSpec *specs, const double *values) {
     for (size_t i = 0; specs[i].name != NULL; i++) {
-        if (isnan(values[i])) {
+        const bool list = specs[i].type == OPTION_LIST;
+        if (isnan(values[i]) || option_is_element(specs, i) || (list && values[i] == 0.0)) {
             continue;
         }
-        TRY(json_set(object, specs[i].name, option_to_json(&specs[i], values[i])));
+        Json *value = list ? list_to_json(&values[i]) : option_to_json(&specs[i], values[i]);
+        TRY(json_set(object, specs[i].name, value));
     }
     return STATUS_OK;
 }
@@ -253,12 +274,32 @@ static Status add_trainer(const Study *study, Json *root) {
         TRY(json_set(root, "agent_options", options));
         return add_options(options, study->agent->options(), study->agent_values);
     }
+    if (study->manual) {
+        TRY(json_set(root, "environment", json_new_string(study->environment_name)));
+        return json_set(root, "trainer", json_new_string("manual"));
+    }
     Json *trainer = json_new_object();
     TRY(json_set(root, "trainer", trainer));
     TRY(json_set(root, "environment", json_new_string(study->environment_name)));
     TRY(json_set(trainer, "checkpoint", json_new_bool(study->can_branch)));
     TRY(json_set(trainer, "folder", json_new_string(study->folder)));
     return add_words(trainer, "command", study->command, study->command_count);
+}
+
+/* Only where they are set: an older program's definition knows neither. */
+static Status add_cost_and_stop(const Study *study, Json *root) {
+    if (study->cost != NULL) {
+        TRY(json_set(root, "cost", json_new_string(study->cost)));
+    }
+    if (study->stop.units == 0) {
+        return STATUS_OK;
+    }
+    Json *stop = json_new_object();
+    TRY(json_set(root, "stop", stop));
+    Json *rule = json_new_object();
+    TRY(json_set(stop, "no_improvement", rule));
+    TRY(json_set(rule, "units", json_new_integer(study->stop.units)));
+    return json_set(rule, "by", json_new_number(study->stop.by));
 }
 
 static Status add_objectives(const Study *study, Json *root) {
@@ -284,7 +325,7 @@ static Status add_objectives(const Study *study, Json *root) {
         TRY(json_set(one, "lower", json_new_number(constraint->lower)));
         TRY(json_set(one, "upper", json_new_number(constraint->upper)));
     }
-    return STATUS_OK;
+    return add_cost_and_stop(study, root);
 }
 
 static Status add_budget(const Study *study, Json *root) {

@@ -93,6 +93,16 @@ static void take_metric(void *context, int64_t step, int64_t index, const char *
 
 /* ---- hyperparameters ---- */
 
+static Status list_from_json(const OptionSpec *spec, const Json *json, double *out) {
+    double       elements[MOST_OPTIONS];
+    const size_t count = json_count(json);
+
+    for (size_t i = 0; i < count && i < MOST_OPTIONS; i++) {
+        elements[i] = json_number(json_at(json, i)); /* NaN if it is none, which no range has */
+    }
+    return option_list(spec, elements, count, out);
+}
+
 static Status option_from_json(const OptionSpec *spec, const Json *json, double *out) {
     if (spec->type == OPTION_CHOICE && json_is_string(json)) {
         return option_parse(spec, json_string(json), out);
@@ -111,8 +121,12 @@ static Status option_from_json(const OptionSpec *spec, const Json *json, double 
         *out = json_number(json);
         return STATUS_OK;
     }
+    if (spec->type == OPTION_LIST && json_is_array(json)) {
+        return list_from_json(spec, json, out);
+    }
     FAIL(STATUS_ERR_PARSE, "'%s' must be %s", spec->name,
          spec->type == OPTION_CHOICE ? "the name of a choice"
+         : spec->type == OPTION_LIST ? "a list of numbers"
          : spec->type == OPTION_BOOL ? "true or false"
                                      : "a number");
 }

@@ -1,5 +1,5 @@
 /** @file acquisition_search.h  Where to evaluate next: the maximum of log expected improvement,
- * times the probability that constraints hold, over a mixed space.
+ * times the probability that constraints hold, by the predicted cost, over a mixed space.
  *
  * Starts are the best of many candidates (a shifted low-discrepancy sequence over the cube, and
  * perturbations of the best observations); from each, L-BFGS over the continuous dimensions
@@ -8,14 +8,15 @@
  * that was observed or is pending is returned only where everything found is one. Coordinates can
  * be fixed or held in a box, and the confidence bound can take the place of expected improvement.
  *
- * Sources: Ament et al. (2023); Srinivas et al. (2010) for the confidence bound; BoTorch's
- * optimize_acqf_mixed_alternating for the alternation.
+ * Sources: Ament et al. (2023); Srinivas et al. (2010) for the confidence bound; Snoek et al.
+ * (2012), section 3.2 (per cost); BoTorch's optimize_acqf_mixed_alternating for the alternation.
  */
 #ifndef CORE_OPTIMIZE_ACQUISITION_SEARCH_H
 #define CORE_OPTIMIZE_ACQUISITION_SEARCH_H
 
 #include "core/arena.h"
 #include "core/optimize/gaussian_process.h"
+#include "core/optimize/hypervolume_improvement.h"
 #include "core/rng.h"
 
 #include <stdbool.h>
@@ -28,11 +29,20 @@ typedef struct AcquisitionConstraint {
 } AcquisitionConstraint;
 
 typedef struct AcquisitionSearch {
-    GaussianProcess         *gp; /* of what is minimized; posterior up to date, pending assumed */
-    const OptimizeDimension *dimensions; /* (d) those that gp was made with */
-    size_t                   d;
+    GaussianProcess        *gp; /* of what is minimized; posterior up to date, pending assumed */
+    GaussianProcess        *second; /* of a second objective, likewise; NULL: there is one */
+    const HypervolumeFront *front;  /* with a second one: what is to be improved on; m = 0: only
+                                       the constraints count */
+    const double *origins;          /* (origin_count, d) points that candidates are drawn around;
+                                       none: the lowest targets of gp */
+    size_t                       origin_count;
+    const OptimizeDimension     *dimensions; /* (d) those that gp was made with */
+    size_t                       d;
     const AcquisitionConstraint *constraints; /* (constraint_count) */
     size_t                       constraint_count;
+    /* predicts the logarithm of what an evaluation costs, posterior up to date: the improvement per
+     * cost is maximized. NULL: all cost the same */
+    GaussianProcess *log_cost;
     /* Makes a point consistent: NaN where it is inactive, a coordinate where it is not. False: the
      * point is forbidden. NULL: nothing to do. */
     bool (*settle)(void *context, double *x);

@@ -14,11 +14,8 @@ enum { ACQUISITION_BLOCK = 64 };
 
 typedef struct AcquisitionValues {
     const AcquisitionSearch *search;
-    double  incumbent; /* infinity: nothing feasible yet, feasibility alone counts */
-    double *mean;      /* (BLOCK) scratch, and below */
-    double *variance;
-    double *mean_gradient; /* (BLOCK, d) */
-    double *variance_gradient;
+    double incumbent; /* infinity: nothing feasible yet, feasibility alone counts */
+    GaussianProcessPrediction prediction[2]; /* scratch: (BLOCK), gradients (BLOCK, d) */
 } AcquisitionValues;
 
 size_t acquisition_values__scratch(size_t d);

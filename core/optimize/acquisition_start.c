@@ -120,13 +120,15 @@ static void perturb(const AcquisitionSearch *search, const double *origin, doubl
 void acquisition_start__draw(const AcquisitionSearch *search, Rng *rng, size_t count, double *x,
                              bool *valid) {
     size_t       best[BEST + 1];
-    const size_t known = find_best(search->gp, best);
+    const bool   given = search->origin_count > 0;
+    const size_t known = given ? search->origin_count : find_best(search->gp, best);
     const size_t global = (known == 0) ? count : count / 2;
     draw_box(search, rng, global, x);
     for (size_t i = global; i < count; i++) {
-        const size_t origin = best[i % known];
-        perturb(search, gaussian_process_point(search->gp, origin), radii[(i / known) % RADII], rng,
-                x + i * search->d);
+        const size_t  k = i % known;
+        const double *origin =
+            given ? search->origins + k * search->d : gaussian_process_point(search->gp, best[k]);
+        perturb(search, origin, radii[(i / known) % RADII], rng, x + i * search->d);
     }
     for (size_t i = 0; i < count; i++) {
         valid[i] = acquisition_start__settle(search, x + i * search->d);

@@ -5,8 +5,8 @@
 #include <math.h>
 
 size_t acquisition_values__scratch(size_t d) {
-    return 2 * arena_need(ACQUISITION_BLOCK, sizeof(double)) +
-           2 * arena_need(ACQUISITION_BLOCK * d, sizeof(double));
+    return 4 * arena_need(ACQUISITION_BLOCK, sizeof(double)) +
+           4 * arena_need(ACQUISITION_BLOCK * d, sizeof(double));
 }
 
 /* true where every constraint's posterior mean holds at x */
@@ -40,10 +40,16 @@ Status acquisition_values__init(AcquisitionValues *values, const AcquisitionSear
                                 Arena *arena) {
     const size_t d = search->d;
     *values = (AcquisitionValues){.search = search};
-    TRY(ARENA_TAKE(arena, double, ACQUISITION_BLOCK, &values->mean));
-    TRY(ARENA_TAKE(arena, double, ACQUISITION_BLOCK, &values->variance));
-    TRY(ARENA_TAKE(arena, double, ACQUISITION_BLOCK *d, &values->mean_gradient));
-    TRY(ARENA_TAKE(arena, double, ACQUISITION_BLOCK *d, &values->variance_gradient));
+    for (size_t k = 0; k < 2; k++) {
+        GaussianProcessPrediction *out = &values->prediction[k];
+        TRY(ARENA_TAKE(arena, double, ACQUISITION_BLOCK, &out->mean));
+        TRY(ARENA_TAKE(arena, double, ACQUISITION_BLOCK, &out->variance));
+        TRY(ARENA_TAKE(arena, double, ACQUISITION_BLOCK *d, &out->mean_gradient));
+        TRY(ARENA_TAKE(arena, double, ACQUISITION_BLOCK *d, &out->variance_gradient));
+    }
+    if (search->second != NULL) {
+        return STATUS_OK; /* the front is the incumbent */
+    }
     if (search->confidence > 0.0) {
         values->incumbent = 0.0; /* not used, but finite */
         return STATUS_OK;
@@ -53,15 +59,24 @@ Status acquisition_values__init(AcquisitionValues *values, const AcquisitionSear
     return STATUS_OK;
 }
 
-/* subtracts one logarithm, and its gradient by the chain rule */
-static void subtract(const AcquisitionValues *values, size_t i, LogAcquisition term, double sd,
-                     double *value, double *gradient) {
-    const size_t  d = values->search->d;
-    const double *by_mean = values->mean_gradient + i * d;
-    const double *by_variance = values->variance_gradient + i * d;
-    *value -= term.value;
-    for (size_t j = 0; gradient != NULL && j < d; j++) {
-        gradient[j] -= term.by_mean * by_mean[j] + term.by_sd * (0.5 / sd) * by_variance[j];
+/* scratch for one process' predictions, with gradients where they are wanted */
+static GaussianProcessPrediction predict(const AcquisitionValues *values, size_t which,
+                                         GaussianProcess *gp, const double *x, size_t m,
+                                         bool gradients) {
+    GaussianProcessPrediction out = values->prediction[which];
+    out.mean_gradient = gradients ? out.mean_gradient : NULL;
+    out.variance_gradient = gradients ? out.variance_gradient : NULL;
+    gaussian_process_predict(gp, x, m, out);
+    return out;
+}
+
+/* subtracts the gradient of one logarithm at row i, by the chain rule */
+static void subtract_gradient(const GaussianProcessPrediction *prediction, size_t i, size_t d,
+                              LogAcquisition term, double *gradient) {
+    const double by_variance = term.by_sd * 0.5 / sqrt(prediction->variance[i]);
+    for (size_t j = 0; j < d; j++) {
+        gradient[j] -= term.by_mean * prediction->mean_gradient[i * d + j] +
+                       by_variance * prediction->variance_gradient[i * d + j];
     }
 }
 
@@ -74,19 +89,69 @@ static LogAcquisition objective_term(const AcquisitionValues *values, double mea
 /* one process' share of a block; constraint NULL: the objective's */
 static void add_block(const AcquisitionValues *values, const AcquisitionConstraint *constraint,
                       const double *x, size_t m, double *value, double *gradient) {
-    const size_t d = values->search->d;
-    gaussian_process_predict(
-        (constraint == NULL) ? values->search->gp : constraint->gp, x, m,
-        (GaussianProcessPrediction){values->mean, values->variance,
-                                    (gradient == NULL) ? NULL : values->mean_gradient,
-                                    (gradient == NULL) ? NULL : values->variance_gradient});
+    const size_t                    d = values->search->d;
+    const GaussianProcessPrediction prediction =
+        predict(values, 0, (constraint == NULL) ? values->search->gp : constraint->gp, x, m,
+                gradient != NULL);
     for (size_t i = 0; i < m; i++) {
-        const double         sd = sqrt(values->variance[i]);
+        const double         mean = prediction.mean[i];
+        const double         sd = sqrt(prediction.variance[i]);
         const LogAcquisition term =
-            (constraint == NULL)
-                ? objective_term(values, values->mean[i], sd)
-                : log_probability_of_feasibility(values->mean[i], sd, constraint->upper);
-        subtract(values, i, term, sd, &value[i], (gradient == NULL) ? NULL : gradient + i * d);
+            (constraint == NULL) ? objective_term(values, mean, sd)
+                                 : log_probability_of_feasibility(mean, sd, constraint->upper);
+        value[i] -= term.value;
+        if (gradient != NULL) {
+            subtract_gradient(&prediction, i, d, term, gradient + i * d);
+        }
+    }
+}
+
+/* what two objectives gain */
+static void add_front(const AcquisitionValues *values, const double *x, size_t m, double *value,
+                      double *gradient) {
+    const AcquisitionSearch        *search = values->search;
+    const size_t                    d = search->d;
+    const GaussianProcessPrediction of[2] = {
+        predict(values, 0, search->gp, x, m, gradient != NULL),
+        predict(values, 1, search->second, x, m, gradient != NULL),
+    };
+    for (size_t i = 0; i < m; i++) {
+        const double         mean[2] = {of[0].mean[i], of[1].mean[i]};
+        const double         sd[2] = {sqrt(of[0].variance[i]), sqrt(of[1].variance[i])};
+        const LogHypervolume term = log_hypervolume_improvement(search->front, mean, sd);
+        value[i] -= term.value;
+        for (size_t k = 0; gradient != NULL && k < 2; k++) {
+            const LogAcquisition part = {.by_mean = term.by_mean[k], .by_sd = term.by_sd[k]};
+            subtract_gradient(&of[k], i, d, part, gradient + i * d);
+        }
+    }
+}
+
+/* the predicted log cost of a block; only its mean, so it is cheap */
+static void add_cost(const AcquisitionValues *values, const double *x, size_t m, double *value,
+                     double *gradient) {
+    const size_t                    d = values->search->d;
+    const GaussianProcessPrediction out = {
+        .mean = values->prediction[0].mean,
+        .mean_gradient = (gradient == NULL) ? NULL : values->prediction[0].mean_gradient,
+    };
+    gaussian_process_predict(values->search->log_cost, x, m, out);
+    for (size_t i = 0; i < m; i++) {
+        value[i] += out.mean[i];
+    }
+    for (size_t j = 0; gradient != NULL && j < m * d; j++) {
+        gradient[j] += out.mean_gradient[j];
+    }
+}
+
+static void add_objective(const AcquisitionValues *values, const double *x, size_t m, double *value,
+                          double *gradient) {
+    if (values->search->second != NULL) {
+        if (values->search->front->m > 0) {
+            add_front(values, x, m, value, gradient);
+        }
+    } else if (isfinite(values->incumbent)) {
+        add_block(values, NULL, x, m, value, gradient);
     }
 }
 
@@ -106,11 +171,12 @@ void acquisition_values__evaluate(void *context, const double *x, size_t m, doub
         for (size_t j = 0; slope != NULL && j < size * d; j++) {
             slope[j] = 0.0;
         }
-        if (isfinite(values->incumbent)) {
-            add_block(values, NULL, block, size, value + first, slope);
-        }
+        add_objective(values, block, size, value + first, slope);
         for (size_t c = 0; c < search->constraint_count; c++) {
             add_block(values, &search->constraints[c], block, size, value + first, slope);
+        }
+        if (search->log_cost != NULL) {
+            add_cost(values, block, size, value + first, slope);
         }
     }
 }

@@ -2,9 +2,6 @@
  */
 #include "mbrl/agents/pets_internal.h"
 
-#include "mbrl/models/builtin.h"
-#include "mbrl/models/lane_gemm_bf16.h"
-
 #include <assert.h>
 #include <pthread.h>
 #include <string.h>
@@ -194,53 +191,45 @@ static size_t members_of(const double *options, bool *stochastic) {
     return cost.planning;
 }
 
-/* planning_precision is an option of the ensemble */
-static bool wants_bfloat16(const double *options) {
-    const OptionSpec *specs = pets__options();
-    return options[option_find(specs, "planning_precision")] != 0.0;
-}
-
-static bool plans_with_ensemble(const double *options) {
-    return !pets__has_true_dynamics(options) && pets__model_ops(options) == &model_ensemble_ops;
-}
-
 void pets__numerics(const double *options, Buffer *out) {
-    if (wants_bfloat16(options) && plans_with_ensemble(options)) {
-        buffer_printf(out, "; planning bfloat16");
+    const DynamicsModelOps *model = pets__model_ops(options);
+    if (!pets__has_true_dynamics(options) && model->numerics != NULL) {
+        model->numerics(pets__model_options(options), out);
     }
 }
 
 Status pets__check_machine(const double *options) {
-    if (wants_bfloat16(options) && plans_with_ensemble(options) && !lanes_have_bf16()) {
-        FAIL(STATUS_ERR_STATE,
-             "'planning_precision: bfloat16' needs a processor with AVX512_BF16, which this one "
-             "does not have; use 'float32' here");
-    }
-    return STATUS_OK;
-}
-
-static Status note_precision(const double *options, Buffer *notes) {
-    if (notes == NULL || !wants_bfloat16(options)) {
+    const DynamicsModelOps *model = pets__model_ops(options);
+    if (pets__has_true_dynamics(options) || model->check_machine == NULL) {
         return STATUS_OK;
     }
-    if (plans_with_ensemble(options) && !lanes_have_bf16()) {
-        buffer_printf(notes, "'planning_precision: bfloat16' needs processors with AVX512_BF16; "
-                             "trainers on this machine will refuse it\n");
+    return model->check_machine(pets__model_options(options));
+}
+
+/* a study may be checked on another machine than those it runs on */
+static Status note_machine(const double *options, Buffer *notes) {
+    if (notes == NULL || pets__check_machine(options) == STATUS_OK) {
+        return STATUS_OK;
     }
+    buffer_printf(notes, "%s: trainers on this machine will refuse it\n", status_last()->text);
+    status_clear();
     return buffer_status(notes);
 }
 
 Status pets__check(const EnvironmentOps *environment, const double *options, Buffer *notes) {
-    const double *rollout = NULL;
-    bool          stochastic = true;
+    const DynamicsModelOps *model = pets__model_ops(options);
+    const double           *rollout = pets__rollout_options(options);
+    bool                    stochastic = true;
 
     (void)environment;
     TRY(option_check_all(pets__options(), options));
-    TRY(note_precision(options, notes));
+    if (model->check != NULL) {
+        TRY(model->check(pets__model_options(options))); /* it is made, if only to stay untrained */
+    }
+    TRY(note_machine(options, notes));
     if (pets__has_true_dynamics(options)) {
         return STATUS_OK; /* nothing is learned, so nothing has to go with it */
     }
-    rollout = pets__rollout_options(options);
     const size_t members = members_of(options, &stochastic);
     return rollout_check((Propagation)rollout[ROLLOUT_PROPAGATION],
                          (size_t)rollout[ROLLOUT_PARTICLES], members, stochastic, notes);

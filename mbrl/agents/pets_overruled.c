@@ -60,16 +60,6 @@ static bool is_loose(const Tie *tie, const double *options, const char *name) {
     return strcmp(tie->option, name) == 0 && (strcmp(choice, tie->choice) == 0) != tie->works_with;
 }
 
-/* the row of a layer that the networks do not have */
-static bool is_of_no_layer(const double *options, const char *name) {
-    static const char prefix[] = "weight_decay_layer_";
-    if (strncmp(name, prefix, sizeof prefix - 1) != 0) {
-        return false;
-    }
-    const size_t layers = option_find(pets__options(), "hidden_layers");
-    return name[sizeof prefix - 1] - '0' > (int)options[layers] + 1;
-}
-
 /* name of the row that decides, or NULL */
 static const char *decider(const double *options, const char *name) {
     if (is_of_another_planner(options, name)) {
@@ -80,9 +70,6 @@ static const char *decider(const double *options, const char *name) {
     }
     if (is_of_a_model(name) && !has(pets__model_ops(options)->options, name)) {
         return "dynamics_model";
-    }
-    if (is_of_no_layer(options, name)) {
-        return "hidden_layers";
     }
     for (size_t i = 0; i < sizeof ties / sizeof ties[0]; i++) {
         if (is_loose(&ties[i], options, name)) {

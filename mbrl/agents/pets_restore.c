@@ -111,14 +111,17 @@ static Status read_state(Pets *pets, const char *content, size_t length) {
     return STATUS_OK;
 }
 
-/* Makes the model with the structure that it was written with, whatever the options ask for. */
+/* Makes the model with the structure that it was written with, whatever the options ask for. An
+ * older version wrote fewer rows: what has joined behind them is at its default, and no structure.
+ */
 static Status read_shape(Pets *pets, const char *content, size_t length) {
     const OptionSpec *rows = pets->model_ops->options;
     const size_t      count = option_count(rows);
     double            written[PETS_MOST_OPTIONS] = {0.0};
     double            built[PETS_MOST_OPTIONS];
 
-    if (length != count * sizeof *written) {
+    option_defaults(rows, written);
+    if (length % sizeof *written != 0 || length > count * sizeof *written) {
         FAIL(STATUS_ERR_CORRUPT, "section 'shape' has %zu bytes, expected %zu", length,
              count * sizeof *written);
     }

@@ -79,6 +79,14 @@ typedef struct DynamicsModelOps {
     const char       *source;
     const OptionSpec *options;
 
+    /* optional: do values that are in range go together? create() and set() refuse what this does.
+     * @return STATUS_OK; STATUS_ERR_ARG with a sentence */
+    Status (*check)(const double *option_values);
+    /* optional: can this machine predict with these values? @return STATUS_OK; STATUS_ERR_STATE
+     * with a sentence. create() does not ask: where nothing is planned it does not matter */
+    Status (*check_machine)(const double *option_values);
+    /* optional: AgentOps.numerics for what is planned with a model of these values */
+    void (*numerics)(const double *option_values, Buffer *out);
     Status (*create)(const DynamicsModelSetup *setup, const double *option_values, void **self);
     void (*destroy)(void *self);
     /* new values of dynamic options (learning rate, ...). Static ones must be unchanged, and so

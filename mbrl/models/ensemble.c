@@ -7,6 +7,7 @@
 #include "mbrl/models/builtin.h"
 #include "mbrl/models/ensemble_internal.h"
 
+#include "mbrl/models/lane_gemm_bf16.h"
 #include "mbrl/models/model_support.h"
 
 #include <math.h>
@@ -18,7 +19,8 @@
 #define ZHANG    "Zhang et al. (2021), arXiv 2102.13651, config_space.py"
 
 /* PETS' weight decays of input, hidden and output layers, in units of the hidden ones: reacher and
- * pusher (handful-of-trials: 2.5e-4, 5e-4 ..., 7.5e-4); its other two tasks differ a little */
+ * pusher (handful-of-trials: 2.5e-4, 5e-4 ..., 7.5e-4); its other two tasks are weight_decay_layers
+ * of [0.4, 1, 1, 2] (cart-pole) and [1/3, 2/3, 1, 1, 4/3] (half-cheetah) */
 #define PETS_DECAY_INPUT  0.5
 #define PETS_DECAY_OUTPUT 1.5
 
@@ -29,19 +31,12 @@ static const char *const optimizers[] = {"adam", "adadelta", "adagrad", "sgd", "
 static const char *const decay_profiles[] = {"uniform", "pets", NULL};
 static const char *const precisions[] = {"float32", "bfloat16", NULL};
 
-/* a row per layer, since options are single numbers */
-#define DECAY_LAYER(n)                                                                        \
-    [ENSEMBLE_DECAY_LAYER + (n)-1] = {"weight_decay_layer_" #n,                               \
-                                      OPTION_FLOAT,                                           \
-                                      -1.0,                                                   \
-                                      1e6,                                                    \
-                                      -1.0,                                                   \
-                                      OPTION_DYNAMIC,                                         \
-                                      NULL,                                                   \
-                                      "penalty of layer " #n                                  \
-                                      " as a multiple of model_weight_decay; the last layer " \
-                                      "is hidden_layers + 1 (below 0: the profile's)",        \
-                                      PETS}
+/* one layer's share; nothing is told apart by it, so it may change like model_weight_decay */
+#define DECAY_RATIO                                                                  \
+    {                                                                                \
+        "weight_decay_layers", OPTION_FLOAT, 0.0, 1000.0, 1.0, OPTION_DYNAMIC, NULL, \
+            "model_weight_decay of this layer, as a multiple", PETS                  \
+    }
 
 static const OptionSpec ensemble_options[ENSEMBLE_OPTION_COUNT + 1] = {
     [ENSEMBLE_LEARNING_RATE] = {"model_learning_rate", OPTION_FLOAT, 1e-6, 1.0, 1e-3,
@@ -82,7 +77,7 @@ static const OptionSpec ensemble_options[ENSEMBLE_OPTION_COUNT + 1] = {
     [ENSEMBLE_DECAY_PROFILE] = {"weight_decay_profile", OPTION_CHOICE, 0, 1, ENSEMBLE_DECAY_UNIFORM,
                                 OPTION_STATIC, decay_profiles,
                                 "model_weight_decay of all layers; pets: half of it in the first, "
-                                "1.5 times in the last layer",
+                                "1.5 times in the last layer (PETS' reacher and pusher)",
                                 PETS},
     [ENSEMBLE_PATIENCE] =
         {"patience", OPTION_INT, 0, 1000, 0, OPTION_DYNAMIC, NULL,
@@ -102,15 +97,21 @@ static const OptionSpec ensemble_options[ENSEMBLE_OPTION_COUNT + 1] = {
          "what planners predict with; bfloat16: weights and hidden outputs rounded to 8 bits, "
          "sums in float32, on processors with AVX512_BF16; training and scores stay float32",
          NULL},
-    DECAY_LAYER(1),
-    DECAY_LAYER(2),
-    DECAY_LAYER(3),
-    DECAY_LAYER(4),
-    DECAY_LAYER(5),
-    DECAY_LAYER(6),
-    DECAY_LAYER(7),
-    DECAY_LAYER(8),
-    DECAY_LAYER(9),
+    /* rows may only join at the end: checkpoints of older versions have fewer of them */
+    [ENSEMBLE_DECAY_LAYERS] =
+        {"weight_decay_layers", OPTION_LIST, 0, NETWORK_MAX_LAYERS, 0, OPTION_DYNAMIC, NULL,
+         "multiples of model_weight_decay from the first to the last layer, hidden_layers + 1 of "
+         "them, in place of a weight_decay_profile",
+         PETS},
+    [ENSEMBLE_DECAY_FIRST] = DECAY_RATIO,
+    DECAY_RATIO,
+    DECAY_RATIO,
+    DECAY_RATIO,
+    DECAY_RATIO,
+    DECAY_RATIO,
+    DECAY_RATIO,
+    DECAY_RATIO,
+    DECAY_RATIO,
 };
 
 static void shape_of(size_t input_dim, size_t output_dim, const double *values, NetworkShape *out) {
@@ -123,12 +124,9 @@ static void shape_of(size_t input_dim, size_t output_dim, const double *values, 
                   out);
 }
 
-_Static_assert(NETWORK_MAX_LAYERS == 9, "every layer has its row");
-
 double ensemble__decay_ratio(const Ensemble *e, size_t l) {
-    const double own = e->values[ENSEMBLE_DECAY_LAYER + l];
-    if (own >= 0.0) {
-        return own;
+    if (e->values[ENSEMBLE_DECAY_LAYERS] > 0.0) {
+        return e->values[ENSEMBLE_DECAY_FIRST + l];
     }
     if (e->values[ENSEMBLE_DECAY_PROFILE] == ENSEMBLE_DECAY_UNIFORM) {
         return 1.0;
@@ -137,6 +135,42 @@ double ensemble__decay_ratio(const Ensemble *e, size_t l) {
         return PETS_DECAY_OUTPUT;
     }
     return (l == 0) ? PETS_DECAY_INPUT : 1.0;
+}
+
+static Status ensemble_check(const double *option_values) {
+    const double given = option_values[ENSEMBLE_DECAY_LAYERS];
+    const double layers = option_values[ENSEMBLE_HIDDEN_LAYERS] + 1.0;
+    TRY(option_check_all(ensemble_options, option_values));
+    if (given > 0.0 && given != layers) {
+        FAIL(STATUS_ERR_ARG,
+             "'weight_decay_layers' has %g numbers, but 'hidden_layers: %g' makes %g layers, the "
+             "last one included; expected one number for each",
+             given, layers - 1.0, layers);
+    }
+    if (given > 0.0 && option_values[ENSEMBLE_DECAY_PROFILE] != ENSEMBLE_DECAY_UNIFORM) {
+        FAIL(STATUS_ERR_ARG, "'weight_decay_layers' says it for every layer and cannot go with "
+                             "'weight_decay_profile: pets'; leave one of them out");
+    }
+    return STATUS_OK;
+}
+
+static bool plans_in_bfloat16(const double *option_values) {
+    return option_values[ENSEMBLE_PLANNING_PRECISION] == ENSEMBLE_BFLOAT16;
+}
+
+static Status ensemble_check_machine(const double *option_values) {
+    if (plans_in_bfloat16(option_values) && !lanes_have_bf16()) {
+        FAIL(STATUS_ERR_STATE,
+             "'planning_precision: bfloat16' needs a processor with AVX512_BF16, which this one "
+             "does not have; use 'float32' here");
+    }
+    return STATUS_OK;
+}
+
+static void ensemble_numerics(const double *option_values, Buffer *out) {
+    if (plans_in_bfloat16(option_values)) {
+        buffer_printf(out, "; planning bfloat16");
+    }
 }
 
 static void ensemble_destroy(void *self) {
@@ -171,7 +205,7 @@ static void ensemble_reset(void *self, uint64_t seed, uint64_t step) {
 static Status ensemble_create(const DynamicsModelSetup *setup, const double *option_values,
                               void **self) {
     *self = NULL;
-    TRY(option_check_all(ensemble_options, option_values));
+    TRY(ensemble_check(option_values));
     if (setup->input_dim == 0 || setup->output_dim == 0) {
         FAIL(STATUS_ERR_ARG, "ensemble: %zu inputs and %zu outputs, expected at least 1 of each",
              setup->input_dim, setup->output_dim);
@@ -199,7 +233,7 @@ static Status ensemble_create(const DynamicsModelSetup *setup, const double *opt
 
 static Status ensemble_set(void *self, const double *option_values) {
     Ensemble *e = self;
-    TRY(option_check_all(ensemble_options, option_values));
+    TRY(ensemble_check(option_values));
     TRY(model_check_same("ensemble", ensemble_options, e->values, option_values));
     memcpy(e->values, option_values, sizeof e->values);
     ensemble__choose(e);
@@ -362,6 +396,9 @@ const DynamicsModelOps model_ensemble_ops = {
     .name = "ensemble",
     .source = PETS,
     .options = ensemble_options,
+    .check = ensemble_check,
+    .check_machine = ensemble_check_machine,
+    .numerics = ensemble_numerics,
     .create = ensemble_create,
     .destroy = ensemble_destroy,
     .set = ensemble_set,

@@ -54,7 +54,7 @@ static size_t fan_out(const Tile *t, size_t l) {
     return (t->layers > 1 && l + 1 == t->layers) ? OUTPUTS : WIDTH;
 }
 
-/* out (fan_out, rows) in blocks of up to LANES, as predict() does it */
+/* out (fan_out, rows) in blocks of LANES, or of the rows if they are fewer, as predict() does it */
 static void lanes_forward(const Tile *t) {
     const size_t lanes = (t->rows < LANES) ? t->rows : LANES;
     for (size_t first = 0; first < t->rows; first += lanes) {

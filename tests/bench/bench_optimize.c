@@ -12,6 +12,7 @@
 #include "core/linalg.h"
 #include "core/optimize/acquisition_search.h"
 #include "core/optimize/benchmark_function.h"
+#include "core/optimize/sobol.h"
 #include "core/statistics.h"
 
 #include <math.h>
@@ -21,7 +22,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { INITIAL = 10, SEEDS = 20, BUDGETS = 3, MOST_D = 10, CAPACITY = 2000 };
+enum { INITIAL = 5, SEEDS = 20, BUDGETS = 3, MOST_D = 10, CAPACITY = 2000 };
 
 typedef struct Problem {
     const char    *name;
@@ -59,6 +60,7 @@ typedef struct Run {
     const Problem    *problem;
     OptimizeDimension dimensions[MOST_D];
     GaussianProcess  *gp;
+    Sobol            *sobol;
     AcquisitionSearch search;
     Arena             arena;
     uint64_t          seed;
@@ -74,11 +76,13 @@ static void run_begin(Run *run, const Problem *problem, uint64_t seed, size_t ca
         &(GaussianProcessSetup){run->dimensions, problem->d, capacity, 0, true}, &run->gp));
     run->search =
         (AcquisitionSearch){.gp = run->gp, .dimensions = run->dimensions, .d = problem->d};
+    check(sobol_create(problem->d, SOBOL_SCRAMBLED, seed, &run->sobol));
     check(arena_init(&run->arena, acquisition_search_scratch(&run->search)));
 }
 
 static void run_end(Run *run) {
     gaussian_process_destroy(run->gp);
+    sobol_destroy(run->sobol);
     arena_reset(&run->arena);
 }
 
@@ -89,12 +93,10 @@ static void observe(Run *run, const double *x) {
     run->n++;
 }
 
-static void random_step(Run *run) {
+/* scrambled Sobol points, as the scheduler begins */
+static void first_step(Run *run) {
     double x[MOST_D];
-    Rng    rng = rng_stream(run->seed, run->n, RNG_TEST);
-    for (size_t j = 0; j < run->problem->d; j++) {
-        x[j] = rng_uniform(&rng);
-    }
+    check(sobol_points(run->sobol, run->n, 1, x));
     observe(run, x);
 }
 
@@ -124,7 +126,7 @@ static void report_quality(const Problem *problem, size_t seeds, size_t budgets)
         for (size_t b = 0; b < budgets; b++) {
             while (run.n < problem->budgets[b]) {
                 if (run.n < INITIAL) {
-                    random_step(&run);
+                    first_step(&run);
                 } else {
                     decided_step(&run);
                 }
@@ -177,7 +179,7 @@ static void measure_time(size_t most) {
     for (size_t k = 0; k < sizeof sizes / sizeof sizes[0] && sizes[k] <= most; k++) {
         while (run.n < sizes[k]) {
             if (run.n < INITIAL) {
-                random_step(&run);
+                first_step(&run);
             } else {
                 decided_step(&run);
             }
@@ -186,7 +188,7 @@ static void measure_time(size_t most) {
     }
     if (most > CAPACITY) {
         while (run.n < FAR - FAR_DECISIONS) {
-            random_step(&run);
+            first_step(&run);
         }
         run.fit_seconds = 0.0;
         run.search_seconds = 0.0;

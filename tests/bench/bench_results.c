@@ -68,16 +68,17 @@ static void widen(Fixture *f) {
     free(path);
 }
 
-/* 8 members, chains of segments, decided and finished in turn */
-static void fill(Fixture *f, int64_t segments) {
+/* chains of segments of so many members, decided and finished in turn */
+static void fill(Fixture *f, int64_t segments, int64_t members) {
     assert_ok(results_begin(f->results));
     for (int64_t id = 1; id <= segments; id++) {
-        if (id <= 8) {
+        if (id <= members) {
             fixture_trial(f, id - 1);
         }
         space_defaults(f->space, f->point);
         f->point[0] = 0.001 + 1e-6 * (double)id;
-        fixture_segment(f, id, (id > 8) ? id - 8 : 0, (id - 1) % 8, 1 + (id - 1) / 8, "continue");
+        fixture_segment(f, id, (id > members) ? id - members : 0, (id - 1) % members,
+                        1 + (id - 1) / members, "continue");
         fixture_decided(f, id - 1, id);
         fixture_finish(f, id, (double)(id % 97));
         fixture_finished(f, id, OUTCOME_DONE);
@@ -111,8 +112,10 @@ static void bench_report(Fixture *f, const char *what, int64_t segments,
                          Status (*report)(Results *results, Json **out)) {
     Json        *json = NULL;
     const double begin = clock_monotonic();
+    const double thread = clock_thread();
     assert_ok(report(f->results, &json));
-    printf("%s,%lld,%.4f,s\n", what, (long long)segments, clock_monotonic() - begin);
+    printf("%s,%lld,%.4f,s,processor %.4f\n", what, (long long)segments, clock_monotonic() - begin,
+           clock_thread() - thread);
     json_release(json);
 }
 
@@ -130,12 +133,19 @@ int main(int argc, char **argv) {
     f = state;
     widen(f);
     const double begin = clock_monotonic();
-    fill(f, segments);
+    fill(f, segments, 8);
     printf("fill,%lld,%.4f,s\n", (long long)segments, clock_monotonic() - begin);
     bench_replay(f, segments);
     bench_report(f, "report_segments", segments, report_segments);
     bench_report(f, "report_trials", segments, report_trials);
     bench_report(f, "report_best", segments, report_best);
     bench_report(f, "report_summary", segments, report_summary);
+    (void)fixture_teardown(&state);
+    /* random search: as many trials as segments */
+    (void)fixture_setup(&state);
+    f = state;
+    widen(f);
+    fill(f, segments, segments);
+    bench_report(f, "report_trials, a segment each", segments, report_trials);
     return fixture_teardown(&state);
 }

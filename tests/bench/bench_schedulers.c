@@ -1,8 +1,8 @@
 /* How long schedulers think: the median time of a decision, and the time to replay a log, at a
- * population of 64 (or 64 slots) and 10 000 segments. One CSV row per scheduler and mode: of all
- * decisions, and of those that branch, for which pb2 and bg-pbt ask their model. Times are
- * processor time of this process.
- * --quick: 300 segments, so that it cannot rot. */
+ * population of 64 (or 64 slots) and 10 000 segments; for what stops early also at 400 000 (asha:
+ * 120 000 configurations). One CSV row per scheduler and mode: of all decisions, and of those that
+ * branch, for which pb2 and bg-pbt ask their model. Times are processor time of this process.
+ * usage: bench_schedulers [--quick] [NAME]...   --quick: 300 segments, so that it cannot rot. */
 #include "tests/schedulers/fake_study.h"
 
 #include "core/linalg.h"
@@ -13,7 +13,12 @@
 #include <string.h>
 #include <time.h>
 
-enum { POPULATION = 64, SEGMENT = 5, MAX_OPTIONS = 64 };
+enum {
+    POPULATION = 64,
+    SEGMENT = 5,
+    RUNGED = 81 * SEGMENT, /* per_trial of what stops early: rungs are whole segments */
+    MAX_OPTIONS = 64,
+};
 
 typedef struct Bench {
     const SchedulerOps *ops;
@@ -145,7 +150,7 @@ static void print_times(const double *seconds, size_t n) {
 
 static void report(Bench *b, const char *mode) {
     const size_t n = space_count(b->setup.space);
-    const size_t most = (size_t)b->segments + 1;
+    const size_t most = (size_t)b->segments + 2 * POPULATION; /* a few are shortened at the end */
     b->events = must(calloc(2 * most, sizeof *b->events));
     b->decisions = must(calloc(most, sizeof *b->decisions));
     b->points = must(calloc(most * n, sizeof *b->points));
@@ -181,6 +186,19 @@ static bool wanted(const char *name, int argc, char **argv) {
     return !any;
 }
 
+static void bench(const SchedulerOps *ops, const Space *space, int64_t segments, int mode) {
+    Bench b = {.ops = ops, .setup = fake_setup(space), .segments = segments};
+    b.setup.per_trial = SEGMENT * (segments / POPULATION + 1); /* no shortened segments */
+    b.setup.per_trial = ops->stops_early ? RUNGED : b.setup.per_trial;
+    b.setup.total = SEGMENT * segments;
+    option_defaults(ops->options, b.options);
+    if (ops->population) {
+        b.options[option_find(ops->options, "population")] = POPULATION;
+        b.options[option_find(ops->options, "mode")] = mode;
+    }
+    report(&b, !ops->population ? "any" : (mode == 0) ? "synchronous" : "asynchronous");
+}
+
 int main(int argc, char **argv) {
     const int64_t segments = (argc > 1 && strcmp(argv[1], "--quick") == 0) ? 300 : 10000;
     Space        *space = fake_space(FAKE_SPACE_MIXED);
@@ -189,17 +207,12 @@ int main(int argc, char **argv) {
                  "decide_p99_us,branch_mean_us,branch_median_us,branch_p99_us,replay_ms\n");
     for (size_t i = 0; i < scheduler_count(); i++) {
         const SchedulerOps *ops = scheduler_at(i);
-        const int           modes = !wanted(ops->name, argc, argv) ? 0 : (ops->population ? 2 : 1);
-        for (int mode = 0; mode < modes; mode++) {
-            Bench b = {.ops = ops, .setup = fake_setup(space), .segments = segments};
-            b.setup.per_trial = SEGMENT * (segments / POPULATION + 1); /* no shortened segments */
-            b.setup.total = SEGMENT * segments;
-            option_defaults(ops->options, b.options);
-            if (ops->population) {
-                b.options[option_find(ops->options, "population")] = POPULATION;
-                b.options[option_find(ops->options, "mode")] = mode;
-            }
-            report(&b, !ops->population ? "any" : (mode == 0) ? "synchronous" : "asynchronous");
+        for (int mode = 0; wanted(ops->name, argc, argv) && mode < (ops->population ? 2 : 1);
+             mode++) {
+            bench(ops, space, segments, mode);
+        }
+        if (ops->stops_early && wanted(ops->name, argc, argv)) {
+            bench(ops, space, 40 * segments, 0);
         }
     }
     space_destroy(space);

@@ -3,11 +3,9 @@
  * One CSV row per scheduler that takes results as they come, and number of workers: utilization,
  * decide times, decisions per second, and the seconds that the simulation took.
  *
- * A study's end leaves workers without work until the last segment is over, whoever decides. To
- * keep that small every worker gets --segments segments on average (default 100), a sampler's
- * trials are two segments, and a population's members have depth left when the units are used:
- * then the end costs about 20 of 1000 s, which the column `ideal` shows: the same with decisions
- * that cost nothing.
+ * Studies end by the clock, and utilization is that until the last segment began: no end in which
+ * there is nothing more to give is in it. A sampler's trials are 20 segments long, a population's
+ * members have depth left. `ideal` is the same with decisions that cost nothing.
  *
  * usage: bench_simulator [--quick] [--segments N] [--workers N]... [NAME]... */
 #include "schedulers/simulator.h"
@@ -19,7 +17,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_OPTIONS = 64, SEGMENT = 4, MOST_CHOICES = 16 };
+#define SECONDS 10.0 /* of a segment */
+
+enum { MOST_OPTIONS = 64, SEGMENT = 4, MOST_CHOICES = 16, DEPTH = 20 };
 
 typedef struct Bench {
     const SchedulerOps *ops;
@@ -48,13 +48,13 @@ static bool prepare(Bench *bench, int64_t workers, int64_t segments) {
     const SchedulerOps *ops = bench->ops;
     Scheduler          *scheduler = NULL;
     option_defaults(ops->options, bench->options);
-    bench->setup.total = SEGMENT * segments * workers;
-    bench->setup.per_trial = SEGMENT * 2;
-    bench->setup.trials = segments * workers / 2;
+    bench->setup.total = 4 * SEGMENT * segments * workers; /* more than there is time for */
+    bench->settings.wall_clock = SECONDS * (double)segments;
+    bench->setup.per_trial = SEGMENT * DEPTH;
+    bench->setup.trials = 0; /* as many as the units allow */
     bench->settings.workers = workers;
     if (ops->population) {
         const size_t mode = option_find(ops->options, "mode");
-        bench->setup.trials = 0;
         bench->setup.per_trial = SEGMENT * segments * 2;
         bench->options[option_find(ops->options, "population")] = (double)workers;
         if (mode < option_count(ops->options)) {
@@ -84,8 +84,8 @@ static void report_one(Bench *bench, int64_t workers, int64_t segments) {
     simulate(bench, &ideal);
     const Sample decide = {measured.decide_seconds, (size_t)measured.decisions};
     (void)printf("%s,%lld,%lld,%.4f,%.4f,%.2f,%.2f,%.0f,%.1f\n", bench->ops->name,
-                 (long long)workers, (long long)measured.segments, measured.utilization,
-                 ideal.utilization, 1e6 * statistics_quantile(decide, 0.5),
+                 (long long)workers, (long long)measured.segments, measured.utilization_fed,
+                 ideal.utilization_fed, 1e6 * statistics_quantile(decide, 0.5),
                  1e6 * statistics_quantile(decide, 0.99),
                  (double)measured.decisions / measured.thought_seconds, seconds);
     (void)fflush(stdout);
@@ -102,7 +102,7 @@ typedef struct Arguments {
 } Arguments;
 
 static void read_arguments(int argc, char **argv, Arguments *out) {
-    *out = (Arguments){.segments = 100};
+    *out = (Arguments){.segments = 60};
     for (int i = 1; i < argc; i++) {
         const char *next = (i + 1 < argc) ? argv[i + 1] : "1";
         if (strcmp(argv[i], "--quick") == 0) {
@@ -136,7 +136,7 @@ int main(int argc, char **argv) {
     const SimulatedProblemOps *ops = NULL;
     Space                     *space = NULL;
     Arguments                  arguments;
-    Bench bench = {.settings = {.seconds_per_unit = 10.0 / SEGMENT, .spread = 0.3, .seed = 1}};
+    Bench bench = {.settings = {.seconds_per_unit = SECONDS / SEGMENT, .spread = 0.3, .seed = 1}};
     read_arguments(argc, argv, &arguments);
     check(simulated_problem_find("schedule", &ops));
     check(ops->space(ops, &space));

@@ -7,7 +7,10 @@
 
 static const char *const optimizers[] = {"adam", "sgd", NULL};
 
-enum { RATE, LAYERS, NESTEROV, OPTIMIZER, DERIVED, COUNT };
+enum { RATE, LAYERS, NESTEROV, OPTIMIZER, DERIVED, SHARES, FIRST_SHARE, COUNT = FIRST_SHARE + 3 };
+
+#define SHARE \
+    { "shares", OPTION_FLOAT, 0, 10, 1, true, NULL, "one share", NULL }
 
 static const OptionSpec specs[COUNT + 1] = {
     [RATE] = {"learning_rate", OPTION_FLOAT, 1e-5, 0.1, 1e-3, true, NULL, "step size", NULL},
@@ -15,6 +18,10 @@ static const OptionSpec specs[COUNT + 1] = {
     [NESTEROV] = {"nesterov", OPTION_BOOL, 0, 1, 1, false, NULL, "look ahead", NULL},
     [OPTIMIZER] = {"optimizer", OPTION_CHOICE, 0, 0, 0, false, optimizers, "method", NULL},
     [DERIVED] = {"warmup", OPTION_INT, 0, 100, (double)NAN, false, NULL, "from layers", NULL},
+    [SHARES] = {"shares", OPTION_LIST, 0, 3, 0, true, NULL, "of each layer", NULL},
+    [FIRST_SHARE] = SHARE,
+    SHARE,
+    SHARE,
 };
 
 static void rows_are_found_and_counted(void **state) {
@@ -89,6 +96,33 @@ static void bad_texts_are_refused_with_what_is_expected(void **state) {
     assert_ok(option_check(&specs[OPTIMIZER], 1.0));
 }
 
+static void lists_take_a_row_and_one_for_each_element(void **state) {
+    (void)state;
+    static const char expected[] = "expected a list of 1 to 3 numbers from 0 to 10";
+    double            out[4] = {7.0, 7.0, 7.0, 7.0};
+    double            values[COUNT];
+    option_defaults(specs, values);
+    assert_true(values[SHARES] == 0.0 && values[FIRST_SHARE] == 1.0);
+    assert_int_equal(option_find(specs, "shares"), SHARES);
+    assert_false(option_is_element(specs, SHARES));
+    assert_false(option_is_element(specs, 0));
+    assert_true(option_is_element(specs, FIRST_SHARE) && option_is_element(specs, COUNT - 1));
+    assert_fails(option_list(&specs[SHARES], NULL, 0, out), STATUS_ERR_PARSE, expected);
+    assert_fails(option_list(&specs[SHARES], (double[]){1, 1, 1, 1}, 4, out), STATUS_ERR_PARSE,
+                 "'shares' is 'a list of 4'");
+    assert_fails(option_list(&specs[SHARES], (double[]){1, -1}, 2, out), STATUS_ERR_RANGE,
+                 "'shares' is -1");
+    assert_fails(option_list(&specs[SHARES], (double[]){(double)NAN}, 1, out), STATUS_ERR_RANGE,
+                 "'shares' is nan");
+    assert_fails(option_list(&specs[RATE], (double[]){0.01}, 1, out), STATUS_ERR_PARSE,
+                 "'learning_rate' is 'a list of 1'");
+    assert_fails(option_parse(&specs[SHARES], "2", out), STATUS_ERR_PARSE, expected);
+    assert_true(out[0] == 7.0 && out[1] == 7.0 && out[3] == 7.0);
+    assert_ok(option_list(&specs[SHARES], (double[]){0.5, 4}, 2, out));
+    assert_true(out[0] == 2.0 && out[1] == 0.5 && out[2] == 4.0 && out[3] == 1.0);
+    assert_fails(option_check(&specs[SHARES], 4.0), STATUS_ERR_RANGE, expected);
+}
+
 static void unknown_names_get_the_nearest_known_one(void **state) {
     (void)state;
     assert_fails(option_unknown(specs, "scheduler pbt", "layer"), STATUS_ERR_UNKNOWN_NAME,
@@ -115,6 +149,7 @@ int main(void) {
         cmocka_unit_test(rows_are_found_and_counted),
         cmocka_unit_test(good_texts_are_parsed_and_written_back),
         cmocka_unit_test(bad_texts_are_refused_with_what_is_expected),
+        cmocka_unit_test(lists_take_a_row_and_one_for_each_element),
         cmocka_unit_test(unknown_names_get_the_nearest_known_one),
     };
     return cmocka_run_group_tests_name("core/option", tests, NULL, NULL);

@@ -133,18 +133,12 @@ static void momentum_is_the_option_of_sgd(void **state) {
 }
 
 /* The loss that is reported contains the penalty: 0.5 sum of decay |W|^2, by layers. */
-static void decay_profile_scales_the_layers(void **state) {
-    (void)state;
-    double values[MB_OPTIONS];
-    mb_options(ops, values);
-    values[ENSEMBLE_DECAY_PROFILE] = 1;
+static void expect_decay(double *values, const double *ratios) {
     Ensemble *e = make(values, 5);
-    assert_true(ensemble__decay_ratio(e, 0) == 0.5);
-    assert_true(ensemble__decay_ratio(e, 1) == 1.0);
-    assert_true(ensemble__decay_ratio(e, 2) == 1.5);
+    for (size_t l = 0; l < e->shape.layers; l++) {
+        assert_true(ensemble__decay_ratio(e, l) == ratios[l]);
+    }
     ops->destroy(e);
-    values[ENSEMBLE_DECAY_LAYER + 1] = 0.7; /* a row of the layer's own comes before the profile */
-    values[ENSEMBLE_DECAY_LAYER + 3] = 9;   /* there is no such layer */
     /* strong decay, tiny rate of sgd: what a step takes off a weight is its layer's share */
     values[ENSEMBLE_OPTIMIZER] = OPTIMIZER_SGD;
     values[ENSEMBLE_LEARNING_RATE] = 1e-3;
@@ -162,7 +156,6 @@ static void decay_profile_scales_the_layers(void **state) {
     }
     Ensemble           *start = make(values, 5);
     const NetworkShape *shape = &start->shape;
-    const double        ratios[3] = {0.5, 0.7, 1.5};
     for (size_t l = 0; l < shape->layers; l++) {
         const size_t at = shape->offset[l];
         const double lost = (double)taken[0][at] - (double)taken[1][at];
@@ -172,6 +165,43 @@ static void decay_profile_scales_the_layers(void **state) {
     ops->destroy(pair[0]);
     ops->destroy(pair[1]);
     dataset_destroy(data);
+}
+
+static void decay_is_scaled_by_layers(void **state) {
+    (void)state;
+    const OptionSpec *list = &ops->options[ENSEMBLE_DECAY_LAYERS];
+    const double      pets[3] = {0.5, 1.0, 1.5};
+    const double      own[3] = {0.25, 3.0, 0.0};
+    double            values[MB_OPTIONS];
+    mb_options(ops, values);
+    expect_decay(values, (double[3]){1.0, 1.0, 1.0});
+    mb_options(ops, values);
+    values[ENSEMBLE_DECAY_PROFILE] = 1;
+    expect_decay(values, pets);
+    mb_options(ops, values);
+    assert_ok(option_list(list, own, 3, &values[ENSEMBLE_DECAY_LAYERS]));
+    expect_decay(values, own);
+}
+
+/* nothing is guessed where the list and the network do not go together */
+static void decay_of_other_layers_is_refused(void **state) {
+    (void)state;
+    const DynamicsModelSetup setup = {
+        .input_dim = MB_INPUTS, .output_dim = MB_OUTPUTS, .target_scale = mb_scales, .seed = 1};
+    const OptionSpec *list = &ops->options[ENSEMBLE_DECAY_LAYERS];
+    const double      ratios[4] = {0.4, 1.0, 1.0, 2.0};
+    double            values[MB_OPTIONS];
+    void             *self = NULL;
+    mb_options(ops, values);
+    assert_ok(option_list(list, ratios, 4, &values[ENSEMBLE_DECAY_LAYERS]));
+    assert_fails(ops->create(&setup, values, &self), STATUS_ERR_ARG,
+                 "'weight_decay_layers' has 4 numbers, but 'hidden_layers: 2' makes 3 layers");
+    assert_null(self);
+    assert_ok(option_list(list, ratios, 3, &values[ENSEMBLE_DECAY_LAYERS]));
+    assert_ok(ops->create(&setup, values, &self));
+    values[ENSEMBLE_DECAY_PROFILE] = 1;
+    assert_fails(ops->set(self, values), STATUS_ERR_ARG, "cannot go with");
+    ops->destroy(self);
 }
 
 /* NLL of one member on the held-out rows, by its own score */
@@ -425,7 +455,8 @@ int main(void) {
         cmocka_unit_test(deterministic_members_predict_points),
         cmocka_unit_test(every_optimizer_trains_and_is_saved_bit_for_bit),
         cmocka_unit_test(momentum_is_the_option_of_sgd),
-        cmocka_unit_test(decay_profile_scales_the_layers),
+        cmocka_unit_test(decay_is_scaled_by_layers),
+        cmocka_unit_test(decay_of_other_layers_is_refused),
         cmocka_unit_test(patience_stops_and_restores_the_best_weights),
         cmocka_unit_test(patience_without_an_improvement_keeps_the_last_weights),
         cmocka_unit_test(shared_order_is_the_same_for_all_members),

@@ -142,18 +142,6 @@ static void expect_overruled(const double *options, size_t option, const char *b
     assert_string_equal(specs[pets__overruled_by(options, option)].name, by);
 }
 
-/* networks of 3 hidden layers have 4 layers: the rows of the others do nothing */
-static void rows_of_layers_that_do_not_exist_are_named(void **state) {
-    (void)state;
-    double            options[BENCH_MOST_OPTIONS];
-    const OptionSpec *specs = pets__options();
-    bench_options(options);
-    bench_option(options, "hidden_layers", 3);
-    const size_t last = option_find(specs, "weight_decay_layer_4");
-    assert_int_equal(pets__overruled_by(options, last), option_count(specs));
-    expect_overruled(options, last + 1, "hidden_layers");
-}
-
 static void bfloat16_is_refused_where_it_cannot_be_had(void **state) {
     (void)state;
     Pets  *pets = NULL;
@@ -239,7 +227,6 @@ int main(void) {
         cmocka_unit_test(weights_are_packed_after_every_change),
         cmocka_unit_test(training_and_scores_stay_float32),
         cmocka_unit_test(predictions_agree_between_precisions),
-        cmocka_unit_test(rows_of_layers_that_do_not_exist_are_named),
         cmocka_unit_test(bfloat16_is_refused_where_it_cannot_be_had),
         cmocka_unit_test(numerics_name_the_precision_where_it_has_an_effect),
         cmocka_unit_test(chains_in_bfloat16_are_the_same_however_cut),

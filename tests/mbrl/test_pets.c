@@ -66,6 +66,7 @@ static void options_are_the_published_names_with_defaults_in_range(void **state)
                                         "shared_order",
                                         "ensemble_elites",
                                         "planning_precision",
+                                        "weight_decay_layers",
                                         "linear_iterations",
                                         "gp_points",
                                         "gp_iterations",
@@ -103,12 +104,15 @@ static void options_are_the_published_names_with_defaults_in_range(void **state)
                                         "model_reset_every",
                                         "rebuild_epochs"};
     const OptionSpec        *specs = bench_pets()->options();
-    assert_int_equal(option_count(specs), sizeof names / sizeof names[0]);
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        assert_string_equal(specs[i].name, names[i]);
+    size_t                   known = 0;
+    for (size_t i = 0; i < option_count(specs); i++) {
+        if (!option_is_element(specs, i)) {
+            assert_string_equal(specs[i].name, names[known++]);
+        }
         assert_non_null(specs[i].help);
         assert_ok(option_check(&specs[i], specs[i].default_value));
     }
+    assert_int_equal(known, sizeof names / sizeof names[0]);
     double defaults[BENCH_MOST_OPTIONS];
     option_defaults(specs, defaults);
     assert_true(pets__option(defaults, PETS_TRAIN_EVERY) == 50.0);

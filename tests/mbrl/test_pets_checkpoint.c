@@ -2,6 +2,10 @@
 #include "tests/mbrl/agent_bench.h"
 
 #include "core/file.h"
+#include "mbrl/agents/pets_internal.h"
+#include "mbrl/agents/pets_sections.h"
+#include "mbrl/agents/sealed_file.h"
+#include "mbrl/models/ensemble_internal.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -166,6 +170,68 @@ static void a_checkpoint_of_something_else_is_refused(void **state) {
     test_folder_remove(folder);
 }
 
+/* cuts `bytes` off the end of a checkpoint's section 'shape' */
+static void shorten_shape(const char *path, size_t bytes) {
+    char        file[PATH];
+    PetsSection header = {.length = 0};
+    Buffer      old;
+    Buffer      changed;
+    size_t      at = 0;
+    buffer_init(&old, PETS_FILE_CAP);
+    buffer_init(&changed, PETS_FILE_CAP);
+    in(path, "agent", file);
+    assert_ok(sealed_file_read(file, PETS_AGENT_MAGIC, PETS_VERSION, &old));
+    while (at < old.length) {
+        memcpy(&header, old.data + at, sizeof header);
+        const size_t whole = (size_t)header.length;
+        if (memcmp(header.tag, PETS_TAG_SHAPE, PETS_TAG_LENGTH) == 0) {
+            assert_true(header.length > bytes);
+            header.length -= bytes;
+        }
+        buffer_append(&changed, &header, sizeof header);
+        buffer_append(&changed, old.data + at + sizeof header, (size_t)header.length);
+        at += sizeof header + whole;
+    }
+    assert_ok(file_remove_all(file));
+    assert_ok(
+        sealed_file_write(file, PETS_AGENT_MAGIC, PETS_VERSION, changed.data, changed.length));
+    buffer_reset(&old);
+    buffer_reset(&changed);
+}
+
+/* the next segment of the agent in `path` */
+static Record continued(const char *path) {
+    Record           record = {0};
+    const MetricSink sink = record_sink(&record);
+    AgentResult      result;
+    void            *self = NULL;
+    assert_ok(load(path, &self));
+    assert_ok(bench_pets()->train(self, 2 * STEP, &sink, NULL, &result));
+    bench_pets()->destroy(self);
+    return record;
+}
+
+/* A checkpoint written before the last options of the ensemble existed continues with the same
+ * bits: rows that it lacks are at their defaults. */
+static void a_checkpoint_with_fewer_options_continues(void **state) {
+    (void)state;
+    char *folder = test_folder_make();
+    char  path[PATH];
+    void *self = NULL;
+    make_chain(folder);
+    in(folder, "60", path);
+    Record now = continued(path);
+    shorten_shape(path, (1 + NETWORK_MAX_LAYERS) * sizeof(double));
+    Record then = continued(path);
+    assert_true(then.count > 0);
+    record_expect_same(&then, &now);
+    shorten_shape(path, 3);
+    assert_fails(load(path, &self), STATUS_ERR_CORRUPT, "section 'shape' has");
+    record_free(&now);
+    record_free(&then);
+    test_folder_remove(folder);
+}
+
 /* ---- damage ---- */
 
 static void read_all(const char *path, Buffer *out) {
@@ -266,6 +332,7 @@ int main(void) {
         cmocka_unit_test(an_agent_that_did_nothing_saves_too),
         cmocka_unit_test(saving_needs_a_new_folder_in_an_existing_one),
         cmocka_unit_test(a_checkpoint_of_something_else_is_refused),
+        cmocka_unit_test(a_checkpoint_with_fewer_options_continues),
         cmocka_unit_test(damaged_files_are_refused),
         cmocka_unit_test(missing_and_foreign_files_are_refused),
     };

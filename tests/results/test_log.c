@@ -94,12 +94,13 @@ static void every_kind_of_event_comes_back_complete_and_in_order(void **state) {
     fixture_finished(f, 1, OUTCOME_DONE);
     const ResultsEvaluation row = {.id = 1, .segment = 1, .decision = 1, .episodes = 10};
     assert_ok(results_evaluation_insert(f->results, &row));
+    assert_ok(results_segment_cost_set(f->results, 1, 42.5));
     append(f, (Event){.kind = EVENT_DECIDED, .decision = &evaluate});
     assert_ok(results_evaluation_start(f->results, 1, 1, 0, ""));
     assert_ok(results_evaluation_finish(f->results, 1, 1, OUTCOME_DONE, "", &objective, false));
     append(f, (Event){.kind = EVENT_EVALUATED, .id = 1, .outcome = OUTCOME_DONE});
     append(f, (Event){.kind = EVENT_ENQUEUED, .point = fixture_point(f, 0.75, (double)NAN)});
-    append(f, (Event){.kind = EVENT_BUDGET_CHANGED, .total = 1234});
+    append(f, (Event){.kind = EVENT_BUDGET_CHANGED, .total = 1234, .trials = 9});
     append(f, (Event){.kind = EVENT_DECIDED, .decision = &over});
     assert_ok(results_commit(f->results));
 
@@ -125,6 +126,7 @@ static void every_kind_of_event_comes_back_complete_and_in_order(void **state) {
     assert_int_equal(seen.events[1].kind, EVENT_FINISHED);
     assert_int_equal(seen.events[1].id, 1);
     assert_int_equal(seen.events[1].outcome, OUTCOME_DONE);
+    assert_close(seen.events[1].cost, 42.5, 0.0, 0.0);
     assert_close(seen.numbers[1][0], -3.5, 0.0, 0.0);
     assert_close(seen.numbers[1][1], 0.5, 0.0, 0.0);
     assert_close(seen.numbers[1][2], 50.0, 0.0, 0.0);
@@ -144,6 +146,7 @@ static void every_kind_of_event_comes_back_complete_and_in_order(void **state) {
     point = fixture_point(f, 0.75, (double)NAN);
     assert_memory_equal(seen.points[4], point, sizeof seen.points[4]);
     assert_int_equal(seen.events[5].total, 1234);
+    assert_int_equal(seen.events[5].trials, 9);
     assert_int_equal(seen.decisions[6].kind, DECISION_DONE);
     assert_true(seen.decisions[6].failed);
     assert_string_equal(seen.decisions[6].reason, "all members failed");

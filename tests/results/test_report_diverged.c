@@ -53,25 +53,6 @@ static void trials_name_their_best_by_the_rule_of_best(void **state) {
     json_release(trials);
 }
 
-/* a row says how many of its own episodes diverged, whether or not they count */
-static void segments_say_how_many_episodes_diverged(void **state) {
-    Fixture *f = *state;
-    Json    *rows = NULL;
-    fixture_done(f, 1, 0, 0, 5, 10.0);
-    fixture_done(f, 2, 1, 0, 10, 90.0);
-    assert_ok(report_segments(f->results, &rows));
-    assert_segment(json_at(rows, 1), "diverged", 0); /* the metric was never reported */
-    json_release(rows);
-    diverged_at(f, 1, 4, 0.0);
-    diverged_at(f, 1, 5, 1.0);
-    diverged_at(f, 2, 6, 1.0);
-    diverged_at(f, 2, 7, 1.0);
-    assert_ok(report_segments(f->results, &rows));
-    assert_segment(json_at(rows, 0), "diverged", 1);
-    assert_segment(json_at(rows, 1), "diverged", 2);
-    json_release(rows);
-}
-
 /* `mean` and `max` count every episode of the lineage: one that diverged stays in it */
 static void where_the_whole_lineage_counts_a_diverged_episode_does_for_good(void **state) {
     Fixture *f = *state;
@@ -89,11 +70,29 @@ static void where_the_whole_lineage_counts_a_diverged_episode_does_for_good(void
     assert_false(diverged);
 }
 
+/* how many of its own episodes, whatever they mean for the ranking */
+static void segments_say_how_many_of_their_episodes_diverged(void **state) {
+    Fixture *f = *state;
+    Json    *segments = NULL;
+    fixture_done(f, 1, 0, 0, 5, 10.0);
+    fixture_done(f, 2, 1, 0, 10, 90.0);
+    fixture_done(f, 3, 0, 1, 5, 70.0);
+    for (int64_t step = 1; step <= 10; step++) {
+        diverged_at(f, step <= 5 ? 1 : 2, step, (step == 1 || step == 5) ? 1.0 : 0.0);
+    }
+    assert_ok(report_segments(f->results, &segments));
+    assert_int_equal(json_integer(json_get(json_at(segments, 0), "diverged")), 2);
+    assert_int_equal(json_integer(json_get(json_at(segments, 1), "diverged")), 0);
+    assert_false(json_is_null(json_get(json_at(segments, 1), "diverged")));
+    assert_true(json_is_null(json_get(json_at(segments, 2), "diverged"))); /* not reported */
+    json_release(segments);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(trials_name_their_best_by_the_rule_of_best, setup,
+        cmocka_unit_test_setup_teardown(segments_say_how_many_of_their_episodes_diverged, setup,
                                         fixture_teardown),
-        cmocka_unit_test_setup_teardown(segments_say_how_many_episodes_diverged, setup,
+        cmocka_unit_test_setup_teardown(trials_name_their_best_by_the_rule_of_best, setup,
                                         fixture_teardown),
         cmocka_unit_test_setup_teardown(
             where_the_whole_lineage_counts_a_diverged_episode_does_for_good, setup,

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { STUDIES = 80 };
+enum { STUDIES = 40 };
 
 /* mean of the elites' values in the last look of a study whose values are all equally good */
 static double last_mean(const Space *space, uint64_t seed, double evaluations, double mode) {

@@ -18,7 +18,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { CANONICAL_CAP = 64 << 20, COMMAND_BYTES = 4096, MAX_PROCESSES = 512 };
+enum { CANONICAL_CAP = 64 << 20, BUSY_MS = 60000, COMMAND_BYTES = 4096, MAX_PROCESSES = 512 };
 
 static void start(Run *run, char *const *argv) {
     int ends[2];
@@ -313,6 +313,8 @@ long run_query(const char *folder, const char *sql) {
     sqlite3      *database = NULL;
     sqlite3_stmt *statement = NULL;
     assert_int_equal(sqlite3_open_v2(path, &database, SQLITE_OPEN_READONLY, NULL), SQLITE_OK);
+    /* a coordinator that was killed leaves a WAL that somebody has to recover meanwhile */
+    assert_int_equal(sqlite3_busy_timeout(database, BUSY_MS), SQLITE_OK);
     if (sqlite3_prepare_v2(database, sql, -1, &statement, NULL) != SQLITE_OK) {
         fail_msg("%s: %s", sql, sqlite3_errmsg(database));
     }

@@ -9,6 +9,7 @@
 #include "tuner/coordinator.h"
 #include "workers/crew.h"
 
+#include <math.h>
 #include <mpi.h>
 #include <signal.h>
 #include <stdio.h>
@@ -64,6 +65,22 @@ static void stage_make(Stage *stage, const char *script, const char *faults) {
     stage_make_case(stage, scripted_case(script), faults);
 }
 
+/* the scripted scheduler, and the costs that it is told */
+static SchedulerOps spy;
+static double       costs[16];
+
+static Status spy_observe(void *self, const Event *event) {
+    if (event->kind == EVENT_FINISHED && event->id < 16) {
+        costs[event->id] = event->cost;
+    }
+    return scheduler_scripted_ops.observe(self, event);
+}
+
+static void spy_init(void) {
+    spy = scheduler_scripted_ops;
+    spy.observe = spy_observe;
+}
+
 /* runs or resumes the study on all ranks */
 static void stage_run(Stage *stage) {
     int  next = NEXT;
@@ -71,7 +88,7 @@ static void stage_run(Stage *stage) {
     const CoordinatorSetup template = {.quiet = true};
     CoordinatorSetup setup = template;
     assert_ok(study_parse("study.yaml", stage->text, NULL, 0, &stage->parsed));
-    stage->parsed->scheduler = &scheduler_scripted_ops; /* has no options */
+    stage->parsed->scheduler = &spy; /* has no options */
     assert_ok(study_folder_init(stage->study, &stage->paths));
     setup.study = stage->parsed;
     setup.folder = &stage->paths;
@@ -151,6 +168,34 @@ static void two_objectives_and_a_constraint_are_stored(void **state) {
                                    "AND number = 1 AND value = 1000.0"),
                      count(&stage, "SELECT count(*) FROM segment WHERE state = 'finished'"));
     assert_true(count(&stage, "SELECT count(*) FROM segment_result WHERE kind = 'constraint'") > 0);
+    stage_remove(&stage);
+}
+
+/* one fails: what it reported before counts; nothing reported is not known */
+static void costs_are_those_of_the_segment_alone_and_the_same_on_replay(void **state) {
+    (void)state;
+    Stage  stage;
+    double live[16];
+    stage_make(&stage, "barrier-failure", ", --fault, 'crash@segment=2'");
+    const size_t length = strlen(stage.text);
+    (void)snprintf(stage.text + length, sizeof stage.text - length, "cost: train_flop\n");
+    stage_run(&stage);
+    assert_int_equal(stage.exit_status, 0);
+    const long segments = count(&stage, "SELECT count(*) FROM segment");
+    for (int64_t id = 1; id <= segments; id++) {
+        char sql[256];
+        (void)snprintf(sql, sizeof sql,
+                       "SELECT coalesce(sum(value), -1) FROM segment_metric WHERE segment = %d AND "
+                       "name = 'train_flop'",
+                       (int)id);
+        const long sum = count(&stage, sql);
+        assert_int_equal(isnan(costs[id]) ? -1 : (long)costs[id], sum);
+        live[id] = costs[id];
+        costs[id] = 0.0;
+    }
+    assert_true(live[1] > 0.0);
+    stage_run(&stage);
+    assert_memory_equal(costs + 1, live + 1, (size_t)segments * sizeof live[0]);
     stage_remove(&stage);
 }
 
@@ -362,6 +407,7 @@ static int run_group(void) {
         cmocka_unit_test(repeats_get_seeds_of_their_own),
         cmocka_unit_test(evaluations_are_work_and_change_nothing),
         cmocka_unit_test(two_objectives_and_a_constraint_are_stored),
+        cmocka_unit_test(costs_are_those_of_the_segment_alone_and_the_same_on_replay),
         cmocka_unit_test(asynchronous_decisions_branch_from_where_they_say),
         cmocka_unit_test(a_removed_checkpoint_is_computed_again_bit_for_bit),
         cmocka_unit_test(a_memo_comes_back),
@@ -370,7 +416,8 @@ static int run_group(void) {
         cmocka_unit_test(damaged_checkpoints_are_computed_again),
         cmocka_unit_test(a_script_can_be_cut_and_resumed),
     };
-    int       over = OVER;
+    int over = OVER;
+    spy_init();
     const int failed = cmocka_run_group_tests_name("tuner/coordinator", tests, NULL, NULL);
     (void)MPI_Bcast(&over, 1, MPI_INT, 0, MPI_COMM_WORLD);
     return failed;

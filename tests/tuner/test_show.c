@@ -260,14 +260,17 @@ static void evaluations_of_any_segment_are_shown(void **state) {
     assert_contains(buffer_text(&f->out), "\n1,2,1,finished,done,10,9,70,1,1,");
 }
 
-static void constrained_metrics_are_shown_beside_the_objective(void **state) {
+static void constraints_and_divergence_are_shown_beside_the_objective(void **state) {
     Fixture *f = *state;
 
+    assert_ok(results_begin(f->results));
+    assert_ok(results_metric_insert(f->results, false, 1, 2, 0, "episode_diverged", 1.0));
+    assert_ok(results_commit(f->results));
     assert_ok(run(f, command_show, f->folder, WORDS("--segments", NULL)));
-    assert_contains(buffer_text(&f->out), "objective  plan_flop  model_learning_rate");
-    assert_contains(buffer_text(&f->out), "      120    3000000 ");
+    assert_contains(buffer_text(&f->out), "objective  plan_flop  diverged  model_learning_rate");
+    assert_contains(buffer_text(&f->out), "       50    1000000         1 ");
     assert_ok(run(f, command_show, f->folder, WORDS("--segments", "-f", "csv", NULL)));
-    assert_contains(buffer_text(&f->out), ",constraints.plan_flop\n");
+    assert_contains(buffer_text(&f->out), ",constraints.plan_flop,diverged\n");
     assert_ok(run(f, command_best, f->folder, WORDS("-f", "json", NULL)));
     Json *json = parsed(f);
     assert_close(json_number(json_get(json_get(json, "constraints"), "plan_flop")), 3e6, 0.0, 0.0);
@@ -565,8 +568,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(what_the_writer_has_not_committed_is_not_seen, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(evaluations_of_any_segment_are_shown, setup, teardown),
-        cmocka_unit_test_setup_teardown(constrained_metrics_are_shown_beside_the_objective, setup,
-                                        teardown),
+        cmocka_unit_test_setup_teardown(constraints_and_divergence_are_shown_beside_the_objective,
+                                        setup, teardown),
         cmocka_unit_test_setup_teardown(the_best_of_repeated_configurations_says_what_ranked_it,
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(the_best_comes_with_its_schedule, setup, teardown),

@@ -4,7 +4,6 @@
 #include "tests/tuner/study_texts.h"
 #include "tuner/study_cost.h"
 #include "tuner/study_effects.h"
-#include "tuner/study_numerics.h"
 
 #include <stdio.h>
 
@@ -41,6 +40,47 @@ static void another_planner_leaves_a_presets_values_without_effect(void **state)
         "search_space: pets-laptop\nfixed: {planner: icem}\n"
         "hyperparameters: {cem_candidates: , cem_iterations: , cem_elite_ratio: , cem_alpha: }\n",
         "");
+}
+
+/* random learns nothing, and nothing is judged early by the full budget */
+static void options_of_a_scheduler_that_change_nothing_are_said(void **state) {
+    (void)state;
+    static const struct {
+        const char *scheduler;
+        const char *said;
+    } cases[] = {
+        {"scheduler: {name: asha, learn_from: full}\n",
+         "scheduler.learn_from: without effect with 'scheduler.sampler: random'\n"},
+        {"scheduler: {name: full, learn_from: highest}\n",
+         "scheduler.learn_from: without effect in 'full'\n"},
+        {"scheduler: {name: asha, reduction: 2, sampler: sobol}\n", ""},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char   whole[TEXT_BYTES];
+        Buffer said;
+        study_change(text, "scheduler: {name: random}\n", cases[i].scheduler, whole);
+        buffer_init(&said, TEXT_BYTES);
+        Study *study = study_good(whole);
+        assert_ok(study_effects(study, &said));
+        assert_string_equal(buffer_text(&said), cases[i].said);
+        buffer_reset(&said);
+        study_destroy(study);
+    }
+}
+
+/* of 10 units at most 5 could be full ones, but most will be stopped before */
+static void one_that_stops_early_takes_as_many_configurations_as_it_can(void **state) {
+    (void)state;
+    char whole[TEXT_BYTES];
+    char other[TEXT_BYTES];
+    study_change(text, "trials: 2", "total: 10", whole);
+    Study *study = study_good(whole);
+    assert_int_equal(study->budget.trials, 5);
+    study_destroy(study);
+    study_change(whole, "{name: random}", "{name: asha}", other);
+    study = study_good(other);
+    assert_int_equal(study->budget.trials, 0);
+    study_destroy(study);
 }
 
 static void a_planner_that_is_tuned_asks_for_conditions(void **state) {
@@ -126,43 +166,12 @@ static void rebuilds_are_in_the_dearest_figure(void **state) {
     assert_true(cost[1].study_flop.defaults == cost[0].study_flop.defaults);
 }
 
-/* what a study computes with is what any of its values compute with */
-static void numerics_are_those_of_all_choices(void **state) {
-    (void)state;
-    static const struct {
-        const char *lines;
-        const char *expected;
-    } cases[] = {
-        {"fixed: {particles: 5}\n", ""},
-        {"fixed: {planning_precision: bfloat16}\n", "; planning bfloat16"},
-        {"hyperparameters:\n"
-         "  planning_precision: {type: categorical, choices: [float32, bfloat16]}\n",
-         "; planning bfloat16"},
-    };
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        char   whole[1024];
-        Study *study = NULL;
-        Buffer out;
-        buffer_init(&out, 256);
-        (void)snprintf(whole, sizeof whole,
-                       "name: tuned\nagent: pets\nenvironment: cartpole\n"
-                       "objective: {metric: episode_reward, direction: maximize}\n"
-                       "budget: {unit: episode, per_trial: 2, segment: 1, trials: 2}\n"
-                       "scheduler: {name: random}\nsearch_space: pets-laptop\n%s",
-                       cases[i].lines);
-        assert_ok(study_parse("study.yaml", whole, NULL, 0, &study));
-        assert_ok(study_numerics(study, &out));
-        assert_string_equal(buffer_text(&out), cases[i].expected);
-        buffer_reset(&out);
-        study_destroy(study);
-    }
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(numerics_are_those_of_all_choices),
         cmocka_unit_test(rebuilds_are_in_the_dearest_figure),
         cmocka_unit_test(another_planner_leaves_a_presets_values_without_effect),
+        cmocka_unit_test(options_of_a_scheduler_that_change_nothing_are_said),
+        cmocka_unit_test(one_that_stops_early_takes_as_many_configurations_as_it_can),
         cmocka_unit_test(a_planner_that_is_tuned_asks_for_conditions),
         cmocka_unit_test(planning_in_the_simulator_leaves_the_model_without_effect),
         cmocka_unit_test(models_and_choices_have_rows_of_their_own),

@@ -210,6 +210,13 @@ static void what_is_wrong_is_said_with_line_and_column(void **state) {
         {"reduce: last", "reduce: lats", "study.yaml:3:56: ", "did you mean 'last'"},
         {"reduce: last", "reduce: last, window: 3", "study.yaml:3:70: ", "mean_last"},
         {"reduce: last", "window: 0", "study.yaml:3:56: ", "found 0"},
+        /* cost and stop */
+        {"seed: 7", "cost: [a]", "study.yaml:11:7: ", "'cost'"},
+        {"seed: 7", "stop: 3", "study.yaml:11:7: ", "no_improvement"},
+        {"seed: 7", "stop: {no_improvement: {by: 1}}", "study.yaml:11:24: ", "'units' is missing"},
+        {"seed: 7", "stop: {no_improvement: {units: 0}}", "study.yaml:11:32: ", "found 0"},
+        {"seed: 7", "stop: {no_improvement: {units: 9, by: -1}}", "study.yaml:11:39: ", "from 0"},
+        {"seed: 7", "stop: {no_improvment: {units: 9}}", "study.yaml:11:8: ", "no_improvement"},
         /* budget */
         {"per_trial: 10", "per_trial: 0", "study.yaml:4:34: ", "found 0"},
         {"per_trial: 10", "per_trial: ten", "study.yaml:4:34: ", "'ten'"},
@@ -274,6 +281,24 @@ static void built_in_agents_know_their_words(void **state) {
         {"ensemble_size: 3", "ensemble_sise: 3", "study.yaml:12:9: ", "ensemble_size"},
         {"ensemble_size: 3", "ensemble_size: 2.5", "study.yaml:12:24: ", "ensemble_size"},
         {"ensemble_size: 3", "ensemble_size: [3]", "study.yaml:12:24: ", "one value"},
+        {"ensemble_size: 3", "weight_decay_layers: 0.4",
+         "study.yaml:12:30: ", "a list of 1 to 9 numbers from 0 to 1000"},
+        {"ensemble_size: 3", "weight_decay_layers: {a: 1}", "study.yaml:12:30: ", "a list of 1"},
+        {"ensemble_size: 3", "weight_decay_layers: []", "study.yaml:12:30: ", "a list of 1"},
+        {"ensemble_size: 3", "weight_decay_layers: [1, x]", "study.yaml:12:34: ", "a number"},
+        {"ensemble_size: 3", "weight_decay_layers: [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]",
+         "study.yaml:12:30: ", "'a list of 10'"},
+        {"ensemble_size: 3", "weight_decay_layers: [1, -1, 1, 1]",
+         "study.yaml:12:30: ", "'weight_decay_layers' is -1"},
+        {"ensemble_size: 3", "weight_decay_layers: [1, 1, 1]",
+         "study.yaml:12:8: ", "has 3 numbers, but 'hidden_layers: 3' makes 4 layers"},
+        {"ensemble_size: 3", "weight_decay_layers: [1, 1, 1, 1], weight_decay_profile: pets",
+         "study.yaml:12:8: ", "cannot go with 'weight_decay_profile: pets'"},
+        {"fixed: {ensemble_size: 3}",
+         "  hidden_layers: {lower: 2, upper: 3}\nfixed: {weight_decay_layers: [1, 1, 1, 1]}",
+         "study.yaml:13:8: ", "'hidden_layers: 2' with the other defaults"},
+        {"fixed: {ensemble_size: 3}", "  weight_decay_layers: {type: float}",
+         "study.yaml:12:3: ", "a list, which cannot be tuned"},
         {"ensemble_size: 3", "model_learning_rate: 0.1",
          "study.yaml:11:3: ", "is both tuned here and fixed"},
         {"fixed: {ensemble_size: 3}", "search_space: petz",
@@ -284,6 +309,28 @@ static void built_in_agents_know_their_words(void **state) {
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         refuses(study_built_in, &cases[i]);
     }
+}
+
+/* from the file to the hello and to the agent's rows, which the trainer reads the same way */
+static void lists_reach_the_agent_element_by_element(void **state) {
+    char   text[TEXT_BYTES];
+    Buffer hello;
+    (void)state;
+    study_change(study_built_in, "{ensemble_size: 3}", "{weight_decay_layers: [0.4, 1, 1e0, 2]}",
+                 text);
+    Study            *study = study_good(text);
+    const OptionSpec *specs = study->agent->options();
+    double           *values = calloc(option_count(specs) + 1, sizeof *values);
+    const size_t      row = option_find(specs, "weight_decay_layers");
+    assert_non_null(values);
+    assert_ok(study_agent_options(study, NULL, values));
+    assert_true(values[row] == 4.0 && values[row + 1] == 0.4 && values[row + 4] == 2.0);
+    buffer_init(&hello, TEXT_BYTES);
+    assert_ok(study_trainer_hello(study, &hello));
+    assert_contains(buffer_text(&hello), "\"weight_decay_layers\":[0.4,1");
+    buffer_reset(&hello);
+    free(values);
+    study_destroy(study);
 }
 
 static void populations_refuse_trials_and_multiply_their_depth(void **state) {
@@ -321,115 +368,6 @@ static void files_that_are_none_say_so(void **state) {
     assert_fails(study_parse("study.yaml", "[1, 2]", NULL, 0, &study), STATUS_ERR_PARSE,
                  "study.yaml:1:1: 'study file' must be a mapping");
     assert_null(study);
-}
-
-/* ---- what others are given ---- */
-
-static Json *definition(const char *text) {
-    Study *study = study_good(text);
-    Json  *json = NULL;
-
-    assert_ok(study_to_json(study, &json));
-    study_destroy(study);
-    return json;
-}
-
-static void differences(const char *a, const char *b, const char *expected) {
-    Json *old = definition(a);
-    Json *new = definition(b);
-    Buffer names;
-
-    buffer_init(&names, 4096);
-    assert_ok(study_diff(old, new, &names));
-    assert_string_equal(buffer_text(&names), expected);
-    buffer_reset(&names);
-    json_release(old);
-    json_release(new);
-}
-
-static void differences_name_their_keys_and_spare_what_may_change(void **state) {
-    char text[TEXT_BYTES];
-    (void)state;
-
-    differences(study_external, study_external, "");
-    study_change(study_external, "budget: {unit: epoch", "# a comment\nbudget: {unit: 'epoch'",
-                 text);
-    differences(study_external, text, "");
-    study_change(study_external, "trials: 4", "trials: 8, wall_clock: 2h", text);
-    differences(study_external, text, "");
-    study_change(study_external, "seed: 7",
-                 "seed: 7\nresources: {cores: 2}\nlimits: {retries: 5}\nworkers: 3", text);
-    differences(study_external, text, "");
-    study_change(study_external, "seed: 7", "seed: 8", text);
-    differences(study_external, text, "seed");
-    study_change(study_external, "upper: 4, default: 2", "upper: 5, default: 3", text);
-    differences(study_external, text,
-                "hyperparameters.layers.upper, hyperparameters.layers.default");
-    study_change(study_external, "segment: 5", "segment: 2", text);
-    differences(study_external, text, "budget.segment");
-    study_change(study_external, "width: 64", "depth: 64", text);
-    differences(study_external, text, "fixed.width, fixed.depth");
-    study_change(study_external, "reduce: last", "reduce: mean", text);
-    differences(study_external, text, "objective");
-}
-
-static void definitions_hold_every_default(void **state) {
-    Json  *json = definition(study_built_in);
-    Buffer text;
-    (void)state;
-
-    buffer_init(&text, 1 << 16);
-    json_write(json, false, &text);
-    assert_ok(buffer_status(&text));
-    const Json *space = json_get(json_get(json, "hyperparameters"), "model_learning_rate");
-    assert_close(json_number(json_get(space, "upper")), 1e-2, 0.0, 0.0);
-    assert_true(json_bool(json_get(space, "dynamic")));
-    assert_int_equal(json_integer(json_get(json_get(json, "fixed"), "ensemble_size")), 3);
-    assert_int_equal(json_integer(json_get(json_get(json, "agent_options"), "ensemble_size")), 3);
-    assert_true(json_count(json_get(json, "agent_options")) > 5);
-    assert_int_equal(json_integer(json_get(json_get(json, "limits"), "retries")), 2);
-    assert_true(json_bool(json_get(json, "baseline")));
-    buffer_reset(&text);
-    json_release(json);
-}
-
-static void conditions_are_part_of_the_definition(void **state) {
-    char   text[TEXT_BYTES];
-    Buffer out;
-    (void)state;
-
-    study_change(study_external, "default: a}",
-                 "default: a}\n  extra: {type: float, lower: 0, upper: 1, default: 0.5, dynamic: "
-                 "true, when: {kind: [b], "
-                 "layers: {above: 2}}}",
-                 text);
-    Json *json = definition(text);
-    buffer_init(&out, 4096);
-    json_write(json_get(json_get(json_get(json, "hyperparameters"), "extra"), "when"), false, &out);
-    assert_string_equal(buffer_text(&out), "{\"kind\":[\"b\"],\"layers\":{\"above\":2.0}}");
-    buffer_reset(&out);
-    json_release(json);
-}
-
-static void hellos_carry_what_trainers_need(void **state) {
-    Study *study = study_good(study_external);
-    Buffer line;
-    (void)state;
-
-    buffer_init(&line, 4096);
-    assert_ok(study_trainer_hello(study, &line));
-    assert_null(strchr(buffer_text(&line), '\n'));
-    Json *json = NULL;
-    assert_ok(json_parse(line.data, line.length, &json));
-    assert_string_equal(json_string(json_get(json, "op")), "hello");
-    assert_int_equal(json_integer(json_get(json, "protocol")), 1);
-    assert_string_equal(json_string(json_get(json, "study")), "small");
-    assert_string_equal(json_string(json_get(json, "unit")), "epoch");
-    assert_int_equal(json_integer(json_get(json_get(json, "fixed"), "width")), 64);
-    assert_string_equal(json_string(json_get(json_get(json, "fixed"), "note")), "x y");
-    json_release(json);
-    buffer_reset(&line);
-    study_destroy(study);
 }
 
 static void trainer_words_that_name_files_beside_the_study_become_absolute(void **state) {
@@ -471,6 +409,31 @@ static void trainer_words_that_name_files_beside_the_study_become_absolute(void 
     free(script);
     free(path);
     test_folder_remove(folder);
+}
+
+static void cost_and_stop_are_read(void **state) {
+    char           text[TEXT_BYTES];
+    SchedulerSetup setup;
+    (void)state;
+
+    study_change(
+        study_built_in, "constraints: ",
+        "cost: plan_flop\nstop: {no_improvement: {units: 2000, by: 0.01}}\nconstraints: ", text);
+    Study *study = study_good(text);
+    assert_string_equal(study->cost, "plan_flop");
+    assert_false(study->cost_timing);
+    assert_int_equal(study->stop.units, 2000);
+    assert_close(study->stop.by, 0.01, 0.0, 0.0);
+    study_setup(study, &setup);
+    assert_true(setup.cost_aware);
+    study_destroy(study);
+    study_change(study_built_in, "constraints: ", "cost: plan_seconds\nconstraints: ", text);
+    study = study_good(text);
+    assert_contains(study->irreproducible, "the cost is a time: plan_seconds");
+    study_destroy(study);
+    const BadCase typo = {"constraints: ", "cost: plan_flops\nconstraints: ", "study.yaml:5:7: ",
+                          "did you mean 'plan_flop'"};
+    refuses(study_built_in, &typo);
 }
 
 static void reasons_for_irreproducible_results_are_named(void **state) {
@@ -543,13 +506,11 @@ int main(void) {
         cmocka_unit_test(lists_of_objectives_keep_their_order),
         cmocka_unit_test(what_is_wrong_is_said_with_line_and_column),
         cmocka_unit_test(built_in_agents_know_their_words),
+        cmocka_unit_test(lists_reach_the_agent_element_by_element),
         cmocka_unit_test(populations_refuse_trials_and_multiply_their_depth),
         cmocka_unit_test(files_that_are_none_say_so),
-        cmocka_unit_test(differences_name_their_keys_and_spare_what_may_change),
-        cmocka_unit_test(definitions_hold_every_default),
-        cmocka_unit_test(conditions_are_part_of_the_definition),
-        cmocka_unit_test(hellos_carry_what_trainers_need),
         cmocka_unit_test(trainer_words_that_name_files_beside_the_study_become_absolute),
+        cmocka_unit_test(cost_and_stop_are_read),
         cmocka_unit_test(reasons_for_irreproducible_results_are_named),
         cmocka_unit_test(what_is_not_what_it_seems_is_noted_and_what_cannot_be_is_refused),
     };

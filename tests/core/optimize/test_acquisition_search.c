@@ -165,13 +165,40 @@ static void decisions_are_functions_of_what_was_seen(void **state) {
     end(&b);
 }
 
-/* Central differences, step 1e-6, with a constraint. */
+/* central differences, step 1e-6; returns at how many of 20 points they were compared */
+static size_t compare_gradients(AcquisitionValues *values) {
+    size_t compared = 0;
+    for (size_t i = 0; i < 20; i++) {
+        Rng    rng = rng_stream(4, i, RNG_TEST);
+        double x[2] = {0.01 + 0.98 * rng_uniform(&rng), 0.01 + 0.98 * rng_uniform(&rng)};
+        double value = 0.0;
+        double gradient[2];
+        acquisition_values__evaluate(values, x, 1, &value, gradient);
+        compared += value < 1e3; /* beyond, differences are rounding */
+        for (size_t j = 0; j < 2 && value < 1e3; j++) {
+            const double at = x[j];
+            double       up = 0.0;
+            double       down = 0.0;
+            x[j] = at + 1e-6;
+            acquisition_values__evaluate(values, x, 1, &up, NULL);
+            x[j] = at - 1e-6;
+            acquisition_values__evaluate(values, x, 1, &down, NULL);
+            x[j] = at;
+            assert_close(gradient[j], (up - down) / 2e-6, 1e-3, 1e-4);
+        }
+    }
+    return compared;
+}
+
+/* one with a constraint, then with a cost too, then with a second objective in its place */
 static void gradients_of_the_acquisition_agree_with_differences(void **state) {
     (void)state;
-    Scene             s;
-    AcquisitionValues values;
-    Arena             arena;
-    size_t            compared = 0;
+    static const double    first[] = {5.0, 40.0};
+    static const double    second[] = {1.0, 0.0};
+    const HypervolumeFront front = {first, second, 2, {100.0, 2.0}};
+    Scene                  s;
+    AcquisitionValues      values;
+    Arena                  arena;
     begin(&s, two, 2, true);
     for (size_t i = 0; i < 20; i++) {
         Rng          rng = rng_stream(3, i, RNG_TEST);
@@ -184,26 +211,15 @@ static void gradients_of_the_acquisition_agree_with_differences(void **state) {
     assert_ok(arena_init(&arena, acquisition_values__scratch(2)));
     assert_ok(acquisition_values__init(&values, &s.search, &arena));
     assert_true(isfinite(values.incumbent));
-    for (size_t i = 0; i < 20; i++) {
-        Rng    rng = rng_stream(4, i, RNG_TEST);
-        double x[2] = {0.01 + 0.98 * rng_uniform(&rng), 0.01 + 0.98 * rng_uniform(&rng)};
-        double value = 0.0;
-        double gradient[2];
-        acquisition_values__evaluate(&values, x, 1, &value, gradient);
-        compared += value < 1e3; /* beyond, differences are rounding */
-        for (size_t j = 0; j < 2 && value < 1e3; j++) {
-            const double at = x[j];
-            double       up = 0.0;
-            double       down = 0.0;
-            x[j] = at + 1e-6;
-            acquisition_values__evaluate(&values, x, 1, &up, NULL);
-            x[j] = at - 1e-6;
-            acquisition_values__evaluate(&values, x, 1, &down, NULL);
-            x[j] = at;
-            assert_close(gradient[j], (up - down) / 2e-6, 1e-3, 1e-4);
-        }
-    }
-    assert_true(compared > 10);
+    assert_true(compare_gradients(&values) > 10);
+    s.search.log_cost = s.limit;
+    assert_true(compare_gradients(&values) > 10);
+    s.search.constraint_count = 0;
+    s.search.second = s.limit;
+    s.search.front = &front;
+    arena_release(&arena, 0);
+    assert_ok(acquisition_values__init(&values, &s.search, &arena));
+    assert_true(compare_gradients(&values) > 10);
     arena_reset(&arena);
     end(&s);
 }
