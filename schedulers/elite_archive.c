@@ -89,7 +89,8 @@ static void update(EliteArchive *archive, const Population *population) {
     archive->count = choose(archive, population, evaluates);
     for (size_t i = 0; i < archive->count; i++) {
         archive->ids[i] = archive->best[i]->id;
-        archive->fitness[i] = evaluates ? archive->best[i]->evaluated : archive->best[i]->worth.level;
+        const SegmentNode *node = archive->best[i];
+        archive->fitness[i] = evaluates ? node->evaluated : node->worth.level;
     }
 }
 

@@ -172,9 +172,9 @@ static bool same_values(const SegmentTree *tree, const SegmentNode *a, const Seg
 static Worth worth_of(const SegmentTree *tree, const SegmentNode *node) {
     SegmentNode   *parent = node_at(tree, node->parent);
     SmoothedResult result = {.fitness = node->fitness,
-                                 .units = (double)(node->end - node->begin),
-                                 .spread = node->spread,
-                                 .before_fitness = (double)NAN};
+                             .units = (double)(node->end - node->begin),
+                             .spread = node->spread,
+                             .before_fitness = (double)NAN};
     if (tree->smoother == NULL || !segment_node_usable(node)) {
         return (Worth){.level = node->fitness};
     }

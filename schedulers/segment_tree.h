@@ -26,13 +26,13 @@ typedef enum NodeState { NODE_OPEN, NODE_FINISHED, NODE_FAILED } NodeState;
 
 typedef struct SegmentNode {
     int64_t id;
-    int64_t parent;   /* 0 = fresh agent */
-    int64_t trial;    /* whose segment it is; its parent may be another trial's */
-    int64_t begin;    /* units from the root */
-    int64_t end;      /* units from the root: the depth of the segment */
-    int64_t previous; /* segment before this one of the same trial; 0 = none */
-    int64_t same_end; /* segment before this one whose end / `segment` rounds up alike; 0 = none */
-    int64_t continued;  /* finished child with the same values, the newest; 0 = none */
+    int64_t parent;    /* 0 = fresh agent */
+    int64_t trial;     /* whose segment it is; its parent may be another trial's */
+    int64_t begin;     /* units from the root */
+    int64_t end;       /* units from the root: the depth of the segment */
+    int64_t previous;  /* segment before this one of the same trial; 0 = none */
+    int64_t same_end;  /* segment before this one whose end / `segment` rounds up alike; 0 = none */
+    int64_t continued; /* finished child with the same values, the newest; 0 = none */
     int64_t directions; /* of its permutation that restores took (REASON_BACKTRACK) */
     double  fitness;    /* scheduler_fitness(); -INFINITY until finished */
     Worth   worth;      /* fitness without noise; the fitness itself where nothing is smoothed */

@@ -32,7 +32,7 @@ static double noise_variance(const Smoother *smoother, double fallback) {
 }
 
 static void learn(Smoother *smoother, const SmoothedResult *result) {
-    double fallback = 0.0;
+    double fallback = (double)NAN;
     if (isfinite(result->spread)) {
         fallback = result->spread * result->spread / result->units;
     }
@@ -70,13 +70,25 @@ Worth smoother_add(Smoother *smoother, const SmoothedResult *result) {
     const double mean = (smoother->units > 0.0) ? smoother->gained / smoother->units : 0.0;
     const double spread = SLOPE_SPREAD * fabs(mean);
     const bool   noisy = is_noisy(smoother);
+    if (isnan(noise)) {
+        Worth raw = begin(result, 0.0, mean, spread, noisy);
+        raw.raw = true;
+        if (result->parent != NULL) {
+            raw.slope = (result->fitness - result->parent_fitness) / u;
+        }
+        return raw;
+    }
     if (result->parent == NULL) {
         return begin(result, noise, mean, spread, noisy);
     }
     /* one segment on */
     Worth w = *result->parent;
     w.noisy = noisy;
-    if (result->changed) {
+    if (w.raw) {
+        w.level_variance = noise;
+        w.raw = false;
+    }
+    if (result->changed || result->parent->raw) {
         w.slope = mean;
         w.slope_variance = spread * spread;
         w.covariance = 0.0;

@@ -28,6 +28,7 @@ typedef struct Worth {
     double level_variance; /* how well these are known */
     double slope_variance;
     double covariance;
+    bool   raw;   /* how noisy results are was not known yet: level is the result itself */
     bool   noisy; /* noise was then larger than what a mean segment brings */
 } Worth;
 
