@@ -110,7 +110,7 @@ static Status gather(SimulatorWork *work, size_t job, size_t column, size_t most
 Status simulator__reduce(SimulatorWork *work, size_t job, double *out) {
     const size_t k = work->study->objective_count;
     for (size_t i = 0; i < 2 * k; i++) {
-        const Reduction reduction = reduction_of(work, i % k);
+        const Reduction reduction = reduction_of(work, (i < k) ? i : i - k);
         size_t          found = 0;
         size_t          own = 0;
         TRY(gather(work, job, i, reduce_window(reduction, SIZE_MAX), &found, &own));

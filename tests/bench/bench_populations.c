@@ -251,29 +251,35 @@ static bool is_wanted(const Arguments *arguments, const char *name) {
     return wanted;
 }
 
+static void report_all(Bench *bench, double noise, double fixed, const Arguments *arguments) {
+    for (size_t c = 0; c < sizeof contenders / sizeof contenders[0]; c++) {
+        if (is_wanted(arguments, contenders[c].name)) {
+            report(bench, &contenders[c], noise, fixed, arguments);
+        }
+    }
+}
+
+static void report_instance(const char *instance, const Arguments *arguments) {
+    Bench bench;
+    bench_open(instance, &bench);
+    const double fixed = best_static(&bench);
+    if (arguments->noise <= 0.0) {
+        report_all(&bench, 0.0, fixed, arguments);
+    }
+    if (arguments->noise > 0.0 || arguments->noise < 0.0) {
+        report_all(&bench, (arguments->noise > 0.0) ? arguments->noise : NOISE, fixed, arguments);
+    }
+    bench_close(&bench);
+}
+
 int main(int argc, char **argv) {
     const Arguments arguments = read_arguments(argc, argv);
     (void)printf("instance,noise,scheduler,population,best_static,quartile,median,upper_quartile,"
                  "beats_static,within_tenth,seeds\n");
     for (size_t i = 0; i < sizeof instances / sizeof instances[0]; i++) {
-        Bench bench;
-        if (arguments.instance != NULL && strcmp(arguments.instance, instances[i]) != 0) {
-            continue;
+        if (arguments.instance == NULL || strcmp(arguments.instance, instances[i]) == 0) {
+            report_instance(instances[i], &arguments);
         }
-        bench_open(instances[i], &bench);
-        const double fixed = best_static(&bench);
-        for (int noisy = 0; noisy < 2; noisy++) {
-            const double noise = (arguments.noise > 0.0) ? arguments.noise : NOISE * noisy;
-            if (arguments.noise >= 0.0 && (arguments.noise > 0.0) != (noisy > 0)) {
-                continue;
-            }
-            for (size_t c = 0; c < sizeof contenders / sizeof contenders[0]; c++) {
-                if (is_wanted(&arguments, contenders[c].name)) {
-                    report(&bench, &contenders[c], noise, fixed, &arguments);
-                }
-            }
-        }
-        bench_close(&bench);
     }
     return 0;
 }
