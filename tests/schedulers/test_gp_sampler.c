@@ -90,7 +90,7 @@ static void run(const Space *space, PointFunction function, size_t slots, PointR
         study.setup.constraint_count = 1;
         study.setup.constraint_lower[0] = (function == half_violates) ? 0.5 : -1.0;
     }
-    point_study_run(&study, results);
+    assert_int_equal(point_study_run(&study, results), study.setup.trials);
 }
 
 static void it_finds_the_bottom_of_a_bowl(void **state) {
@@ -201,7 +201,7 @@ static double cost_of_search(const Space *space, bool cost_aware) {
                          .slots = 1};
     fake_options(study.ops, options, NULL);
     study.setup.cost_aware = cost_aware;
-    point_study_run(&study, results);
+    assert_int_equal(point_study_run(&study, results), study.setup.trials);
     for (size_t i = 5; i < TRIALS; i++) { /* the first ones are the same */
         cost += results[i].cost;
     }
@@ -234,7 +234,7 @@ static size_t parts_of_the_front(const char *name, const Space *space, bool cons
     study.setup.objective_count = 2;
     study.setup.constraint_count = constrained ? 1 : 0;
     study.setup.constraint_upper[0] = 1.0; /* their constraint is 0: all of it is allowed */
-    point_study_run(&study, results);
+    assert_int_equal(point_study_run(&study, results), study.setup.trials);
     for (size_t i = 0; i < TRIALS; i++) {
         const double at = (results[i].point[0] - 0.2) / 0.05;
         if (fabs(results[i].point[1] - 0.5) < 0.05 && at >= 0.0 && at < 12.0) {
