@@ -67,11 +67,7 @@ static Status asha_create(const SchedulerSetup *setup, const double *options, vo
 }
 
 static size_t asha_rungs(const void *self, int64_t *depths, size_t most) {
-    const AshaBudget *asha = self;
-    for (size_t i = 0; i < asha->rungs.count && i < most; i++) {
-        depths[i] = asha->rungs.depths[i];
-    }
-    return asha->rungs.count;
+    return rungs_write(&((const AshaBudget *)self)->rungs, depths, most);
 }
 
 static size_t asha_first_rung(const void *self, int64_t configuration) {

@@ -9,7 +9,8 @@
  *
  * A configuration's result at a depth is the mean over its repeats; one that failed makes it
  * failed. With `learn_from: highest` there is one sampler per rung, and the one of the deepest rung
- * with enough results is asked (as in BOHB); with `full` only results at the full depth are told.
+ * with enough results is asked (as in BOHB); with `full` only results at the full depth are told,
+ * with `last` those at the depth where a configuration stopped.
  */
 #ifndef SCHEDULERS_CHAINS_H
 #define SCHEDULERS_CHAINS_H

@@ -30,11 +30,7 @@ static Status dehb_budget_create(const SchedulerSetup *setup, const double *opti
 }
 
 static size_t dehb_rungs(const void *self, int64_t *depths, size_t most) {
-    const Rungs *rungs = &((const Brackets *)self)->rungs;
-    for (size_t i = 0; i < rungs->count && i < most; i++) {
-        depths[i] = rungs->depths[i];
-    }
-    return rungs->count;
+    return rungs_write(&((const Brackets *)self)->rungs, depths, most);
 }
 
 static size_t dehb_first_rung(const void *self, int64_t configuration) {

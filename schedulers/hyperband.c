@@ -76,12 +76,7 @@ static Status hyperband_create(const SchedulerSetup *setup, const double *option
 }
 
 static size_t hyperband_rungs(const void *self, int64_t *depths, size_t most) {
-    const HyperbandBudget *budget = self;
-    const Rungs           *rungs = &budget->plan.rungs;
-    for (size_t i = 0; i < rungs->count && i < most; i++) {
-        depths[i] = rungs->depths[i];
-    }
-    return rungs->count;
+    return rungs_write(&((const HyperbandBudget *)self)->plan.rungs, depths, most);
 }
 
 static size_t hyperband_first_rung(const void *self, int64_t configuration) {

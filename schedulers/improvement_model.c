@@ -53,24 +53,6 @@ static bool is_categorical(const SpaceParameter *parameter) {
     return parameter->type == SPACE_CATEGORICAL || parameter->type == SPACE_BOOL;
 }
 
-/* discrete values; 0 where they are continuous */
-static double cells_of(const SpaceParameter *parameter) {
-    switch (parameter->type) {
-    case SPACE_FLOAT:
-        return (parameter->step > 0.0)
-                   ? nearbyint((parameter->upper - parameter->lower) / parameter->step) + 1.0
-                   : 0.0;
-    case SPACE_INT:
-        return nearbyint((parameter->upper - parameter->lower) / fmax(parameter->step, 1.0)) + 1.0;
-    case SPACE_BOOL:
-        return 2.0;
-    case SPACE_CATEGORICAL:
-    case SPACE_ORDINAL:
-        return (double)parameter->choice_count;
-    }
-    return 0.0;
-}
-
 /* coordinates of the values of parameter i */
 static void list_levels(const ImprovementModel *model, size_t i, size_t cells, double *levels) {
     const Space          *space = model->study->space;
@@ -88,13 +70,13 @@ static void describe(ImprovementModel *model) {
     for (size_t i = 0; i < model->v; i++) {
         const SpaceParameter *parameter = space_at(model->study->space, i);
         OptimizeDimension    *dimension = &model->dimensions[IMPROVEMENT_CONTEXT + i];
-        const double          cells = cells_of(parameter);
+        const size_t          cells = space_value_count(model->study->space, i);
         dimension->categorical = is_categorical(parameter);
         dimension->conditional = parameter->when.test_count > 0;
         if (dimension->categorical) {
-            dimension->choices = (size_t)cells;
-        } else if (cells > 0.0 && cells <= MOST_LEVELS) {
-            dimension->choices = (size_t)cells;
+            dimension->choices = cells;
+        } else if (cells > 0 && cells <= MOST_LEVELS) {
+            dimension->choices = cells;
             dimension->levels = model->levels + i * MOST_LEVELS;
             list_levels(model, i, dimension->choices, model->levels + i * MOST_LEVELS);
         }
@@ -350,8 +332,8 @@ static void bound_dynamic(const Choice *choice, size_t j) {
     if (choice->region == NULL || dimension->categorical || isnan(middle)) {
         return;
     }
-    const double cells = cells_of(space_at(model->study->space, j - IMPROVEMENT_CONTEXT));
-    const double cell = (cells > 0.0) ? CELLS_REACHED / cells : 0.0;
+    const size_t cells = space_value_count(model->study->space, j - IMPROVEMENT_CONTEXT);
+    const double cell = (cells > 0) ? CELLS_REACHED / (double)cells : 0.0;
     const double reach = fmax(0.5 * choice->region->length, cell);
     model->lower[j] = fmax(0.0, middle - reach);
     model->upper[j] = fmin(1.0, middle + reach);

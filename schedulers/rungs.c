@@ -59,6 +59,13 @@ Status rungs_downwards(const SchedulerSetup *setup, double min_units, int64_t re
     return (n == 1) ? one_rung(setup, least, reduction) : STATUS_OK;
 }
 
+size_t rungs_write(const Rungs *rungs, int64_t *depths, size_t most) {
+    for (size_t i = 0; i < rungs->count && i < most; i++) {
+        depths[i] = rungs->depths[i];
+    }
+    return rungs->count;
+}
+
 /* ---- brackets ------------------------------------------------------------------------------ */
 
 /* Configurations at the first rung of the bracket that is halved `halvings` times, of `count`

@@ -24,6 +24,11 @@ Status rungs_upwards(const SchedulerSetup *setup, double min_units, int64_t redu
 Status rungs_downwards(const SchedulerSetup *setup, double min_units, int64_t reduction,
                        Rungs *rungs) MUST_USE;
 
+/** BudgetOps.rungs() of a budget with these: writes up to `most` depths, returns how many there
+ * are.
+ */
+size_t rungs_write(const Rungs *rungs, int64_t *depths, size_t most);
+
 /** Whose configurations a bracket has at its higher rungs. */
 typedef enum BracketKind {
     BRACKETS_PROMOTE, /* the best of the rung below (Hyperband) */

@@ -44,19 +44,6 @@ static void regret(PointResult *result) {
     result->objectives[0] = current->value(result->point, current->d);
 }
 
-static Space *cube(size_t d) {
-    Space *space = NULL;
-    check(space_create(&space));
-    for (size_t i = 0; i < d; i++) {
-        char                 name[] = {'x', (char)('a' + (char)i), 0};
-        const SpaceParameter one = {
-            .name = name, .upper = 1, .type = SPACE_FLOAT, .default_value = 0.5};
-        check(space_add(space, &one));
-    }
-    check(space_seal(space));
-    return space;
-}
-
 /* best[i]: lowest regret of the first i + 1 evaluations */
 static void run(const Space *space, size_t slots, size_t evaluations, uint64_t seed, double *best) {
     double      options[MOST_OPTIONS];
@@ -67,7 +54,7 @@ static void run(const Space *space, size_t slots, size_t evaluations, uint64_t s
     PointResult results[MOST_EVALUATIONS];
     check(scheduler_find("gp", &study.ops));
     option_defaults(study.ops->options, options);
-    point_study_run(&study, results);
+    (void)point_study_run(&study, results);
     for (size_t i = 0; i < evaluations; i++) {
         const double value = results[i].objectives[0];
         best[i] = (i == 0) ? value : fmin(best[i - 1], value);
@@ -89,7 +76,7 @@ static double target; /* median regret of the sequential search */
 static void report(const Case *c, size_t batch, size_t seeds) {
     static double best[MOST_SEEDS][MOST_EVALUATIONS];
     const size_t  evaluations = c->evaluations + ((batch > 1) ? ROOM * batch : 0);
-    Space        *space = cube(c->d);
+    Space        *space = point_cube(c->d);
     long          more = -1;
     current = c;
     for (size_t s = 0; s < seeds; s++) {

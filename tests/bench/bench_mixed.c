@@ -135,7 +135,7 @@ static void run(const char *name, const Space *space, PointFunction function, ui
     study.setup.cost_aware = cost_aware;
     check(scheduler_find(name, &study.ops));
     option_defaults(study.ops->options, options);
-    point_study_run(&study, results);
+    (void)point_study_run(&study, results);
 }
 
 static double regret_at(const PointResult *results, size_t stop) {

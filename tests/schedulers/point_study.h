@@ -30,9 +30,12 @@ typedef struct PointStudy {
     size_t              slots;
 } PointStudy;
 
+/** A space of `n` floats in [0, 1], up to 26, default 0.5; destroyed by the caller. */
+Space *point_cube(size_t n);
 /** A setup of one minimized objective in which every configuration is one unit. */
 SchedulerSetup point_setup(const Space *space, size_t configurations, uint64_t seed);
-/** Fills results (setup.trials) in the order in which configurations began. Aborts on errors. */
-void point_study_run(const PointStudy *study, PointResult *results);
+/** Fills results (setup.trials) in the order in which configurations began; how many did (fewer
+ * where the scheduler has no more). Aborts on errors and on points outside the space. */
+size_t point_study_run(const PointStudy *study, PointResult *results);
 
 #endif

@@ -3,7 +3,6 @@
 #include "tests/schedulers/hand.h"
 #include "tests/schedulers/point_study.h"
 
-#include "core/clock.h"
 #include "core/optimize/sobol.h"
 #include "tests/support/test_support.h"
 
@@ -11,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 enum { TRIALS = 40 };
 
@@ -90,7 +90,7 @@ static void run(const Space *space, PointFunction function, size_t slots, PointR
         study.setup.constraint_count = 1;
         study.setup.constraint_lower[0] = (function == half_violates) ? 0.5 : -1.0;
     }
-    point_study_run(&study, results);
+    assert_int_equal(point_study_run(&study, results), study.setup.trials);
 }
 
 static void it_finds_the_bottom_of_a_bowl(void **state) {
@@ -201,7 +201,7 @@ static double cost_of_search(const Space *space, bool cost_aware) {
                          .slots = 1};
     fake_options(study.ops, options, NULL);
     study.setup.cost_aware = cost_aware;
-    point_study_run(&study, results);
+    assert_int_equal(point_study_run(&study, results), study.setup.trials);
     for (size_t i = 5; i < TRIALS; i++) { /* the first ones are the same */
         cost += results[i].cost;
     }
@@ -234,7 +234,7 @@ static size_t parts_of_the_front(const char *name, const Space *space, bool cons
     study.setup.objective_count = 2;
     study.setup.constraint_count = constrained ? 1 : 0;
     study.setup.constraint_upper[0] = 1.0; /* their constraint is 0: all of it is allowed */
-    point_study_run(&study, results);
+    assert_int_equal(point_study_run(&study, results), study.setup.trials);
     for (size_t i = 0; i < TRIALS; i++) {
         const double at = (results[i].point[0] - 0.2) / 0.05;
         if (fabs(results[i].point[1] - 0.5) < 0.05 && at >= 0.0 && at < 12.0) {
@@ -366,6 +366,13 @@ static void hyperparameters_come_from_the_memo(void **state) {
     space_destroy(space);
 }
 
+/* of this process: a busy machine does not count */
+static double processor_seconds(void) {
+    struct timespec now;
+    (void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
 /* memos of decisions number 10 and 11 in turn, so that each of them has to be restored */
 static void ten_thousand_segments_are_resumed_in_two_seconds(void **state) {
     (void)state;
@@ -393,11 +400,11 @@ static void ten_thousand_segments_are_resumed_in_two_seconds(void **state) {
         decision.point = point;
         decision.memo = memos[i % 2];
         decision.memo_size = sizes[i % 2];
-        const double start = clock_monotonic();
+        const double start = processor_seconds();
         assert_ok(
             scheduler_observe(scheduler, &(Event){.kind = EVENT_DECIDED, .decision = &decision}));
         hand_finish(scheduler, i + 1, distance(point));
-        seconds += clock_monotonic() - start;
+        seconds += processor_seconds() - start;
     }
     assert_true(sizes[0] > 0 && sizes[1] > 0);
     assert_true(seconds < 2.0);

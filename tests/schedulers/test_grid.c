@@ -1,13 +1,30 @@
+#include "tests/schedulers/fake_study.h"
 #include "tests/schedulers/hand.h"
-#include "tests/schedulers/minimize.h"
+#include "tests/schedulers/point_study.h"
 
 #include "tests/support/test_support.h"
 
 #include <math.h>
 #include <string.h>
 
-static void sum(const double *point, double *losses) {
-    losses[0] = point[0];
+enum { MOST = 1000, MAX_OPTIONS = 64 };
+
+static PointResult results[MOST];
+
+static void first_value(PointResult *result) {
+    result->objectives[0] = result->point[0];
+}
+
+/* configurations until the grid ends; one option is set */
+static size_t run(const Space *space, size_t slots, const char *option, double value) {
+    double     options[MAX_OPTIONS];
+    PointStudy study = {.options = options,
+                        .setup = point_setup(space, MOST, 1),
+                        .function = first_value,
+                        .slots = slots};
+    assert_ok(scheduler_find("grid", &study.ops));
+    fake_options(study.ops, options, option, value, NULL);
+    return point_study_run(&study, results);
 }
 
 static size_t add(Space *space, SpaceParameter parameter) {
@@ -62,20 +79,17 @@ static void every_combination_comes_once(void **state) {
     Space *space = make_space();
     double orders[2][90];
     for (int shuffled = 0; shuffled < 2; shuffled++) {
-        Minimize m = {.space = space, .losses = sum, .objectives = 1, .slots = 4, .trials = 1000};
-        minimize_run(&m, "grid", "shuffle", (double)shuffled, NULL);
-        assert_int_equal(m.count, 90);
-        for (size_t i = 0; i < m.count; i++) {
-            const double *point = &m.points[i * 4];
+        assert_int_equal(run(space, 4, "shuffle", shuffled), 90);
+        for (size_t i = 0; i < 90; i++) {
+            const double *point = results[i].point;
             const double  power = log10(point[0]) + 4;
             assert_close(power, round(power), 1e-12, 0); /* 1e-4, 1e-3, ... 1 */
             assert_int_equal(isnan(point[3]), point[2] == 0);
             orders[shuffled][i] = point[0] + point[1] * 10;
             for (size_t j = 0; j < i; j++) {
-                assert_false(same_point(point, &m.points[j * 4], 4));
+                assert_false(same_point(point, results[j].point, 4));
             }
         }
-        minimize_free(&m);
     }
     assert_memory_not_equal(orders[0], orders[1], sizeof orders[0]);
     space_destroy(space);
@@ -94,16 +108,13 @@ static void equal_values_come_once(void **state) {
                                       .default_value = 1});
     (void)add(space, (SpaceParameter){.name = (char[]){"x"}, .upper = 1, .step = 0.5});
     assert_ok(space_seal(space));
-    Minimize m = {.space = space, .losses = sum, .objectives = 1, .slots = 1, .trials = 1000};
-    minimize_run(&m, "grid", "levels", 1000.0, NULL);
-    assert_int_equal(m.count, 8 * 3);
-    minimize_free(&m);
+    assert_int_equal(run(space, 1, "levels", 1000.0), 8 * 3);
     space_destroy(space);
 }
 
 static void a_grid_that_is_too_large_is_refused(void **state) {
     (void)state;
-    Space              *space = minimize_cube(9);
+    Space              *space = point_cube(9);
     const SchedulerOps *ops = NULL;
     Scheduler          *scheduler = NULL;
     double              options[2];
@@ -122,7 +133,7 @@ static void a_grid_that_is_too_large_is_refused(void **state) {
 /* a user's point takes no place in the grid */
 static void enqueued_points_do_not_move_the_grid(void **state) {
     (void)state;
-    Space         *space = minimize_cube(1);
+    Space         *space = point_cube(1);
     SchedulerSetup setup = fake_setup(space);
     const double   point[] = {0.3};
     const double   rest[] = {0, 0.25, 0.5, 0.75, 1};

@@ -1,57 +1,79 @@
 /* cmaes, nlopt and nsga2 through the scheduler interface; their numerics: tests/core. */
-#include "tests/schedulers/minimize.h"
+#include "tests/schedulers/fake_study.h"
+#include "tests/schedulers/point_study.h"
 
 #include "tests/support/test_support.h"
 
 #include <math.h>
 
-static void bowl(const double *point, double *losses) {
-    losses[0] = 0;
+enum { MOST = 1000, MAX_OPTIONS = 64 };
+
+static PointResult results[MOST];
+
+static void bowl(PointResult *result) {
     for (size_t i = 0; i < 4; i++) {
-        losses[0] += (point[i] - 0.3) * (point[i] - 0.3);
+        result->objectives[0] += (result->point[i] - 0.3) * (result->point[i] - 0.3);
     }
 }
 
-static void bowl_that_fails(const double *point, double *losses) {
-    bowl(point, losses);
-    if (point[1] > 0.5) {
-        losses[0] = (double)NAN;
-    }
+static void bowl_that_fails(PointResult *result) {
+    bowl(result);
+    result->failed = result->point[1] > 0.5;
 }
 
 /* two bowls: the best trade-offs lie between their middles, where x_a is in [0.2, 0.8] and the
  * others are 0.5 */
-static void two_bowls(const double *point, double *losses) {
-    losses[0] = (point[0] - 0.2) * (point[0] - 0.2);
-    losses[1] = (point[0] - 0.8) * (point[0] - 0.8);
+static void two_bowls(PointResult *result) {
+    const double *point = result->point;
+    result->objectives[0] = (point[0] - 0.2) * (point[0] - 0.2);
+    result->objectives[1] = (point[0] - 0.8) * (point[0] - 0.8);
     for (size_t i = 1; i < 4; i++) {
-        losses[0] += (point[i] - 0.5) * (point[i] - 0.5);
-        losses[1] += (point[i] - 0.5) * (point[i] - 0.5);
+        result->objectives[0] += (point[i] - 0.5) * (point[i] - 0.5);
+        result->objectives[1] += (point[i] - 0.5) * (point[i] - 0.5);
     }
 }
 
-static Minimize of(const Space *space, int64_t trials, size_t slots) {
-    return (Minimize){.space = space,
-                      .losses = bowl,
-                      .objectives = 1,
-                      .slots = slots,
-                      .trials = trials,
-                      .seed = 5};
+typedef struct Search {
+    const char   *scheduler;
+    PointFunction function;
+    size_t        trials;
+    size_t        slots;
+    size_t        objectives; /* 0: one */
+    const char   *option;     /* NULL: defaults */
+    double        value;
+} Search;
+
+/* fills `results`; all trials run */
+static void run(const Space *space, const Search *search) {
+    double     options[MAX_OPTIONS];
+    PointStudy study = {.options = options,
+                        .setup = point_setup(space, search->trials, 5),
+                        .function = search->function,
+                        .slots = search->slots};
+    study.setup.objective_count = (search->objectives == 0) ? 1 : search->objectives;
+    assert_ok(scheduler_find(search->scheduler, &study.ops));
+    fake_options(study.ops, options, search->option, search->value, NULL);
+    assert_int_equal(point_study_run(&study, results), search->trials);
 }
 
-static double best_of(const Space *space, const char *scheduler, int64_t trials, size_t slots) {
-    Minimize m = of(space, trials, slots);
-    minimize_run(&m, scheduler, NULL);
-    const double best = minimize_best(&m);
-    assert_int_equal(m.count, trials);
-    minimize_free(&m);
+static double best_result(size_t count) {
+    double best = (double)INFINITY;
+    for (size_t i = 0; i < count; i++) {
+        best = results[i].failed ? best : fmin(best, results[i].objectives[0]);
+    }
     return best;
+}
+
+static double best_of(const Space *space, const char *scheduler, size_t trials, size_t slots) {
+    run(space,
+        &(Search){.scheduler = scheduler, .function = bowl, .trials = trials, .slots = slots});
+    return best_result(trials);
 }
 
 /* 400 random points of four dimensions come no nearer than about 1e-3 */
 static void they_find_the_bottom_of_a_bowl(void **state) {
     (void)state;
-    Space *space = minimize_cube(4);
+    Space *space = point_cube(4);
     assert_true(best_of(space, "random", 400, 1) > 1e-4);
     assert_true(best_of(space, "cmaes", 800, 1) < 1e-8);
     assert_true(best_of(space, "nlopt", 400, 1) < 1e-6);
@@ -62,7 +84,7 @@ static void they_find_the_bottom_of_a_bowl(void **state) {
 /* more slots than candidates of a generation, and than starts: some wait, nothing is lost */
 static void they_do_with_any_number_of_slots(void **state) {
     (void)state;
-    Space *space = minimize_cube(4);
+    Space *space = point_cube(4);
     assert_true(best_of(space, "cmaes", 800, 32) < 1e-8);
     assert_true(best_of(space, "nlopt", 400, 32) < 1e-6);
     assert_true(best_of(space, "nsga2", 400, 32) < 1e-2);
@@ -71,19 +93,18 @@ static void they_do_with_any_number_of_slots(void **state) {
 
 static void failures_turn_them_away(void **state) {
     (void)state;
-    Space            *space = minimize_cube(4);
+    Space            *space = point_cube(4);
     const char *const names[] = {"cmaes", "nlopt", "nsga2"};
     for (size_t i = 0; i < 3; i++) {
-        Minimize m = of(space, 600, 4);
-        m.losses = bowl_that_fails;
-        minimize_run(&m, names[i], NULL);
-        assert_true(minimize_best(&m) < 1e-2);
+        run(space,
+            &(Search){
+                .scheduler = names[i], .function = bowl_that_fails, .trials = 600, .slots = 4});
+        assert_true(best_result(600) < 1e-2);
         size_t failed = 0;
-        for (size_t j = 300; j < m.count; j++) {
-            failed += isnan(m.found[j]) ? 1 : 0;
+        for (size_t j = 300; j < 600; j++) {
+            failed += results[j].failed ? 1 : 0;
         }
         assert_true(failed < 100); /* half of the cube fails */
-        minimize_free(&m);
     }
     space_destroy(space);
 }
@@ -91,15 +112,18 @@ static void failures_turn_them_away(void **state) {
 /* every algorithm of NLopt: runs, stays in the cube, and gets below what it began with */
 static void every_algorithm_of_nlopt_searches(void **state) {
     (void)state;
-    Space              *space = minimize_cube(4);
+    Space              *space = point_cube(4);
     const SchedulerOps *ops = NULL;
     assert_ok(scheduler_find("nlopt", &ops));
     const OptionSpec *row = &ops->options[option_find(ops->options, "algorithm")];
     for (size_t i = 0; row->choices[i] != NULL; i++) {
-        Minimize m = of(space, 200, 1);
-        minimize_run(&m, "nlopt", "algorithm", (double)i, NULL);
-        assert_true(minimize_best(&m) < 0.5 * m.found[0]);
-        minimize_free(&m);
+        run(space, &(Search){.scheduler = "nlopt",
+                             .function = bowl,
+                             .trials = 200,
+                             .slots = 1,
+                             .option = "algorithm",
+                             .value = (double)i});
+        assert_true(best_result(200) < 0.5 * results[0].objectives[0]);
     }
     space_destroy(space);
 }
@@ -107,30 +131,34 @@ static void every_algorithm_of_nlopt_searches(void **state) {
 /* with 3 starts three configurations are in flight, the fourth waits */
 static void starts_run_side_by_side(void **state) {
     (void)state;
-    Space   *space = minimize_cube(4);
-    Minimize m = of(space, 300, 3);
-    minimize_run(&m, "nlopt", "starts", 3.0, NULL);
+    Space *space = point_cube(4);
+    run(space, &(Search){.scheduler = "nlopt",
+                         .function = bowl,
+                         .trials = 300,
+                         .slots = 3,
+                         .option = "starts",
+                         .value = 3});
     /* the first from the defaults, the others from elsewhere */
-    assert_close(m.points[0], 0.5, 0, 0);
-    assert_true(m.points[4] != m.points[0] && m.points[8] != m.points[4]);
-    assert_true(minimize_best(&m) < 1e-6);
-    minimize_free(&m);
+    assert_close(results[0].point[0], 0.5, 0, 0);
+    assert_true(results[1].point[0] != 0.5 && results[2].point[0] != results[1].point[0]);
+    assert_true(best_result(300) < 1e-6);
     space_destroy(space);
 }
 
-/* the last 24 lie on the front, and all along it */
+/* the last 300 lie on the front, and all along it */
 static void nsga2_covers_the_front(void **state) {
     (void)state;
-    Space   *space = minimize_cube(4);
-    Minimize m = of(space, 1000, 4);
-    double   lowest = 1;
-    double   highest = 0;
-    size_t   near = 0;
-    m.losses = two_bowls;
-    m.objectives = 2;
-    minimize_run(&m, "nsga2", NULL);
-    for (size_t i = 700; i < m.count; i++) {
-        const double *point = &m.points[i * 4];
+    Space *space = point_cube(4);
+    double lowest = 1;
+    double highest = 0;
+    size_t near = 0;
+    run(space, &(Search){.scheduler = "nsga2",
+                         .function = two_bowls,
+                         .trials = MOST,
+                         .slots = 4,
+                         .objectives = 2});
+    for (size_t i = 700; i < MOST; i++) {
+        const double *point = results[i].point;
         double        off = 0;
         for (size_t j = 1; j < 4; j++) {
             off = fmax(off, fabs(point[j] - 0.5));
@@ -141,7 +169,6 @@ static void nsga2_covers_the_front(void **state) {
     }
     assert_true(near > 200);
     assert_true(lowest < 0.3 && highest > 0.7);
-    minimize_free(&m);
     space_destroy(space);
 }
 

@@ -79,7 +79,7 @@ static void it_goes_where_results_are_good(void **state) {
         double      options[16];
         PointStudy  study = study_of(space, options, bowl, slots);
         fake_options(study.ops, options, NULL);
-        point_study_run(&study, results);
+        assert_int_equal(point_study_run(&study, results), study.setup.trials);
         /* 0.12 of the plane is near */
         assert_true(share_of(results, TRIALS / 2, is_near) > 0.6);
     }
@@ -97,7 +97,7 @@ static void it_leaves_what_fails_and_what_is_not_allowed(void **state) {
         fake_options(study.ops, options, NULL);
         study.setup.constraint_count = i;
         study.setup.constraint_upper[0] = 0.0;
-        point_study_run(&study, results);
+        assert_int_equal(point_study_run(&study, results), study.setup.trials);
         assert_true(share_of(results, TRIALS / 2, is_right) > 0.6); /* where good is not */
     }
     space_destroy(space);
@@ -110,7 +110,7 @@ static void without_a_single_number_it_goes_on(void **state) {
     double      options[16];
     PointStudy  study = study_of(space, options, all_nan, 3);
     fake_options(study.ops, options, NULL);
-    point_study_run(&study, results);
+    assert_int_equal(point_study_run(&study, results), study.setup.trials);
     space_destroy(space);
 }
 
