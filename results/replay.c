@@ -285,8 +285,8 @@ static Status known_next(Replay *replay, int64_t after, int64_t *id, Event *even
     event->cost = results__column_double(statement, 2);
     (void)sqlite3_reset(statement);
     TRY(known_numbers(replay, *id));
-    return results__point_read(replay->results, 'k', *id, replay->index,
-                               space_count(replay->space), replay->point);
+    return results__point_read(replay->results, 'k', *id, replay->index, space_count(replay->space),
+                               replay->point);
 }
 
 static Status replay_known(Replay *replay, Status (*visit)(void *context, const Event *event),

@@ -277,9 +277,8 @@ static Status best_by_evaluation(Results *results, const Tree *tree, const TreeN
             *out = among ? best : NULL;
             return STATUS_OK;
         }
-        const TreeNode *node =
-            results__tree_find(tree, results__column_integer(statement, 0, 0));
-        const double mean = results__column_double(statement, 1);
+        const TreeNode *node = results__tree_find(tree, results__column_integer(statement, 0, 0));
+        const double    mean = results__column_double(statement, 1);
         if (node == NULL || !node->eligible || isnan(mean)) {
             continue;
         }

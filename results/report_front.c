@@ -12,8 +12,8 @@
 
 /* what may be on the front */
 typedef struct Candidates {
-    const TreeNode **nodes;  /* (count) */
-    double          *losses; /* (count, objectives) */
+    const TreeNode **nodes;   /* (count) */
+    double          *losses;  /* (count, objectives) */
     double          *scratch; /* (objectives) */
     size_t           count;
     size_t           objectives;
@@ -25,10 +25,11 @@ typedef struct Candidates {
 /* of a segment, turned so that smaller is better; NaN where there is none */
 static Status segment_losses(Results *results, const TreeNode *node, double *losses) {
     double signs[SCHEDULER_MAX_OBJECTIVES];
+    double values[SCHEDULER_MAX_OBJECTIVES]; /* all of them are written */
     TRY(results__objective_signs(results, signs));
-    TRY(results__objectives_read(results, node->id, losses, NULL, NULL, NULL));
+    TRY(results__objectives_read(results, node->id, values, NULL, NULL, NULL));
     for (size_t i = 0; i < results->objective_count; i++) {
-        losses[i] *= -signs[i];
+        losses[i] = -signs[i] * values[i];
     }
     return STATUS_OK;
 }

@@ -208,8 +208,9 @@ Status results_budget_read(Results *results, ResultsBudgetSource source,
 /** Appends the answer that a request was given; *found is false if it was never served. */
 Status results_request_read(Results *results, const char *name, Buffer *answer,
                             bool *found) MUST_USE;
-/** Calls `visit` for every event in order, results of earlier studies first, decided ones with complete Decision (point, memo),
- * finished ones with outcome, objectives, spreads, constraints. Stops at the first failure. */
+/** Calls `visit` for every event in order, results of earlier studies first, decided ones with
+ * complete Decision (point, memo), finished ones with outcome, objectives, spreads, constraints.
+ * Stops at the first failure. */
 Status results_log_replay(Results *results, const Space *space,
                           Status (*visit)(void *context, const Event *event),
                           void *context) MUST_USE;

@@ -399,7 +399,8 @@ static Status check_known(const Scheduler *s, const Event *event) {
     }
     for (size_t i = 0; i < s->setup.objective_count; i++) {
         if (!isfinite(event->objectives[i])) {
-            FAIL(STATUS_ERR_STATE, "an objective of an earlier study is %g; expected a finite number",
+            FAIL(STATUS_ERR_STATE,
+                 "an objective of an earlier study is %g; expected a finite number",
                  event->objectives[i]);
         }
     }

@@ -119,7 +119,7 @@ typedef struct Event {
     Outcome         outcome;    /* OUTCOME_DONE, or how it failed (for good: retries are over) */
     const double   *objectives; /* (objective_count) in the study's units; NaN unless done; known:
                                    finite */
-    const double   *spreads;    /* (objective_count) standard deviation of what the objective
+    const double *spreads;      /* (objective_count) standard deviation of what the objective
                                    was reduced from, own segment only; NaN below 2 values */
     const double *constraints;  /* (constraint_count); known: no NaN */
     double        cost;   /* cost_aware: what the segment cost, its parents not counted (known:

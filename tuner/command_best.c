@@ -19,9 +19,10 @@ static const CliCommand best = {
     .name = "best",
     .arguments = "DIR",
     .help = "Shows the best agent of a study, its hyperparameters and the schedule that made it.",
-    .details = "Ranked by the confirmed mean where there is one, else by what was evaluated, else by "
-               "the objective;\nof several objectives by the first, followed by the front of those "
-               "that nothing beats in all.",
+    .details =
+        "Ranked by the confirmed mean where there is one, else by what was evaluated, else by the "
+        "objective;\nof several objectives by the first, followed by the front of those "
+        "that nothing beats in all.",
     .options = options,
     .least = 1,
     .most = 1,
@@ -52,8 +53,8 @@ static Status put_schedule(const Json *schedule, CliStyle style, Buffer *out) {
 
 /* several objectives: what nothing is better than in all of them */
 static Status put_front(const Json *front, CliStyle style, Buffer *out) {
-    static const char *const keys[] = {"segment", "trial", "depth", "objective", "hyperparameters",
-                                       NULL};
+    static const char *const keys[] = {"segment",   "trial",           "depth",
+                                       "objective", "hyperparameters", NULL};
     Table                    table;
 
     if (json_count(front) == 0) {

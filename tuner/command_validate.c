@@ -116,7 +116,7 @@ static Status add_warm_start(const WarmStart *warm, Json *root) {
 static Status fill_json(const Study *study, const Findings *findings, Json *root) {
     const StudyCost *cost = &findings->cost;
     const double     rate = findings->rate;
-    const bool reproducible = study->irreproducible[0] == '\0';
+    const bool       reproducible = study->irreproducible[0] == '\0';
 
     TRY(json_set(root, "name", json_new_string(study->name)));
     TRY(json_set(root, "hash", json_new_string(study->hash)));

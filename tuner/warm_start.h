@@ -39,9 +39,9 @@ typedef struct WarmSource {
 } WarmSource;
 
 typedef struct WarmStart {
-    int64_t     depths[WARM_START_DEPTHS]; /* (depth_count) of whose results is learned, ascending */
-    size_t      depth_count;
-    bool        learns; /* the scheduler does; else the best points are enqueued */
+    int64_t depths[WARM_START_DEPTHS]; /* (depth_count) of whose results is learned, ascending */
+    size_t  depth_count;
+    bool    learns; /* the scheduler does; else the best points are enqueued */
     WarmSource *sources;
     size_t      source_count;
     WarmResult *results; /* in order of study and segment */

@@ -31,7 +31,7 @@ typedef struct Source {
     Results     *results; /* the earlier one */
     Json        *definition;
     Json        *segments;
-    Row         *rows; /* (count) */
+    Row         *rows;   /* (count) */
     double      *points; /* (count, values); all NaN outside */
     size_t       count;
     size_t       values;
@@ -63,9 +63,10 @@ static Status check_fits(const Source *source) {
         const char           *direction = wanted->maximize ? "maximize" : "minimize";
         if (objective == NULL || !says(objective, "direction", direction) ||
             !says(objective, "reduce", study_reduce_name(wanted->reduce))) {
-            FAIL(STATUS_ERR_STATE,
-                 "warm_start: '%s' does not %s %s (%s), so its results are no results of this study",
-                 source->word, direction, wanted->metric, study_reduce_name(wanted->reduce));
+            FAIL(
+                STATUS_ERR_STATE,
+                "warm_start: '%s' does not %s %s (%s), so its results are no results of this study",
+                source->word, direction, wanted->metric, study_reduce_name(wanted->reduce));
         }
     }
     if (!says(json_get(source->definition, "budget"), "unit", study->budget.unit)) {
@@ -168,8 +169,7 @@ static Status fill_row(Source *source, const WarmStart *warm, size_t i) {
         row->reached++;
     }
     row->counts = says(json, "kind", "tune") && says(json, "state", "finished") &&
-                  (before == NULL ? above == 0
-                                  : before->counts && same_values(source, i, parent));
+                  (before == NULL ? above == 0 : before->counts && same_values(source, i, parent));
     row->first = row->reached > ((before == NULL) ? 0 : before->reached);
     row->cost += (before == NULL) ? 0.0 : before->cost;
     return STATUS_OK;
@@ -233,11 +233,9 @@ static Status reserve(WarmStart *warm) {
 
 static Status take(const Source *source, size_t i, WarmSource *totals, WarmStart *warm) {
     const Row *row = &source->rows[i];
-    WarmResult result = {.source = warm->source_count,
-                         .segment = row->id,
-                         .depth = row->end,
-                         .cost = row->cost};
-    bool       complete = false;
+    WarmResult result = {
+        .source = warm->source_count, .segment = row->id, .depth = row->end, .cost = row->cost};
+    bool complete = false;
     if (!row->inside) {
         totals->outside++;
         return STATUS_OK;
@@ -313,8 +311,7 @@ static Status open_folder(Source *source, const char *path) {
 static Status open_source(Source *source) {
     char *base = NULL;
     TRY(study__file_folder(source->study, &base));
-    char *path =
-        (source->word[0] == '/') ? strdup(source->word) : file_join(base, source->word);
+    char *path = (source->word[0] == '/') ? strdup(source->word) : file_join(base, source->word);
     free(base);
     if (path == NULL) {
         FAIL(STATUS_ERR_NOMEM, "no memory for the path of '%s'", source->word);

@@ -53,7 +53,7 @@ static void the_front_is_what_nothing_beats_in_all(void **state) {
     }
     assert_front(f->results, (int64_t[]){6, 1, 3, 5}, 4);
     fixture_trial(f, 6);
-    segment(f, 7, 6, 12.0, 4.0);
+    segment(f, 7, 6, 12.5, 4.0);
     assert_front(f->results, (int64_t[]){7, 3, 5}, 3);
     fixture_trial(f, 7);
     segment(f, 8, 7, 13.0, (double)NAN); /* has no place, but is the best in the first */
@@ -71,14 +71,13 @@ static void the_front_is_what_nothing_beats_in_all(void **state) {
 }
 
 static void repeated(Fixture *f, int64_t id, int64_t number, int64_t repeat) {
-    const ResultsTrial trial = {
-        .id = id, .kind = TRIAL_TUNE, .number = number, .repeat = repeat};
+    const ResultsTrial trial = {.id = id, .kind = TRIAL_TUNE, .number = number, .repeat = repeat};
     assert_ok(results_trial_insert(f->results, &trial));
 }
 
 /* the lucky chain of configuration 0 would dominate all; its mean does not */
 static void of_repeats_the_means_make_the_front(void **state) {
-    Fixture           *f = *state;
+    Fixture            *f = *state;
     static const double values[][2] = {{20.0, 1.0}, {2.0, 9.0}, {12.0, 6.0}, {12.0, 6.0}};
     for (int64_t i = 0; i < 4; i++) {
         repeated(f, i, i / 2, i % 2);

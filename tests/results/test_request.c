@@ -126,9 +126,9 @@ static void a_database_of_version_2_is_brought_up(void **state) {
     Buffer       before;
     Buffer       after;
     fixture_canonical(f->results, &before);
-    assert_ok(results__script(
-        f->results, "DROP TABLE known_value; DROP TABLE known_result; DROP TABLE known;"
-                    "PRAGMA user_version = 2;"));
+    assert_ok(results__script(f->results,
+                              "DROP TABLE known_value; DROP TABLE known_result; DROP TABLE known;"
+                              "PRAGMA user_version = 2;"));
     results_close(f->results);
     f->results = NULL;
     assert_ok(results_open(f->path, RESULTS_WRITE, &f->results));

@@ -103,8 +103,8 @@ static void each_rung_learns_from_its_depth(void **state) {
     int64_t        depths[4] = {0};
     Space         *space = minimize_cube(2);
     SchedulerSetup setup = deep(space);
-    Scheduler     *asha = hand_create("asha", &setup, "sampler", 6.0, "startup", 1.0,
-                                       "reduction", 3.0, "min_units", 1.0, NULL);
+    Scheduler *asha = hand_create("asha", &setup, "sampler", 6.0, "startup", 1.0, "reduction", 3.0,
+                                  "min_units", 1.0, NULL);
     assert_int_equal(scheduler_known_depths(asha, depths, 4), 3);
     assert_int_equal(depths[0], 1);
     assert_int_equal(depths[1], 3);
@@ -126,8 +126,8 @@ static void each_rung_learns_from_its_depth(void **state) {
 }
 
 static void what_cannot_be_known_is_refused(void **state) {
-    static const char *const strangers[] = {"random", "sobol", "grid", "cmaes", "nlopt",
-                                            "enqueue", "dehb", "pbt"};
+    static const char *const strangers[] = {"random", "sobol",   "grid", "cmaes",
+                                            "nlopt",  "enqueue", "dehb", "pbt"};
     const Known              good = {0.5, 0.5, 1.0, 1};
     (void)state;
     Space         *space = minimize_cube(2);

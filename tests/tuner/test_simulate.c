@@ -149,8 +149,8 @@ static void the_study_s_cost_is_a_column_of_the_table(void **state) {
     (void)state;
     static const char with[] = CURVES ".yaml --table " CURVES ".csv -f json --set "
                                       "'scheduler={name: gp, startup: 3}' --set cost=";
-    Run  run;
-    char line[1024];
+    Run               run;
+    char              line[1024];
     (void)snprintf(line, sizeof line, "mbtune simulate %splan_flop", with);
     assert_int_equal(run_shell(&run, line), 0);
     assert_contains(run.text, "\"segments\"");

@@ -1,4 +1,4 @@
-/* Studies that start from earlier ones: what is taken, what is refused, and that it is taken once. */
+/* Studies that start from earlier ones: what is taken, what is refused, that it is taken once. */
 #include "tests/support/test_support.h"
 #include "tests/tuner/scene.h"
 
@@ -124,7 +124,7 @@ static void a_resume_needs_the_earlier_study_no_more(void **state) {
 }
 
 static void values_are_translated_and_those_outside_are_counted(void **state) {
-    Scene scene;
+    Scene  scene;
     Study *study = NULL;
     (void)state;
     make_first(&scene);
@@ -214,12 +214,13 @@ static void schedules_are_no_configurations(void **state) {
     assert_true(warm.count >= 4 && warm.count < 24);
     for (size_t i = 0; i < warm.count; i++) {
         char sql[LINE_BYTES];
-        (void)snprintf(sql, sizeof sql,
-                       "WITH RECURSIVE line(id, parent) AS (SELECT id, parent FROM segment WHERE "
-                       "id = %lld UNION ALL SELECT s.id, s.parent FROM segment s JOIN line ON s.id "
-                       "= line.parent) SELECT max(n) FROM (SELECT count(DISTINCT v.value) AS n FROM "
-                       "line JOIN segment_value v ON v.segment = line.id GROUP BY hyperparameter)",
-                       (long long)warm.results[i].segment);
+        (void)snprintf(
+            sql, sizeof sql,
+            "WITH RECURSIVE line(id, parent) AS (SELECT id, parent FROM segment WHERE "
+            "id = %lld UNION ALL SELECT s.id, s.parent FROM segment s JOIN line ON s.id "
+            "= line.parent) SELECT max(n) FROM (SELECT count(DISTINCT v.value) AS n FROM "
+            "line JOIN segment_value v ON v.segment = line.id GROUP BY hyperparameter)",
+            (long long)warm.results[i].segment);
         assert_int_equal(query(&scene, "first", sql), 1);
     }
     warm_start_reset(&warm);
@@ -241,8 +242,8 @@ static void who_learns_nothing_tries_the_best(void **state) {
         assert_contains(scene.run.text, "learns nothing from them: the best 3 points are tried");
         assert_int_equal(run(&scene, name), 0);
         assert_int_equal(query(&scene, name, "SELECT count(*) FROM known"), 0);
-        assert_int_equal(
-            query(&scene, name, "SELECT count(*) FROM event WHERE kind = 'enqueued'"), 3);
+        assert_int_equal(query(&scene, name, "SELECT count(*) FROM event WHERE kind = 'enqueued'"),
+                         3);
         assert_int_equal(query(&scene, name,
                                "SELECT count(*) FROM segment WHERE reason = 'enqueued' AND "
                                "parent IS NULL"),
