@@ -74,10 +74,11 @@ static double *next_losses(const Candidates *candidates) {
 static Status let_in_segments(Results *results, const Tree *tree, Candidates *candidates) {
     for (size_t i = 0; i < tree->count; i++) {
         const TreeNode *node = &tree->nodes[i];
-        if (node->eligible && (node->feasible || !candidates->feasible)) {
-            TRY(segment_losses(results, node, next_losses(candidates)));
-            let_in(candidates, node);
+        if (!node->eligible || (candidates->feasible && !node->feasible)) {
+            continue;
         }
+        TRY(segment_losses(results, node, next_losses(candidates)));
+        let_in(candidates, node);
     }
     return STATUS_OK;
 }
@@ -86,10 +87,11 @@ static Status let_in_segments(Results *results, const Tree *tree, Candidates *ca
 static Status let_in_configurations(Results *results, const Configuration *ranked, size_t count,
                                     Candidates *candidates) {
     for (size_t i = 0; i < count && ranked[i].repeats == ranked[0].repeats; i++) {
-        if (ranked[i].feasible || !candidates->feasible) {
-            TRY(configuration_losses(results, &ranked[i], next_losses(candidates)));
-            let_in(candidates, ranked[i].node);
+        if (candidates->feasible && !ranked[i].feasible) {
+            continue;
         }
+        TRY(configuration_losses(results, &ranked[i], next_losses(candidates)));
+        let_in(candidates, ranked[i].node);
     }
     return STATUS_OK;
 }
