@@ -33,7 +33,7 @@ static void tell(Scheduler *scheduler, const Known *known) {
     assert_ok(tell_status(scheduler, known));
 }
 
-/* `count` points around (x, y), better the nearer */
+/* `count` points around (x, y), better the nearer and the shallower */
 static void tell_bowl(Scheduler *scheduler, double x, double y, size_t count, double width,
                       int64_t depth) {
     Rng rng = rng_stream(7, 1, RNG_TEST);
@@ -41,7 +41,7 @@ static void tell_bowl(Scheduler *scheduler, double x, double y, size_t count, do
         const double a = x + width * (rng_uniform(&rng) - 0.5);
         const double b = y + width * (rng_uniform(&rng) - 0.5);
         tell(scheduler, &(Known){fmin(fmax(a, 0.0), 1.0), fmin(fmax(b, 0.0), 1.0),
-                                 hypot(a - x, b - y), depth});
+                                 hypot(a - x, b - y) + (double)depth, depth});
     }
 }
 
