@@ -85,11 +85,12 @@ static Status add_fixed(const Source *source, Json *values) {
     const char *name = NULL;
     Json       *value = NULL;
     for (size_t i = 0; json_member(fixed, i, &name, &value); i++) {
-        if (json_get(tuned, name) == NULL && json_get(values, name) == NULL) {
-            Json *copy = NULL;
-            TRY(study__json_copy(value, &copy));
-            TRY(json_set(values, name, copy));
+        Json *copy = NULL;
+        if (json_get(tuned, name) != NULL || json_get(values, name) != NULL) {
+            continue;
         }
+        TRY(study__json_copy(value, &copy));
+        TRY(json_set(values, name, copy));
     }
     return STATUS_OK;
 }
@@ -276,9 +277,10 @@ static Status take_all(const Source *source, WarmStart *warm) {
     for (size_t i = 0; i < source->count; i++) {
         const Row *row = &source->rows[i];
         const bool wanted = (totals->shallow > 0) ? row->end == totals->shallow : row->first;
-        if (row->counts && wanted) {
-            TRY(take(source, i, totals, warm));
+        if (!row->counts || !wanted) {
+            continue;
         }
+        TRY(take(source, i, totals, warm));
     }
     warm->source_count++;
     return STATUS_OK;
