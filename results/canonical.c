@@ -92,6 +92,15 @@ static Status dump_all(Results *results, Buffer *out) {
              "SELECT 'enqueued', v.event, h.name, v.value FROM event_value AS v"
              " JOIN hyperparameter AS h ON h.id = v.hyperparameter ORDER BY v.event, h.name",
              out));
+    TRY(dump(results, "SELECT 'known', id, segment, depth, cost FROM known ORDER BY id", out));
+    TRY(dump(results,
+             "SELECT 'known_value', v.known, h.name, v.value FROM known_value AS v"
+             " JOIN hyperparameter AS h ON h.id = v.hyperparameter ORDER BY v.known, h.name",
+             out));
+    TRY(dump(results,
+             "SELECT 'known_result', known, kind, number, value FROM known_result"
+             " ORDER BY known, kind, number",
+             out));
     return dump(results,
                 "SELECT 'event', seq, kind, decision, decision_kind, segment, evaluation, branch,"
                 " failed, reason, note, memo, total, trials FROM event ORDER BY seq",

@@ -86,6 +86,8 @@ static Status append(Results *results, const Event *event) {
             results,
             "INSERT INTO event (kind, total, trials, at) VALUES ('budget_changed', ?, ?, ?)", "izd",
             event->total, event->trials, clock_wall());
+    case EVENT_KNOWN:
+        FAIL(STATUS_ERR_ARG, "a result of an earlier study is appended with where it comes from");
     }
     FAIL(STATUS_ERR_ARG, "an event of unknown kind %d", (int)event->kind);
 }
@@ -93,4 +95,42 @@ static Status append(Results *results, const Event *event) {
 Status results_event_append(Results *results, const Event *event) {
     TRY(results__atom_begin(results));
     return results__atom_end(results, append(results, event));
+}
+
+/* ---- results of earlier studies ---------------------------------------------------------------
+ */
+
+static Status append_numbers(Results *results, int64_t id, const char *kind, const double *values,
+                             size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        TRY(results__run(results, "INSERT INTO known_result VALUES (?, ?, ?, ?)", "itid", id, kind,
+                         (int64_t)i, values[i]));
+    }
+    return STATUS_OK;
+}
+
+static Status append_known(Results *results, const char *study, int64_t segment,
+                           const Event *known) {
+    int64_t events = 0;
+    int64_t id = 0;
+    TRY(results__integer(results, "SELECT count(*) FROM event", 0, &events, ""));
+    if (events > 0) {
+        FAIL(STATUS_ERR_STATE, "results of earlier studies come before everything else in the log");
+    }
+    TRY(results__run(results, "INSERT INTO known (study, segment, depth, cost) VALUES (?, ?, ?, ?)",
+                     "tiid", study, segment, known->depth, known->cost));
+    TRY(results__integer(results, "SELECT max(id) FROM known", 0, &id, ""));
+    TRY(append_numbers(results, id, "objective", known->objectives, results->objective_count));
+    TRY(append_numbers(results, id, "constraint", known->constraints, results->constraint_count));
+    return results__point_insert(results, 'k', id, known->point);
+}
+
+Status results_known_append(Results *results, const char *study, int64_t segment,
+                            const Event *known) {
+    if (known->kind != EVENT_KNOWN || known->point == NULL || known->objectives == NULL ||
+        (results->constraint_count > 0 && known->constraints == NULL)) {
+        FAIL(STATUS_ERR_ARG, "a result of an earlier study has values and numbers");
+    }
+    TRY(results__atom_begin(results));
+    return results__atom_end(results, append_known(results, study, segment, known));
 }

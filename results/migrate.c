@@ -27,6 +27,17 @@ static const ResultsMigration migrations[] = {
         " json_extract(definition, '$.budget.trials'),"
         " json_extract(definition, '$.budget.wall_clock')"
         " FROM study, (SELECT 'said' AS source UNION SELECT 'now') AS s;"},
+    /* what a warm start took from earlier studies */
+    {2, "CREATE TABLE known (id INTEGER PRIMARY KEY CHECK (id >= 1), study TEXT NOT NULL,"
+        " segment INTEGER NOT NULL CHECK (segment >= 1), depth INTEGER NOT NULL CHECK (depth >= 1),"
+        " cost REAL) STRICT;"
+        "CREATE TABLE known_value (known INTEGER NOT NULL REFERENCES known (id),"
+        " hyperparameter INTEGER NOT NULL REFERENCES hyperparameter (id), value ANY NOT NULL,"
+        " PRIMARY KEY (known, hyperparameter)) STRICT, WITHOUT ROWID;"
+        "CREATE TABLE known_result (known INTEGER NOT NULL REFERENCES known (id),"
+        " kind TEXT NOT NULL CHECK (kind IN ('objective', 'constraint')),"
+        " number INTEGER NOT NULL CHECK (number >= 0), value REAL NOT NULL,"
+        " PRIMARY KEY (known, kind, number)) STRICT, WITHOUT ROWID;"},
 };
 
 enum { MIGRATION_COUNT = sizeof migrations / sizeof migrations[0] };

@@ -313,6 +313,12 @@ static Status values_query(Results *results, char owner, int64_t id, sqlite3_stm
                               " ORDER BY hyperparameter",
                               statement, "i", id);
     }
+    if (owner == 'k') {
+        return results__query(results,
+                              "SELECT hyperparameter, value FROM known_value WHERE known = ?"
+                              " ORDER BY hyperparameter",
+                              statement, "i", id);
+    }
     return results__query(results,
                           "SELECT hyperparameter, value FROM event_value WHERE event = ?"
                           " ORDER BY hyperparameter",
@@ -351,6 +357,10 @@ static Status value_insert(Results *results, char owner, int64_t id, size_t para
                            double value) {
     if (owner == 's') {
         return results__run(results, "INSERT INTO segment_value VALUES (?, ?, ?)", "iip", id,
+                            (int64_t)parameter, &results->parameters[parameter], value);
+    }
+    if (owner == 'k') {
+        return results__run(results, "INSERT INTO known_value VALUES (?, ?, ?)", "iip", id,
                             (int64_t)parameter, &results->parameters[parameter], value);
     }
     return results__run(results, "INSERT INTO event_value VALUES (?, ?, ?)", "iip", id,

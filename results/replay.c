@@ -236,6 +236,72 @@ static Status complete(Replay *replay, const LogRow *row, Event *event) {
     return STATUS_OK;
 }
 
+/* ---- results of earlier studies ---------------------------------------------------------------
+ */
+
+static Status known_numbers(Replay *replay, int64_t id) {
+    sqlite3_stmt *statement = NULL;
+    TRY(results__query(replay->results,
+                       "SELECT kind = 'objective', number, value FROM known_result"
+                       " WHERE known = ?",
+                       &statement, "i", id));
+    for (;;) {
+        bool row = false;
+        TRY(results__step(replay->results, statement, &row));
+        if (!row) {
+            return STATUS_OK;
+        }
+        const bool    objective = results__column_integer(statement, 0, 0) != 0;
+        const int64_t number = results__column_integer(statement, 1, 0);
+        const size_t  count =
+            objective ? replay->results->objective_count : replay->results->constraint_count;
+        if (number < 0 || (size_t)number >= count) {
+            (void)sqlite3_reset(statement);
+            FAIL(STATUS_ERR_CORRUPT, "%s: a result of an earlier study has a number too many",
+                 replay->results->path);
+        }
+        (objective ? replay->objectives : replay->constraints)[number] =
+            results__column_double(statement, 2);
+    }
+}
+
+static Status known_next(Replay *replay, int64_t after, int64_t *id, Event *event) {
+    sqlite3_stmt *statement = NULL;
+    bool          row = false;
+    *event = (Event){.kind = EVENT_KNOWN,
+                     .outcome = OUTCOME_DONE,
+                     .objectives = replay->objectives,
+                     .constraints = replay->constraints,
+                     .point = replay->point};
+    TRY(results__query(replay->results,
+                       "SELECT id, depth, cost FROM known WHERE id > ? ORDER BY id LIMIT 1",
+                       &statement, "i", after));
+    TRY(results__step(replay->results, statement, &row));
+    *id = row ? results__column_integer(statement, 0, 0) : 0;
+    if (!row) {
+        return STATUS_OK;
+    }
+    event->depth = results__column_integer(statement, 1, 0);
+    event->cost = results__column_double(statement, 2);
+    (void)sqlite3_reset(statement);
+    TRY(known_numbers(replay, *id));
+    return results__point_read(replay->results, 'k', *id, replay->index, space_count(replay->space),
+                               replay->point);
+}
+
+static Status replay_known(Replay *replay, Status (*visit)(void *context, const Event *event),
+                           void   *context) {
+    int64_t id = 0;
+    for (;;) {
+        Event event;
+        TRY(known_next(replay, id, &id, &event));
+        if (id == 0) {
+            return STATUS_OK;
+        }
+        TRY(visit(context, &event));
+    }
+}
+
 static Status replay_all(Replay *replay, Status (*visit)(void *context, const Event *event),
                          void   *context) {
     LogRow  row = {.seq = 0};
@@ -261,6 +327,9 @@ Status results_log_replay(Results *results, const Space                         
     }
     TRY(results__snapshot_begin(results));
     Status status = replay_init(&replay, results, space);
+    if (status == STATUS_OK) {
+        status = replay_known(&replay, visit, context);
+    }
     if (status == STATUS_OK) {
         status = replay_all(&replay, visit, context);
     }

@@ -104,6 +104,21 @@ Status results__constraints_json(Results *results, int64_t segment, Json **out) 
         out);
 }
 
+Status results__objectives_json_of(Results *results, const double *values, Json **out) {
+    return objective_json(results, values, results->objective_count, out);
+}
+
+Status results__objective_signs(Results *results, double *signs) {
+    for (size_t i = 0; i < results->objective_count; i++) {
+        int64_t sign = 1;
+        TRY(results__integer(
+            results, "SELECT iif(direction = 'maximize', 1, -1) FROM objective WHERE id = ?", 1,
+            &sign, "i", (int64_t)i));
+        signs[i] = (double)sign;
+    }
+    return STATUS_OK;
+}
+
 static Status objective_rows(Results *results, Json *array) {
     for (size_t i = 0; i < results->objective_count; i++) {
         Json *row = NULL;

@@ -42,7 +42,13 @@ Status report_summary(Results *results, Json **out) MUST_USE;
  * `standard_error` is null below 2. `confirmed` is
  * {"n","failed","defaults_n","defaults_failed","mean","interval",
  * "defaults_mean","defaults_interval","probability","area":{...}} or null; `note` is null, or says
- * that the choice is not confirmed or breaks a constraint. @return STATUS_ERR_STATE if nothing is
+ * that the choice is not confirmed or breaks a constraint. Without a confirmation, agents that were
+ * evaluated are ranked by the mean over these episodes instead of their objective, if the one with
+ * the best objective is among them and nothing is repeated. Where there are several objectives,
+ * `front` is the non-dominated front, the first objective's best first: [{"segment","trial",
+ * "depth","objective","hyperparameters","constraints"}]; of repeated configurations by the means
+ * over their chains, of those with the most chains. What breaks a constraint is on it only where
+ * nothing keeps them. @return STATUS_ERR_STATE if nothing is
  * finished, or only segments with a diverged episode in their objective window, which are not
  * ranked unless the study allows them
  */

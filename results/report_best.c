@@ -210,27 +210,100 @@ static Status best_by_objective(const Tree *tree, const TreeNode **out) {
     return STATUS_OK;
 }
 
-/* of several confirmed schedules the one with the best mean; NULL where none or one was confirmed
- */
+/* a schedule of which it is not known yet how it does from scratch */
+static bool is_under_way(const ConfirmArm *arm) {
+    size_t n = 0;
+    (void)results__confirmation_mean(arm, &n);
+    bool waits = arm->run_count == 0;
+    for (size_t i = 0; n == 0 && i < arm->run_count; i++) {
+        waits = waits || !arm->runs[i].failed;
+    }
+    return waits && !arm->defaults;
+}
+
+/* a mean that ranks before another one's; who keeps the constraints comes first */
+static bool means_more(const TreeNode *a, double mean, const TreeNode *b, double other,
+                       bool maximize) {
+    if (b == NULL || a->feasible != b->feasible) {
+        return b == NULL || a->feasible;
+    }
+    return maximize ? mean > other : mean < other;
+}
+
+/* Of the confirmed schedules the one with the best mean; NULL where none was confirmed, or one only
+ * while others are under way. */
 static const TreeNode *best_by_confirmation(const Tree *tree, const Confirmation *confirmation) {
     const TreeNode *confirmed = NULL;
     double          best_mean = (double)NAN;
     size_t          candidates = 0;
+    bool            under_way = false;
     for (size_t i = 0; i < confirmation->arm_count; i++) {
         const ConfirmArm *arm = &confirmation->arms[i];
         size_t            n = 0;
         const double      mean = results__confirmation_mean(arm, &n);
         const TreeNode   *node = arm->defaults ? NULL : results__tree_find(tree, arm->source);
+        under_way = under_way || is_under_way(arm);
         if (n == 0 || node == NULL || isnan(mean)) {
             continue;
         }
         candidates++;
-        if (confirmed == NULL || (confirmation->maximize ? mean > best_mean : mean < best_mean)) {
+        if (means_more(node, mean, confirmed, best_mean, confirmation->maximize)) {
             confirmed = node;
             best_mean = mean;
         }
     }
-    return (candidates > 1) ? confirmed : NULL;
+    return (candidates > 1 || !under_way) ? confirmed : NULL;
+}
+
+/* Agents that were evaluated are ranked by these episodes, if the one with the best objective is
+ * among them: its objective is the highest because it was selected by it. NULL where it is not. */
+static Status best_by_evaluation(Results *results, const Tree *tree, const TreeNode *selected,
+                                 const TreeNode **out) {
+    sqlite3_stmt   *statement = NULL;
+    const TreeNode *best = NULL;
+    double          best_mean = (double)NAN;
+    bool            among = false;
+    TRY(results__query(results,
+                       "SELECT e.segment, sum(r.value * e.episodes) / sum(e.episodes)"
+                       " FROM evaluation AS e JOIN evaluation_result AS r"
+                       " ON r.evaluation = e.id AND r.number = 0"
+                       " WHERE e.state = 'finished' AND r.value IS NOT NULL"
+                       " GROUP BY e.segment ORDER BY e.segment",
+                       &statement, ""));
+    for (;;) {
+        bool row = false;
+        TRY(results__step(results, statement, &row));
+        if (!row) {
+            *out = among ? best : NULL;
+            return STATUS_OK;
+        }
+        const TreeNode *node = results__tree_find(tree, results__column_integer(statement, 0, 0));
+        const double    mean = results__column_double(statement, 1);
+        if (node == NULL || !node->eligible || isnan(mean)) {
+            continue;
+        }
+        among = among || node == selected;
+        if (means_more(node, mean, best, best_mean, tree->sign > 0.0)) {
+            best = node;
+            best_mean = mean;
+        }
+    }
+}
+
+/* by confirmed means, else by objective, which evaluations correct where chains do not */
+static Status best_choose(Results *results, const Tree *tree, const Confirmation *confirmation,
+                          const TreeNode **out) {
+    const TreeNode *evaluated = NULL;
+    *out = best_by_confirmation(tree, confirmation);
+    if (*out != NULL) {
+        return STATUS_OK;
+    }
+    TRY(best_by_objective(tree, out));
+    if (*out != NULL && !tree->repeated) {
+        TRY(best_by_evaluation(results, tree, *out, &evaluated));
+        *out = (evaluated != NULL) ? evaluated : *out;
+    }
+    return STATUS_OK;
 }
 
 static Status best_fill(Results *results, const Tree *tree, const TreeNode *node,
@@ -260,6 +333,10 @@ static Status best_fill(Results *results, const Tree *tree, const TreeNode *node
     const bool complete = json_bool(json_get(value, "complete"));
     TRY(json_set(best, "confirmed", value));
     TRY(results__repeats_json(tree, node, best));
+    if (results->objective_count > 1) {
+        TRY(results__front_json(results, tree, &value));
+        TRY(json_set(best, "front", value));
+    }
     if (!node->feasible) {
         return json_set(best, "note", json_new_string("no finished segment keeps the constraints"));
     }
@@ -272,8 +349,8 @@ static Status best_fill(Results *results, const Tree *tree, const TreeNode *node
 static Status best_make(Results *results, const Tree *tree, Json **out) {
     Confirmation confirmation;
     TRY(results__confirmation_load(results, &confirmation));
-    const TreeNode *node = best_by_confirmation(tree, &confirmation);
-    Status          status = (node == NULL) ? best_by_objective(tree, &node) : STATUS_OK;
+    const TreeNode *node = NULL;
+    Status          status = best_choose(results, tree, &confirmation, &node);
     Json           *best = NULL;
     if (status == STATUS_OK && node == NULL) {
         status = (tree->diverged > 0)

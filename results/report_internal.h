@@ -58,6 +58,13 @@ Status results__repeats_json(const Tree *tree, const TreeNode *node, Json *best)
 Json *results__column_json(sqlite3_stmt *statement, int column);
 /** The objective of a segment as scripts see it: number, object by name, or null. */
 Status results__objective_json(Results *results, int64_t segment, Json **out) MUST_USE;
+/** The same of values (objective_count) in the study's units. */
+Status results__objectives_json_of(Results *results, const double *values, Json **out) MUST_USE;
+/** (objective_count) 1 where larger is better, else -1. */
+Status results__objective_signs(Results *results, double *signs) MUST_USE;
+/** The non-dominated front: [{"segment","trial","depth","objective","hyperparameters",
+ * "constraints"}], the first objective's best first. */
+Status results__front_json(Results *results, const Tree *tree, Json **out) MUST_USE;
 /** {metric: value} of every constraint of the study, a value null until there is one. */
 Status results__constraints_json(Results *results, int64_t segment, Json **out) MUST_USE;
 /** {"metric","direction","reduce","window"}, or an array of these where there are several. */

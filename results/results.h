@@ -181,6 +181,10 @@ Status results_metric_insert(Results *results, bool evaluation, int64_t id, int6
  * total. The content of decided rows is in segment / evaluation; here go number, kind, reason,
  * memo. */
 Status results_event_append(Results *results, const Event *event) MUST_USE;
+/** Appends a result of an earlier study (EVENT_KNOWN): where it comes from, the folder as the study
+ * file writes it and the segment there. STATUS_ERR_STATE where the log holds other events. */
+Status results_known_append(Results *results, const char *study, int64_t segment,
+                            const Event *known) MUST_USE;
 
 /** State of the study: running, done, failed, interrupted; with the reason as a sentence. */
 Status results_study_set(Results *results, const char *state, const char *reason) MUST_USE;
@@ -204,8 +208,9 @@ Status results_budget_read(Results *results, ResultsBudgetSource source,
 /** Appends the answer that a request was given; *found is false if it was never served. */
 Status results_request_read(Results *results, const char *name, Buffer *answer,
                             bool *found) MUST_USE;
-/** Calls `visit` for every event in order, decided ones with complete Decision (point, memo),
- * finished ones with outcome, objectives, spreads, constraints. Stops at the first failure. */
+/** Calls `visit` for every event in order, results of earlier studies first, decided ones with
+ * complete Decision (point, memo), finished ones with outcome, objectives, spreads, constraints.
+ * Stops at the first failure. */
 Status results_log_replay(Results *results, const Space *space,
                           Status (*visit)(void *context, const Event *event),
                           void *context) MUST_USE;

@@ -208,6 +208,31 @@ CREATE TABLE event_value (
     PRIMARY KEY (event, hyperparameter)
 ) STRICT, WITHOUT ROWID;
 
+-- what a warm start took from earlier studies (segment `segment` of the folder `study`): the log
+-- begins with these, in order of `id`
+CREATE TABLE known (
+    id      INTEGER PRIMARY KEY CHECK (id >= 1),
+    study   TEXT NOT NULL,
+    segment INTEGER NOT NULL CHECK (segment >= 1),
+    depth   INTEGER NOT NULL CHECK (depth >= 1),
+    cost    REAL
+) STRICT;
+
+CREATE TABLE known_value (
+    known          INTEGER NOT NULL REFERENCES known (id),
+    hyperparameter INTEGER NOT NULL REFERENCES hyperparameter (id),
+    value          ANY NOT NULL,
+    PRIMARY KEY (known, hyperparameter)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE known_result (
+    known  INTEGER NOT NULL REFERENCES known (id),
+    kind   TEXT NOT NULL CHECK (kind IN ('objective', 'constraint')),
+    number INTEGER NOT NULL CHECK (number >= 0),
+    value  REAL NOT NULL,
+    PRIMARY KEY (known, kind, number)
+) STRICT, WITHOUT ROWID;
+
 -- `said`: by the study file of the newest run; `now`: what holds, with what users changed since
 CREATE TABLE budget (
     source     TEXT PRIMARY KEY CHECK (source IN ('said', 'now')),

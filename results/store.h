@@ -13,7 +13,7 @@ typedef struct sqlite3      sqlite3;      /* NOLINT(readability-identifier-namin
 typedef struct sqlite3_stmt sqlite3_stmt; /* NOLINT(readability-identifier-naming): SQLite's */
 
 enum {
-    RESULTS_VERSION = 2,                 /* user_version of schema.sql */
+    RESULTS_VERSION = 3,                 /* user_version of schema.sql */
     RESULTS_APPLICATION_ID = 0x6d627475, /* "mbtu" */
     RESULTS_STATEMENTS = 256,            /* slots of the statement cache, a power of two */
     RESULTS_TEXT_CAP = 16 * 1024 * 1024, /* longest text that is built in memory, bytes */
@@ -131,7 +131,8 @@ Status results__parameters_insert(Results *results, const Space *space) MUST_USE
 /** For each stored hyperparameter its index in `space`. The caller gives (parameter_count). */
 Status results__parameters_match(const Results *results, const Space *space,
                                  size_t *index) MUST_USE;
-/** Reads the values of a segment ('s') or an event ('e') into a point of `space`. */
+/** Reads the values of a segment ('s'), an event ('e') or a known result ('k') into a point of
+ * `space`. */
 Status results__point_read(Results *results, char owner, int64_t id, const size_t *index,
                            size_t space_count, double *point) MUST_USE;
 /** Writes the active values of a point in the order of the stored hyperparameters. */

@@ -11,6 +11,7 @@
  * failed. With `learn_from: highest` there is one sampler per rung, and the one of the deepest rung
  * with enough results is asked (as in BOHB); with `full` only results at the full depth are told,
  * with `last` those at the depth where a configuration stopped.
+ * Results of earlier studies go to the sampler of the deepest rung that they reach.
  */
 #ifndef SCHEDULERS_CHAINS_H
 #define SCHEDULERS_CHAINS_H
@@ -43,11 +44,12 @@ SchedulerOrder chains_order(const void *self);
 Status         chains_decide(const void *self, int64_t number, Decision *decision) MUST_USE;
 Status         chains_observe(void *self, const Event *event) MUST_USE;
 Keeps          chains_keeps(const void *self, int64_t segment);
+size_t         chains_known_depths(const void *self, int64_t *depths, size_t capacity);
 void           chains_destroy(void *self);
 
 /* rows of SchedulerOps that every scheduler over chains has */
 #define CHAINS_SCHEDULER                                                       \
     .order = chains_order, .decide = chains_decide, .observe = chains_observe, \
-    .keeps = chains_keeps, .destroy = chains_destroy
+    .keeps = chains_keeps, .known_depths = chains_known_depths, .destroy = chains_destroy
 
 #endif

@@ -319,6 +319,44 @@ static Status observe_run(Chains *chains, const Event *event) {
     return STATUS_OK;
 }
 
+/* ---- results of earlier studies ------------------------------------------------------------- */
+
+/* with one sampler the full depth counts alone, wherever configurations stop here */
+size_t chains_known_depths(const void *self, int64_t *depths, size_t capacity) {
+    const Chains *chains = self;
+    const size_t  first = chains->rung_count - chains->level_count;
+    if (chains->levels[0].sampler.ops->know == NULL) {
+        return 0;
+    }
+    for (size_t i = 0; i < chains->level_count && i < capacity; i++) {
+        depths[i] = chains->rungs[(chains->level_count > 1) ? i : first];
+    }
+    return chains->level_count;
+}
+
+/* It is no configuration of this study: the sampler alone hears of it. */
+static Status observe_known(Chains *chains, const Event *event) {
+    const SchedulerSetup *setup = &chains->setup;
+    size_t                level = chains->level_count - 1;
+    while (level > 0 && chains->rungs[level] > event->depth) {
+        level--;
+    }
+    for (size_t i = 0; i < setup->objective_count; i++) {
+        chains->mean[i] = setup->maximize[i] ? -event->objectives[i] : event->objectives[i];
+    }
+    const SamplerResult result = {
+        .losses = chains->mean,
+        .constraints = event->constraints,
+        .violation = segment_violation(setup, event->constraints),
+        .cost = setup->cost_aware ? event->cost : (double)NAN,
+        .depth = event->depth,
+    };
+    const Sampler *sampler = &chains->levels[level].sampler;
+    TRY(sampler->ops->know(sampler->self, event->point, &result));
+    chains->levels[level].results++;
+    return STATUS_OK;
+}
+
 Status chains_observe(void *self, const Event *event) {
     Chains *chains = self;
     switch (event->kind) {
@@ -332,6 +370,8 @@ Status chains_observe(void *self, const Event *event) {
         return observe_finished(chains, event);
     case EVENT_DECIDED:
         return (event->decision->kind == DECISION_RUN) ? observe_run(chains, event) : STATUS_OK;
+    case EVENT_KNOWN:
+        return observe_known(chains, event);
     case EVENT_EVALUATED:
         break;
     }

@@ -97,10 +97,10 @@ static void gp_destroy(void *self) {
     free(sampler);
 }
 
-/* room for all configurations and as many enqueued ones */
+/* room for all configurations and as many enqueued ones, and for what earlier studies know */
 static size_t capacity_of(const SchedulerSetup *setup) {
     const int64_t most = 2 * setup->trials;
-    if (setup->trials == 0 || most > CAPACITY) {
+    if (setup->trials == 0 || setup->warm_start || most > CAPACITY) {
         return CAPACITY;
     }
     return (most < LEAST_CAPACITY) ? LEAST_CAPACITY : (size_t)most;
@@ -407,6 +407,15 @@ static void gp_tell(void *self, int64_t configuration, const SamplerResult *resu
     }
 }
 
+static Status gp_know(void *self, const double *point, const SamplerResult *result) {
+    GpSampler *sampler = self;
+    if (is_usable(sampler, result)) {
+        encoding_from_point(&sampler->encoding, point, sampler->x);
+        add_success(sampler, sampler->x, result);
+    }
+    return STATUS_OK;
+}
+
 const SamplerOps sampler_gp_ops = {
     .name = "gp",
     .source = "Ament et al., NeurIPS 2023; Hvarfner et al., ICML 2024",
@@ -415,6 +424,7 @@ const SamplerOps sampler_gp_ops = {
     .begin = gp_begin,
     .tell = gp_tell,
     .forget = gp_forget,
+    .know = gp_know,
     .destroy = gp_destroy,
 };
 

@@ -242,28 +242,41 @@ static size_t worst_survivor(const Nsga2 *nsga2) {
     return worst;
 }
 
+/* among the survivors, if it is good enough */
+static void add_result(Nsga2 *nsga2, const double *unit, const SamplerResult *result) {
+    const size_t m = nsga2->setup->objective_count;
+    const size_t place = nsga2->survivors;
+    memmove(&nsga2->units[place * nsga2->values], unit, nsga2->values * sizeof *unit);
+    memcpy(&nsga2->losses[place * m], result->losses, m * sizeof *nsga2->losses);
+    nsga2->violations[place] = result->violation;
+    nsga2->survivors++;
+    rank_survivors(nsga2);
+    if (nsga2->survivors > nsga2->population) {
+        copy_survivor(nsga2, worst_survivor(nsga2), nsga2->survivors - 1);
+        nsga2->survivors--;
+        rank_survivors(nsga2);
+    }
+}
+
 static void nsga2_tell(void *self, int64_t configuration, const SamplerResult *result) {
     Nsga2       *nsga2 = self;
-    const size_t m = nsga2->setup->objective_count;
     const size_t at = find_pending(nsga2, configuration);
-    const size_t place = nsga2->survivors;
     if (at == nsga2->pending) {
         return;
     }
     if (!result->failed) {
-        memcpy(&nsga2->units[place * nsga2->values], &nsga2->pending_units[at * nsga2->values],
-               nsga2->values * sizeof *nsga2->units);
-        memcpy(&nsga2->losses[place * m], result->losses, m * sizeof *nsga2->losses);
-        nsga2->violations[place] = result->violation;
-        nsga2->survivors++;
-        rank_survivors(nsga2);
-        if (nsga2->survivors > nsga2->population) {
-            copy_survivor(nsga2, worst_survivor(nsga2), nsga2->survivors - 1);
-            nsga2->survivors--;
-            rank_survivors(nsga2);
-        }
+        add_result(nsga2, &nsga2->pending_units[at * nsga2->values], result);
     }
     drop_pending(nsga2, at);
+}
+
+/* the newcomer's place is free: nothing is told in between */
+static Status nsga2_know(void *self, const double *point, const SamplerResult *result) {
+    Nsga2  *nsga2 = self;
+    double *unit = &nsga2->units[nsga2->survivors * nsga2->values];
+    space_encode(nsga2->setup->space, point, unit);
+    add_result(nsga2, unit, result);
+    return STATUS_OK;
 }
 
 static void nsga2_forget(void *self, int64_t configuration) {
@@ -282,6 +295,7 @@ const SamplerOps sampler_nsga2_ops = {
     .begin = nsga2_begin,
     .tell = nsga2_tell,
     .forget = nsga2_forget,
+    .know = nsga2_know,
     .destroy = nsga2_destroy,
 };
 

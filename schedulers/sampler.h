@@ -70,6 +70,12 @@ typedef struct SamplerOps {
                     size_t memo_size);
     void (*tell)(void *self, int64_t configuration, const SamplerResult *result);
     void (*forget)(void *self, int64_t configuration);
+    /**
+     * A result from elsewhere (an earlier study), before any configuration has begun; one that it
+     * cannot use is left out. NULL in a sampler that needs its own points. A failure changes
+     * nothing.
+     */
+    Status (*know)(void *self, const double *point, const SamplerResult *result);
     void (*destroy)(void *self); /* accepts NULL */
 } SamplerOps;
 

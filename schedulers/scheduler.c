@@ -149,6 +149,11 @@ Keeps scheduler_keeps(const Scheduler *scheduler, int64_t segment) {
     return scheduler->ops->keeps(scheduler->self, segment);
 }
 
+size_t scheduler_known_depths(const Scheduler *scheduler, int64_t *depths, size_t capacity) {
+    const SchedulerOps *ops = scheduler->ops;
+    return (ops->known_depths == NULL) ? 0 : ops->known_depths(scheduler->self, depths, capacity);
+}
+
 /* ---- the rules of the log ------------------------------------------------------------------ */
 
 /* "decision 12 of 'pbt'" stands before every sentence about a decision that breaks a rule */
@@ -381,6 +386,30 @@ static Status check_enqueued(const Scheduler *s, const Event *event) {
     return STATUS_OK;
 }
 
+static Status check_known(const Scheduler *s, const Event *event) {
+    if (s->decisions > 0 || scheduler_known_depths(s, NULL, 0) == 0) {
+        FAIL(STATUS_ERR_STATE, "'%s' %s", s->ops->name,
+             (s->decisions > 0) ? "takes results of earlier studies before its first decision only"
+                                : "learns nothing from results of earlier studies");
+    }
+    if (event->point == NULL || event->objectives == NULL || event->depth < 1 ||
+        (s->setup.constraint_count > 0 && event->constraints == NULL)) {
+        FAIL(STATUS_ERR_STATE,
+             "a result of an earlier study lacks its values, its numbers or its depth");
+    }
+    for (size_t i = 0; i < s->setup.objective_count; i++) {
+        if (!isfinite(event->objectives[i])) {
+            FAIL(STATUS_ERR_STATE,
+                 "an objective of an earlier study is %g; expected a finite number",
+                 event->objectives[i]);
+        }
+    }
+    if (space_check(s->setup.space, event->point) != STATUS_OK) {
+        return status_prefix("a result of an earlier study");
+    }
+    return STATUS_OK;
+}
+
 /* whether the event can happen now; makes room, so that recording it cannot fail */
 static Status prepare(Scheduler *s, const Event *event) {
     switch (event->kind) {
@@ -407,6 +436,8 @@ static Status prepare(Scheduler *s, const Event *event) {
                  event->trials);
         }
         return STATUS_OK;
+    case EVENT_KNOWN:
+        return check_known(s, event);
     }
     FAIL(STATUS_ERR_ARG, "there is no event of kind %d", (int)event->kind);
 }

@@ -63,6 +63,7 @@ typedef struct SchedulerSetup {
     bool         baseline;  /* the defaults are configuration 0 */
     bool   can_branch;      /* the trainer checkpoints; without it only fresh chains are possible */
     bool   cost_aware;      /* the study names a cost: events carry it */
+    bool   warm_start;      /* results of earlier studies come before the first decision */
     size_t objective_count; /* 1 .. SCHEDULER_MAX_OBJECTIVES */
     size_t constraint_count;
     bool   maximize[SCHEDULER_MAX_OBJECTIVES];
@@ -107,6 +108,7 @@ typedef enum EventKind {
     EVENT_EVALUATED,      /* an evaluation: done or failed for good */
     EVENT_ENQUEUED,       /* a user's point */
     EVENT_BUDGET_CHANGED, /* a user's new total, and perhaps new trials */
+    EVENT_KNOWN,          /* a result of an earlier study; before the first decision */
 } EventKind;
 
 /** One entry of the log. Arrays are borrowed for the call. */
@@ -115,13 +117,15 @@ typedef struct Event {
     const Decision *decision;   /* decided: the decision, with number and id */
     int64_t         id;         /* finished, evaluated: the segment or evaluation */
     Outcome         outcome;    /* OUTCOME_DONE, or how it failed (for good: retries are over) */
-    const double   *objectives; /* (objective_count) in the study's units; NaN unless done */
-    const double   *spreads;    /* (objective_count) standard deviation of what the objective
+    const double   *objectives; /* (objective_count) in the study's units; NaN unless done; known:
+                                   finite */
+    const double *spreads;      /* (objective_count) standard deviation of what the objective
                                    was reduced from, own segment only; NaN below 2 values */
-    const double *constraints;  /* (constraint_count) */
-    double        cost;   /* cost_aware: what the segment cost, its parents not counted; NaN if
-                             it is not known */
-    const double *point;  /* enqueued: (space_count) */
+    const double *constraints;  /* (constraint_count); known: no NaN */
+    double        cost;   /* cost_aware: what the segment cost, its parents not counted (known:
+                             from the root); NaN if it is not known */
+    const double *point;  /* enqueued, known: (space_count) */
+    int64_t       depth;  /* known: units it was trained for, >= 1 */
     int64_t       total;  /* budget_changed */
     int64_t       trials; /* budget_changed: configurations of a sampler; 0 = as before */
 } Event;
@@ -162,6 +166,9 @@ typedef struct SchedulerOps {
     /* row of the option whose value leaves row `option` without effect, `option` itself where
      * nothing gives it one; SCHEDULER_HAS_EFFECT where it has one */
     size_t (*overruled_by)(const double *option_values, size_t option);
+    /* depths (ascending) of whose results it learns, up to `capacity` of them. @return how many
+     * there are; 0, or NULL, where it learns nothing from results of an earlier study */
+    size_t (*known_depths)(const void *self, int64_t *depths, size_t capacity);
 } SchedulerOps;
 
 /** A scheduler at work: ops, state, setup and the caller's memory. */
@@ -194,6 +201,9 @@ Status scheduler_decide(Scheduler *scheduler, Decision *decision) MUST_USE;
 /** Applies one event; checks that it can happen (a segment finishes once, was decided, ...). */
 Status scheduler_observe(Scheduler *scheduler, const Event *event) MUST_USE;
 Keeps  scheduler_keeps(const Scheduler *scheduler, int64_t segment);
+/** SchedulerOps.known_depths(). An EVENT_KNOWN counts for the deepest of them that it reaches, else
+ * for the first. */
+size_t scheduler_known_depths(const Scheduler *scheduler, int64_t *depths, size_t capacity);
 
 /** Random stream of decision `number`; `lane` separates several uses inside one decision. */
 Rng scheduler_rng(const SchedulerSetup *setup, int64_t number, uint32_t lane);

@@ -173,6 +173,15 @@ static void tpe_sampler_tell(void *self, int64_t configuration, const SamplerRes
     }
 }
 
+static Status tpe_sampler_know(void *self, const double *point, const SamplerResult *result) {
+    TpeSampler *sampler = self;
+    size_t      number = 0;
+    encoding_from_point(&sampler->encoding, point, sampler->x);
+    TRY(tpe_add(sampler->tpe, sampler->x, &number));
+    sampler->told++;
+    return tpe_tell(sampler->tpe, number, sampler_order_loss(result));
+}
+
 const SamplerOps sampler_tpe_ops = {
     .name = "tpe",
     .source = "Bergstra et al., NeurIPS 2011; Falkner et al., ICML 2018 (multivariate)",
@@ -180,6 +189,7 @@ const SamplerOps sampler_tpe_ops = {
     .propose = tpe_sampler_propose,
     .begin = tpe_sampler_begin,
     .tell = tpe_sampler_tell,
+    .know = tpe_sampler_know,
     .destroy = tpe_sampler_destroy,
 };
 

@@ -146,6 +146,10 @@ Json *space_to_json(const Space *space, const double *point);
 /** Reads such an object; unknown names, wrong types and values outside are errors that name it.
  * Missing active values take the default. */
 Status space_from_json(const Space *space, const Json *json, double *point) MUST_USE;
+/** Reads an object of another space's values: names that this space lacks say nothing, values that
+ * are not active here are dropped, missing active ones take the default. Errors as of
+ * space_from_json(), also for a forbidden point. */
+Status space_adopt_json(const Space *space, const Json *json, double *point) MUST_USE;
 /** Text of one value for tables; "-" where inactive. */
 void space_format(const Space *space, size_t index, double value, char *text, size_t size);
 

@@ -142,8 +142,12 @@ static Status fail_unknown(const Space *space, const char *key) {
     return status;
 }
 
+/* what becomes of values for which this space has no place */
+typedef enum Stranger { STRANGER_REFUSE, STRANGER_DROP } Stranger;
+
 /* what the object says, NaN where it says nothing */
-static Status read_members(const Space *space, const Json *json, double *values) {
+static Status read_members(const Space *space, const Json *json, Stranger stranger,
+                           double *values) {
     const char *key = NULL;
     Json       *value = NULL;
     for (size_t i = 0; i < space->count; i++) {
@@ -152,6 +156,9 @@ static Status read_members(const Space *space, const Json *json, double *values)
     for (size_t k = 0; json_member(json, k, &key, &value); k++) {
         const size_t i = space_find(space, key);
         if (i == space->count) {
+            if (stranger == STRANGER_DROP) {
+                continue;
+            }
             return fail_unknown(space, key);
         }
         TRY(value_from_json(&space->parameters[i], value, &values[i]));
@@ -169,7 +176,7 @@ static void fill_missing(const Space *space, double *values) {
     }
 }
 
-Status space_from_json(const Space *space, const Json *json, double *point) {
+static Status read_point(const Space *space, const Json *json, Stranger stranger, double *point) {
     char text[FOUND_LENGTH];
     if (space == NULL || point == NULL || !space->sealed) {
         FAIL(STATUS_ERR_ARG, "space_from_json() needs a sealed space and a point");
@@ -182,9 +189,12 @@ Status space_from_json(const Space *space, const Json *json, double *point) {
     if (values == NULL) {
         FAIL(STATUS_ERR_NOMEM, "no memory for a point");
     }
-    Status status = read_members(space, json, values);
+    Status status = read_members(space, json, stranger, values);
     if (status == STATUS_OK) {
         fill_missing(space, values);
+        if (stranger == STRANGER_DROP) {
+            space_activate(space, values);
+        }
         status = space_check(space, values);
     }
     if (status == STATUS_OK) {
@@ -192,6 +202,14 @@ Status space_from_json(const Space *space, const Json *json, double *point) {
     }
     free(values);
     return status;
+}
+
+Status space_from_json(const Space *space, const Json *json, double *point) {
+    return read_point(space, json, STRANGER_REFUSE, point);
+}
+
+Status space_adopt_json(const Space *space, const Json *json, double *point) {
+    return read_point(space, json, STRANGER_DROP, point);
 }
 
 void space_format(const Space *space, size_t index, double value, char *text, size_t size) {

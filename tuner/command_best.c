@@ -19,6 +19,10 @@ static const CliCommand best = {
     .name = "best",
     .arguments = "DIR",
     .help = "Shows the best agent of a study, its hyperparameters and the schedule that made it.",
+    .details =
+        "Ranked by the confirmed mean where there is one, else by what was evaluated, else by the "
+        "objective;\nof several objectives by the first, followed by the front of those "
+        "that nothing beats in all.",
     .options = options,
     .least = 1,
     .most = 1,
@@ -42,6 +46,23 @@ static Status put_schedule(const Json *schedule, CliStyle style, Buffer *out) {
     buffer_puts(out, "\nschedule\n");
     table_init(&table);
     table_rows(&table, schedule, NULL, false);
+    const Status status = table_text(&table, style, out);
+    table_reset(&table);
+    return status;
+}
+
+/* several objectives: what nothing is better than in all of them */
+static Status put_front(const Json *front, CliStyle style, Buffer *out) {
+    static const char *const keys[] = {"segment",   "trial",           "depth",
+                                       "objective", "hyperparameters", NULL};
+    Table                    table;
+
+    if (json_count(front) == 0) {
+        return STATUS_OK;
+    }
+    buffer_puts(out, "\nfront\n");
+    table_init(&table);
+    table_rows(&table, front, keys, false);
     const Status status = table_text(&table, style, out);
     table_reset(&table);
     return status;
@@ -83,7 +104,8 @@ static Status put_best(const Json *report, Buffer *out) {
     TRY(put_schedule(json_get(report, "schedule"), style, out));
     TRY(put_section("constraints", json_get(report, "constraints"), style, out));
     TRY(put_section("evaluated", json_get(report, "evaluated"), style, out));
-    return view_confirmed(json_get(report, "confirmed"), out);
+    TRY(view_confirmed(json_get(report, "confirmed"), out));
+    return put_front(json_get(report, "front"), style, out);
 }
 
 Status command_best(int argc, char **argv, Buffer *out) {

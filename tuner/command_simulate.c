@@ -135,7 +135,8 @@ static Status make_problem(Job *job) {
     SimulatedSetup             setup = {.study = &job->setup,
                                         .table = cli_value(arguments, "table"),
                                         .objectives = objectives,
-                                        .constraints = constraints};
+                                        .constraints = constraints,
+                                        .cost = study->cost};
     if (study->budget.per_trial > study->budget.segment) {
         setup.tau = TAU_SHARE * (double)study->budget.per_trial;
     }

@@ -8,6 +8,7 @@
 #include "tuner/study_file.h"
 #include "tuner/study_view.h"
 #include "tuner/table.h"
+#include "tuner/warm_start.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -98,9 +99,24 @@ static Status add_lines(Json *root, const char *key, const char *lines) {
     return STATUS_OK;
 }
 
-static Status fill_json(const Study *study, const StudyCost *cost, double rate,
-                        const char *warnings, Json *root) {
-    const bool reproducible = study->irreproducible[0] == '\0';
+/* what is found out beside the file's own words */
+typedef struct Findings {
+    StudyCost cost;
+    double    rate; /* FLOP/s of one core */
+    Buffer    warnings;
+    WarmStart warm;
+} Findings;
+
+static Status add_warm_start(const WarmStart *warm, Json *root) {
+    Json *array = json_new_array();
+    TRY(json_set(root, "warm_start", array));
+    return warm_start_json(warm, array);
+}
+
+static Status fill_json(const Study *study, const Findings *findings, Json *root) {
+    const StudyCost *cost = &findings->cost;
+    const double     rate = findings->rate;
+    const bool       reproducible = study->irreproducible[0] == '\0';
 
     TRY(json_set(root, "name", json_new_string(study->name)));
     TRY(json_set(root, "hash", json_new_string(study->hash)));
@@ -115,7 +131,10 @@ static Status fill_json(const Study *study, const StudyCost *cost, double rate,
         TRY(json_set(root, "cost", json_new_string(study->cost)));
     }
     TRY(add_lines(root, "notes", notes_of(study)));
-    TRY(add_lines(root, "warnings", warnings));
+    TRY(add_lines(root, "warnings", buffer_text(&findings->warnings)));
+    if (findings->warm.source_count > 0) {
+        TRY(add_warm_start(&findings->warm, root));
+    }
     TRY(json_set(root, "chains", json_new_integer(cost->chains)));
     TRY(json_set(root, "segments", json_new_integer(cost->segments)));
     TRY(json_set(root, "units", json_new_integer(cost->units)));
@@ -138,10 +157,9 @@ static Status fill_json(const Study *study, const StudyCost *cost, double rate,
     return add_range(root, "core_hours", &cost->study_flop, 1.0 / rate / 3600.0);
 }
 
-static Status put_json(const Study *study, const StudyCost *cost, double rate, const char *warnings,
-                       Buffer *out) {
+static Status put_json(const Study *study, const Findings *findings, Buffer *out) {
     Json  *root = json_new_object();
-    Status status = fill_json(study, cost, rate, warnings, root);
+    Status status = fill_json(study, findings, root);
 
     if (status == STATUS_OK) {
         status = view_json(root, out);
@@ -276,35 +294,50 @@ static Status put_definition(const Study *study, Buffer *out) {
     return status;
 }
 
-static Status put_text(const Study *study, const StudyCost *cost, double rate, const char *warnings,
-                       Buffer *out) {
-    put_counts(study, cost, out);
-    if (cost->known) {
+static Status put_warm_start(const Study *study, const WarmStart *warm, Buffer *out) {
+    Buffer lines;
+    buffer_init(&lines, STUDY_TEXT_BYTES);
+    warm_start_describe(study, warm, &lines);
+    const Status status = buffer_status(&lines);
+    if (status == STATUS_OK) {
+        put_lines("warm start", buffer_text(&lines), out);
+    }
+    buffer_reset(&lines);
+    return status;
+}
+
+static Status put_text(const Study *study, const Findings *findings, Buffer *out) {
+    put_counts(study, &findings->cost, out);
+    TRY(put_warm_start(study, &findings->warm, out));
+    if (findings->cost.known) {
         buffer_puts(out, "  algebra       ");
         blas_core_describe(out);
         buffer_puts(out, "\n");
     }
-    put_lines("warning", warnings, out);
-    return cost->known ? put_cost(cost, rate, out) : buffer_status(out);
+    put_lines("warning", buffer_text(&findings->warnings), out);
+    return findings->cost.known ? put_cost(&findings->cost, findings->rate, out)
+                                : buffer_status(out);
+}
+
+static Status find_out(const Study *study, Findings *findings) {
+    TRY(study_cost(study, &findings->cost));
+    if (findings->cost.known) {
+        TRY(study_cost_rate(&findings->rate));
+    }
+    TRY(study_warnings(study, &findings->cost, &findings->warnings));
+    return warm_start_read(study, &findings->warm);
 }
 
 static Status put_summary(const Study *study, bool as_json, Buffer *out) {
-    StudyCost cost;
-    Buffer    warnings;
-    double    rate = 1.0;
+    Findings findings = {.rate = 1.0};
 
-    TRY(study_cost(study, &cost));
-    if (cost.known) {
-        TRY(study_cost_rate(&rate));
+    buffer_init(&findings.warnings, STUDY_TEXT_BYTES);
+    Status status = find_out(study, &findings);
+    if (status == STATUS_OK) {
+        status = as_json ? put_json(study, &findings, out) : put_text(study, &findings, out);
     }
-    buffer_init(&warnings, STUDY_TEXT_BYTES);
-    Status status = study_warnings(study, &cost, &warnings);
-    if (status == STATUS_OK && as_json) {
-        status = put_json(study, &cost, rate, buffer_text(&warnings), out);
-    } else if (status == STATUS_OK) {
-        status = put_text(study, &cost, rate, buffer_text(&warnings), out);
-    }
-    buffer_reset(&warnings);
+    warm_start_reset(&findings.warm);
+    buffer_reset(&findings.warnings);
     return status;
 }
 

@@ -7,6 +7,7 @@
 #include "tuner/coordinator_state.h"
 #include "tuner/study_cost.h"
 #include "tuner/study_numerics.h"
+#include "tuner/warm_start.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -14,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { TEXT_CAP = 16 * 1024 * 1024, NUMERICS_CAP = 4096 };
+enum { TEXT_CAP = 16 * 1024 * 1024, NUMERICS_CAP = 4096, LINE_BYTES = 1024 };
 
 /* ---- the study's own rows -----------------------------------------------------------------------
  */
@@ -36,9 +37,35 @@ static Status read_creation(Coordinator *c) {
     return status;
 }
 
+static Status log_lines(Coordinator *c, const char *lines, Results *results) {
+    char line[LINE_BYTES];
+    for (; lines[0] != '\0'; lines = strchr(lines, '\n') + 1) {
+        (void)snprintf(line, sizeof line, "warm start: %.*s", (int)strcspn(lines, "\n"), lines);
+        progress_log(&c->progress, "info", line);
+        TRY(results_log(results, "info", line));
+    }
+    return STATUS_OK;
+}
+
+/* what earlier studies know becomes the beginning of the log */
+static Status begin_log(Coordinator *c, const WarmStart *warm, Results *results) {
+    Buffer lines;
+    TRY(results_begin(results));
+    TRY(warm_start_append(warm, results));
+    buffer_init(&lines, TEXT_CAP);
+    warm_start_describe(c->study, warm, &lines);
+    Status status = buffer_status(&lines);
+    if (status == STATUS_OK) {
+        status = log_lines(c, buffer_text(&lines), results);
+    }
+    buffer_reset(&lines);
+    TRY(status);
+    return results_commit(results);
+}
+
 /* The database gets its name when it is complete: a coordinator that is killed before leaves
  * nothing that looks like a study. */
-static Status create_database(Coordinator *c, const ResultsStudy *row) {
+static Status create_database(Coordinator *c, const ResultsStudy *row, const WarmStart *warm) {
     Results *results = NULL;
     char    *unfinished = file_join(c->folder->path, "study.db.new");
     if (unfinished == NULL) {
@@ -54,6 +81,9 @@ static Status create_database(Coordinator *c, const ResultsStudy *row) {
     if (status == STATUS_OK) {
         status = results_create(unfinished, row, &results);
     }
+    if (status == STATUS_OK && warm->source_count > 0) {
+        status = begin_log(c, warm, results);
+    }
     results_close(results);
     if (status == STATUS_OK) {
         status = file_rename(unfinished, c->folder->database);
@@ -63,7 +93,7 @@ static Status create_database(Coordinator *c, const ResultsStudy *row) {
     return results_open(c->folder->database, RESULTS_WRITE, &c->results);
 }
 
-static Status create_study(Coordinator *c) {
+static Status create_with(Coordinator *c, const WarmStart *warm) {
     const char  *timing[STUDY_MAX_TIMING];
     ResultsStudy row;
     Buffer       definition;
@@ -82,12 +112,23 @@ static Status create_study(Coordinator *c) {
         status = study_folder_freeze(c->folder, c->study->text, strlen(c->study->text));
     }
     if (status == STATUS_OK) {
-        status = create_database(c, &row);
+        status = create_database(c, &row, warm);
     }
     buffer_reset(&definition);
     buffer_reset(&numerics);
     TRY(status);
     return read_creation(c);
+}
+
+/* no file of the study is there before the earlier ones were read */
+static Status create_study(Coordinator *c) {
+    WarmStart warm;
+    Status    status = warm_start_read(c->study, &warm);
+    if (status == STATUS_OK) {
+        status = create_with(c, &warm);
+    }
+    warm_start_reset(&warm);
+    return status;
 }
 
 /* The frozen study and this one must agree in all that decides results. The scheduler is made with
@@ -331,6 +372,9 @@ Status coordinator__open(Coordinator *c) {
     c->collect = true;
     if (exists) {
         return resume_study(c);
+    }
+    if (c->study->warm_start_count > 0) {
+        TRY(results_log_replay(c->results, c->study->space, replay_event, c));
     }
     TRY(coordinator__begin(c));
     TRY(results_study_set(c->results, "running", ""));

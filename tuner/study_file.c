@@ -15,7 +15,8 @@ static const char *const top_keys[] = {
     "constraints",  "budget",          "repeats",   "baseline",    "scheduler",
     "confirm",      "evaluate",        "resources", "limits",      "workers",
     "search_space", "hyperparameters", "forbid",    "fixed",       "seed",
-    "metrics",      "allow_diverged",  "cost",      "stop",        NULL,
+    "metrics",      "allow_diverged",  "cost",      "stop",        "warm_start",
+    NULL,
 };
 
 /* ---- life ---- */
@@ -37,6 +38,10 @@ void study_destroy(Study *study) {
     for (size_t i = 0; i < study->constraint_count; i++) {
         free(study->constraints[i].metric);
     }
+    for (size_t i = 0; i < study->warm_start_count; i++) {
+        free(study->warm_start[i]);
+    }
+    free(study->warm_start);
     free(study->cost);
     free(study->command);
     free(study->name);

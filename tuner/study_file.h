@@ -112,6 +112,8 @@ typedef struct Study {
     char               *cost;        /* metric whose sum a segment costs, or NULL */
     bool                cost_timing; /* it depends on the clock */
     StudyStop           stop;
+    char              **warm_start; /* folders of earlier studies, as written; or NULL */
+    size_t              warm_start_count;
     char              **metrics; /* further metrics that the trainer is asked for, or NULL */
     size_t              metric_count;
     StudyBudget         budget;

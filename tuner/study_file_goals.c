@@ -1,4 +1,5 @@
-/* What a study wants: objectives, constraints, what its segments cost, when to stop. */
+/* What a study wants: objectives, constraints, what its segments cost, when to stop; and the
+ * earlier studies that it starts from. */
 #include "tuner/study_file_parts.h"
 
 #include <inttypes.h>
@@ -173,6 +174,18 @@ static Status read_stop(const Node *node, Study *study) {
     return STATUS_OK;
 }
 
+/* They are looked for when the study is made, and no more then. */
+static Status read_warm_start(const Node *node, Study *study) {
+    if (node == NULL) {
+        return STATUS_OK;
+    }
+    if (!node_is_sequence(node) || node_count(node) == 0) {
+        return node_fail(node,
+                         "'warm_start' must be a list of study folders such as [../first-study]");
+    }
+    return study__words(node, "warm_start", &study->warm_start, &study->warm_start_count);
+}
+
 Status study__read_objectives(const Node *root, Study *study) {
     const Node *node = NULL;
 
@@ -182,5 +195,6 @@ Status study__read_objectives(const Node *root, Study *study) {
     if (node_get(root, "cost") != NULL) {
         TRY(read_metric(node_get(root, "cost"), "cost", study, &study->cost, &study->cost_timing));
     }
+    TRY(read_warm_start(node_get(root, "warm_start"), study));
     return read_stop(node_get(root, "stop"), study);
 }

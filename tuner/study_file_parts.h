@@ -41,7 +41,7 @@ Status study__read_environment(const Node *root, Study *study) MUST_USE;
 /** Absolute folder of the study file. */
 Status study__file_folder(const Study *study, char **out) MUST_USE;
 Status study__read_space(const Node *root, Study *study) MUST_USE;
-/** objective, constraints, cost, stop. */
+/** objective, constraints, cost, stop, warm_start. */
 Status study__read_objectives(const Node *root, Study *study) MUST_USE;
 /** scheduler and budget, which depend on each other. */
 Status study__read_plan(const Node *root, Study *study) MUST_USE;

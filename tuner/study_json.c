@@ -21,6 +21,7 @@ void study_setup(const Study *study, SchedulerSetup *out) {
         .baseline = study->baseline,
         .can_branch = study->can_branch,
         .cost_aware = study->cost != NULL,
+        .warm_start = study->warm_start_count > 0,
         .objective_count = study->objective_count,
         .constraint_count = study->constraint_count,
     };
@@ -286,8 +287,11 @@ static Status add_trainer(const Study *study, Json *root) {
     return add_words(trainer, "command", study->command, study->command_count);
 }
 
-/* Only where they are set: an older program's definition knows neither. */
+/* Only where they are set: an older program's definition knows none of them. */
 static Status add_cost_and_stop(const Study *study, Json *root) {
+    if (study->warm_start_count > 0) {
+        TRY(add_words(root, "warm_start", study->warm_start, study->warm_start_count));
+    }
     if (study->cost != NULL) {
         TRY(json_set(root, "cost", json_new_string(study->cost)));
     }

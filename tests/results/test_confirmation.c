@@ -198,6 +198,37 @@ static void of_several_confirmed_schedules_the_best_mean_wins(void **state) {
     json_release(best);
 }
 
+static int64_t best_of(Results *results) {
+    Json *best = NULL;
+    assert_ok(report_best(results, &best));
+    const int64_t segment = json_integer(json_get(best, "segment"));
+    json_release(best);
+    return segment;
+}
+
+/* one mean is enough where the others are known to have none */
+static void a_schedule_that_fails_from_scratch_is_not_the_best(void **state) {
+    Fixture           *f = *state;
+    const ResultsTrial trial = {.id = 20, .kind = TRIAL_CONFIRM_BEST, .repeat = 0, .source = 2};
+    confirm_run(f, TRIAL_CONFIRM_BEST, 1, 0, 1.0, 2.0);
+    assert_ok(results_trial_insert(f->results, &trial));
+    assert_int_equal(best_of(f->results), 2); /* its confirmation is under way */
+    const int64_t root = confirm_segment(f, 0, trial.id, 0, 5);
+    assert_ok(results_attempt_start(f->results, root, 1, 0, ""));
+    assert_ok(results_attempt_fail(f->results, root, 1, OUTCOME_DIVERGED, "NaN", false));
+    assert_int_equal(best_of(f->results), 3);
+}
+
+static void what_breaks_a_constraint_is_not_the_best_for_its_mean(void **state) {
+    Fixture *f = *state;
+    confirm_run(f, TRIAL_CONFIRM_BEST, 0, 0, 1.0, 2.0);
+    confirm_run(f, TRIAL_CONFIRM_BEST, 1, 0, 1.0, 8.0);
+    assert_int_equal(best_of(f->results), 3);
+    assert_ok(results__script(f->results, "UPDATE segment_result SET value = 200.0"
+                                          " WHERE segment = 3 AND kind = 'constraint'"));
+    assert_int_equal(best_of(f->results), 2);
+}
+
 static void the_summary_has_the_confirmation_without_its_curves(void **state) {
     Fixture *f = *state;
     Json    *summary = NULL;
@@ -221,6 +252,8 @@ int main(void) {
         WITH_SCHEDULES(the_same_confirmation_gives_the_same_intervals),
         WITH_SCHEDULES(runs_under_way_do_not_count_and_failed_ones_rank_last),
         WITH_SCHEDULES(of_several_confirmed_schedules_the_best_mean_wins),
+        WITH_SCHEDULES(a_schedule_that_fails_from_scratch_is_not_the_best),
+        WITH_SCHEDULES(what_breaks_a_constraint_is_not_the_best_for_its_mean),
         WITH_SCHEDULES(the_summary_has_the_confirmation_without_its_curves),
     };
     return cmocka_run_group_tests_name("results/confirmation", tests, NULL, NULL);

@@ -33,7 +33,11 @@ static Status see(void *context, const Event *event) {
             memcpy(seen->memo[i], event->decision->memo, event->decision->memo_size);
         }
     }
-    if (event->kind == EVENT_ENQUEUED) {
+    if (event->kind == EVENT_KNOWN) {
+        seen->numbers[i][0] = event->objectives[0];
+        seen->numbers[i][2] = event->constraints[0];
+    }
+    if (event->kind == EVENT_ENQUEUED || event->kind == EVENT_KNOWN) {
         memcpy(seen->points[i], event->point, sizeof seen->points[i]);
     }
     if (event->kind == EVENT_FINISHED || event->kind == EVENT_EVALUATED) {
@@ -178,6 +182,55 @@ static void the_order_is_the_order_of_the_log_not_of_the_ids(void **state) {
     assert_true(isnan(seen.numbers[3][2]));
 }
 
+static void results_of_earlier_studies_begin_the_log(void **state) {
+    Fixture     *f = *state;
+    const double objective = 3.25;
+    const double constraint = 60.0;
+    Event        known = {.kind = EVENT_KNOWN,
+                          .outcome = OUTCOME_DONE,
+                          .objectives = &objective,
+                          .constraints = &constraint,
+                          .cost = (double)NAN,
+                          .point = fixture_point(f, 0.25, 0.5),
+                          .depth = 40};
+    Buffer       before;
+    Buffer       text;
+    fixture_canonical(f->results, &before);
+    assert_ok(results_known_append(f->results, "../first", 17, &known));
+    known.cost = 8.5;
+    known.point = fixture_point(f, 0.75, (double)NAN);
+    assert_ok(results_known_append(f->results, "../first", 21, &known));
+    assert_fails(results_event_append(f->results, &known), STATUS_ERR_ARG, "where it comes from");
+    append(f, (Event){.kind = EVENT_ENQUEUED, .point = fixture_point(f, 0.5, (double)NAN)});
+    assert_fails(results_known_append(f->results, "../first", 22, &known), STATUS_ERR_STATE,
+                 "before everything else");
+    known.point = NULL;
+    assert_fails(results_known_append(f->results, "../first", 22, &known), STATUS_ERR_ARG,
+                 "has values");
+
+    const Seen seen = replay(f, f->results);
+    assert_int_equal(seen.count, 3);
+    assert_int_equal(seen.events[0].kind, EVENT_KNOWN);
+    assert_int_equal(seen.events[0].depth, 40);
+    assert_true(isnan(seen.events[0].cost));
+    assert_close(seen.numbers[0][0], 3.25, 0.0, 0.0);
+    assert_close(seen.numbers[0][2], 60.0, 0.0, 0.0);
+    const double *point = fixture_point(f, 0.25, 0.5);
+    assert_memory_equal(seen.points[0], point, sizeof seen.points[0]);
+    assert_close(seen.events[1].cost, 8.5, 0.0, 0.0);
+    point = fixture_point(f, 0.75, (double)NAN);
+    assert_memory_equal(seen.points[1], point, sizeof seen.points[1]);
+    assert_int_equal(seen.events[2].kind, EVENT_ENQUEUED);
+    /* they are part of what must be equal between two runs */
+    fixture_canonical(f->results, &text);
+    assert_null(strstr(buffer_text(&before), "known"));
+    assert_contains(buffer_text(&text), "known 1 17 40 -\nknown 2 21 40 8.5\n");
+    assert_contains(buffer_text(&text), "known_value 1 lr 0.25\n");
+    assert_contains(buffer_text(&text), "known_result 1 constraint 0 60\n");
+    buffer_reset(&before);
+    buffer_reset(&text);
+}
+
 static void what_is_appended_during_a_replay_is_not_replayed(void **state) {
     Fixture *f = *state;
     Seen     seen = {.fixture = f};
@@ -296,6 +349,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         WITH_TRIALS(every_kind_of_event_comes_back_complete_and_in_order),
         WITH_TRIALS(the_order_is_the_order_of_the_log_not_of_the_ids),
+        WITH_TRIALS(results_of_earlier_studies_begin_the_log),
         WITH_TRIALS(what_is_appended_during_a_replay_is_not_replayed),
         WITH_TRIALS(a_replay_stops_at_the_first_failure),
         WITH_TRIALS(impossible_events_are_refused),

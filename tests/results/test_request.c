@@ -95,6 +95,7 @@ static void a_database_of_version_1_is_brought_up(void **state) {
         f->results, "UPDATE study SET definition ="
                     " '{\"budget\": {\"total\": 80, \"trials\": 8, \"wall_clock\": 0.0}}';"
                     "INSERT INTO event (kind, total, at) VALUES ('budget_changed', 120, 0.0);"
+                    "DROP TABLE known_value; DROP TABLE known_result; DROP TABLE known;"
                     "DROP TABLE budget; DROP TABLE request; ALTER TABLE segment DROP COLUMN cost;"
                     "ALTER TABLE segment DROP COLUMN pinned; ALTER TABLE trial DROP COLUMN stopped;"
                     "ALTER TABLE event DROP COLUMN trials; PRAGMA user_version = 1;"));
@@ -110,6 +111,36 @@ static void a_database_of_version_1_is_brought_up(void **state) {
     assert_false(trial.stopped);
 }
 
+/* and one of version 2, which knew no earlier studies, takes their results */
+static void a_database_of_version_2_is_brought_up(void **state) {
+    Fixture     *f = *state;
+    const double objective = 3.25;
+    const double constraint = 60.0;
+    const Event  known = {.kind = EVENT_KNOWN,
+                          .outcome = OUTCOME_DONE,
+                          .objectives = &objective,
+                          .constraints = &constraint,
+                          .cost = (double)NAN,
+                          .point = fixture_point(f, 0.25, 0.5),
+                          .depth = 40};
+    Buffer       before;
+    Buffer       after;
+    fixture_canonical(f->results, &before);
+    assert_ok(results__script(f->results,
+                              "DROP TABLE known_value; DROP TABLE known_result; DROP TABLE known;"
+                              "PRAGMA user_version = 2;"));
+    results_close(f->results);
+    f->results = NULL;
+    assert_ok(results_open(f->path, RESULTS_WRITE, &f->results));
+    fixture_canonical(f->results, &after);
+    assert_string_equal(buffer_text(&before), buffer_text(&after));
+    assert_ok(results_begin(f->results));
+    assert_ok(results_known_append(f->results, "../first", 17, &known));
+    assert_ok(results_commit(f->results));
+    buffer_reset(&before);
+    buffer_reset(&after);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(budgets_are_two_rows, fixture_setup, fixture_teardown),
@@ -119,6 +150,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(a_cost_is_the_sum_of_the_segments_own_values, fixture_setup,
                                         fixture_teardown),
         cmocka_unit_test_setup_teardown(a_database_of_version_1_is_brought_up, fixture_setup,
+                                        fixture_teardown),
+        cmocka_unit_test_setup_teardown(a_database_of_version_2_is_brought_up, fixture_setup,
                                         fixture_teardown),
     };
     return cmocka_run_group_tests_name("results/request", tests, NULL, NULL);

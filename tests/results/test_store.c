@@ -107,7 +107,7 @@ static void a_newer_version_is_named_in_one_sentence(void **state) {
     Results *other = NULL;
     assert_ok(results__script(f->results, "PRAGMA user_version = 7"));
     assert_fails(results_open(f->path, RESULTS_READ, &other), STATUS_ERR_VERSION,
-                 "version 7 of the database is newer than this program's 2");
+                 "version 7 of the database is newer than this program's 3");
     assert_fails(results_open(f->path, RESULTS_WRITE, &other), STATUS_ERR_VERSION, "newer mbtune");
     assert_null(other);
 }
@@ -116,24 +116,24 @@ static void an_older_version_is_upgraded_by_a_writer_only(void **state) {
     Fixture               *f = *state;
     Results               *other = NULL;
     const ResultsMigration steps[] = {
-        {2, "CREATE TABLE two (x INTEGER) STRICT; INSERT INTO two SELECT count(*) FROM study;"},
-        {3, "ALTER TABLE two ADD COLUMN y INTEGER NOT NULL DEFAULT 5;"}};
-    const ResultsMigration broken[] = {{2, "CREATE TABLE two (x INTEGER) STRICT;"},
-                                       {3, "ALTER TABLE missing ADD COLUMN y INTEGER;"}};
+        {3, "CREATE TABLE two (x INTEGER) STRICT; INSERT INTO two SELECT count(*) FROM study;"},
+        {4, "ALTER TABLE two ADD COLUMN y INTEGER NOT NULL DEFAULT 5;"}};
+    const ResultsMigration broken[] = {{3, "CREATE TABLE two (x INTEGER) STRICT;"},
+                                       {4, "ALTER TABLE missing ADD COLUMN y INTEGER;"}};
 
-    assert_fails(results__open_with(f->path, RESULTS_READ, steps, 2, 4, &other), STATUS_ERR_VERSION,
+    assert_fails(results__open_with(f->path, RESULTS_READ, steps, 2, 5, &other), STATUS_ERR_VERSION,
                  "older");
     /* all steps or none */
-    assert_fails(results__open_with(f->path, RESULTS_WRITE, broken, 2, 4, &other),
+    assert_fails(results__open_with(f->path, RESULTS_WRITE, broken, 2, 5, &other),
                  STATUS_ERR_DATABASE, "missing");
-    assert_fails(results__open_with(f->path, RESULTS_WRITE, steps, 1, 4, &other),
+    assert_fails(results__open_with(f->path, RESULTS_WRITE, steps, 1, 5, &other),
                  STATUS_ERR_VERSION, "no longer");
-    assert_int_equal(count_of(f->results, "PRAGMA user_version"), 2);
+    assert_int_equal(count_of(f->results, "PRAGMA user_version"), 3);
     assert_int_equal(count_of(f->results, "SELECT count(*) FROM sqlite_schema WHERE name = 'two'"),
                      0);
 
-    assert_ok(results__open_with(f->path, RESULTS_WRITE, steps, 2, 4, &other));
-    assert_int_equal(count_of(other, "PRAGMA user_version"), 4);
+    assert_ok(results__open_with(f->path, RESULTS_WRITE, steps, 2, 5, &other));
+    assert_int_equal(count_of(other, "PRAGMA user_version"), 5);
     assert_int_equal(count_of(other, "SELECT x + y FROM two"), 6);
     results_close(other);
 }

@@ -169,6 +169,34 @@ static void values_become_short_texts(void **state) {
     space_destroy(space);
 }
 
+static Status adopt(const Space *space, const char *text, double *point) {
+    Json *json = NULL;
+    assert_ok(json_parse(text, strlen(text), &json));
+    const Status status = space_adopt_json(space, json, point);
+    json_release(json);
+    return status;
+}
+
+static void values_of_another_space_are_adopted(void **state) {
+    (void)state;
+    Space *space = make_space();
+    double point[5];
+    /* what this space lacks says nothing, what it has beyond is at the default, what is not active
+     * is dropped */
+    assert_ok(adopt(space, "{\"lr\": 0.5, \"width\": 64, \"momentum\": 0.75}", point));
+    assert_close(point[0], 0.5, 0.0, 0.0);
+    assert_close(point[1], 4.0, 0.0, 0.0);
+    assert_true(isnan(point[4]));
+    assert_ok(adopt(space, "{\"nesterov\": true, \"momentum\": 0.75}", point));
+    assert_close(point[4], 0.75, 0.0, 0.0);
+    assert_fails(read(space, "{\"width\": 64}", point), STATUS_ERR_UNKNOWN_NAME, "width");
+    assert_fails(read(space, "{\"momentum\": 0.75}", point), STATUS_ERR_RANGE, "momentum");
+    /* a value outside stays one */
+    assert_fails(adopt(space, "{\"lr\": 2.0}", point), STATUS_ERR_RANGE, "lr");
+    assert_fails(adopt(space, "{\"mixed\": \"rmsprop\"}", point), STATUS_ERR_RANGE, "mixed");
+    space_destroy(space);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(choices_leave_as_they_were_written),
@@ -176,6 +204,7 @@ int main(void) {
         cmocka_unit_test(missing_values_take_defaults),
         cmocka_unit_test(bad_objects_are_refused_by_name),
         cmocka_unit_test(values_become_short_texts),
+        cmocka_unit_test(values_of_another_space_are_adopted),
     };
     return cmocka_run_group_tests_name("search_spaces/space_json", tests, NULL, NULL);
 }

@@ -144,6 +144,21 @@ static void mistakes_are_one_sentence(void **state) {
     buffer_reset(&out);
 }
 
+/* on the table: with the study's cost the budget goes to what is cheap per unit of it */
+static void the_study_s_cost_is_a_column_of_the_table(void **state) {
+    (void)state;
+    static const char with[] = CURVES ".yaml --table " CURVES ".csv -f json --set "
+                                      "'scheduler={name: gp, startup: 3}' --set cost=";
+    Run               run;
+    char              line[1024];
+    (void)snprintf(line, sizeof line, "mbtune simulate %splan_flop", with);
+    assert_int_equal(run_shell(&run, line), 0);
+    assert_contains(run.text, "\"segments\"");
+    (void)snprintf(line, sizeof line, "mbtune simulate %sfuel", with);
+    assert_true(run_shell(&run, line) != 0);
+    assert_contains(run.text, "there is no column 'fuel'");
+}
+
 static void the_help_names_every_function(void **state) {
     Buffer out;
     (void)state;
@@ -181,6 +196,7 @@ int main(void) {
         cmocka_unit_test(a_table_gives_results_constraints_and_times),
         cmocka_unit_test(a_static_function_is_maximized_as_its_negative),
         cmocka_unit_test(mistakes_are_one_sentence),
+        cmocka_unit_test(the_study_s_cost_is_a_column_of_the_table),
         cmocka_unit_test(the_help_names_every_function),
         cmocka_unit_test(the_program_prints_the_same_bytes_twice),
     };

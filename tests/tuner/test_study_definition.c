@@ -64,6 +64,8 @@ static void cost_and_stop_belong_to_the_study(void **state) {
     study_change(study_built_in,
                  "constraints: ", "stop: {no_improvement: {units: 2000}}\nconstraints: ", text);
     differences(study_built_in, text, "stop");
+    study_change(study_built_in, "constraints: ", "warm_start: [../first]\nconstraints: ", text);
+    differences(study_built_in, text, "warm_start");
 }
 
 static void definitions_hold_every_default(void **state) {
