@@ -3,6 +3,7 @@
 #include "tuner/warm_start.h"
 
 #include "core/file.h"
+#include "core/reduce.h"
 #include "results/report.h"
 #include "tuner/study_file_parts.h"
 #include "tuner/study_folder.h"
@@ -62,11 +63,11 @@ static Status check_fits(const Source *source) {
         const Json           *objective = objective_of(source, wanted->metric);
         const char           *direction = wanted->maximize ? "maximize" : "minimize";
         if (objective == NULL || !says(objective, "direction", direction) ||
-            !says(objective, "reduce", study_reduce_name(wanted->reduce))) {
+            !says(objective, "reduce", reduce_name(wanted->reduce))) {
             FAIL(
                 STATUS_ERR_STATE,
                 "warm_start: '%s' does not %s %s (%s), so its results are no results of this study",
-                source->word, direction, wanted->metric, study_reduce_name(wanted->reduce));
+                source->word, direction, wanted->metric, reduce_name(wanted->reduce));
         }
     }
     if (!says(json_get(source->definition, "budget"), "unit", study->budget.unit)) {

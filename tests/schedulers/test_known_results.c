@@ -1,6 +1,5 @@
 /* Results of earlier studies: who learns from them, from which depth, and what is refused. */
 #include "tests/schedulers/hand.h"
-#include "tests/schedulers/minimize.h"
 #include "tests/schedulers/point_study.h"
 #include "tests/support/test_support.h"
 
@@ -53,7 +52,7 @@ static double first_distance(Scheduler *scheduler, double x, double y) {
 static void models_ask_what_is_known_at_once(void **state) {
     static const char *const names[] = {"gp", "tpe", "nsga2"};
     (void)state;
-    Space *space = minimize_cube(2);
+    Space *space = point_cube(2);
     for (size_t i = 0; i < 3; i++) {
         SchedulerSetup setup = point_setup(space, 4, 3);
         setup.warm_start = true;
@@ -75,7 +74,7 @@ static void models_ask_what_is_known_at_once(void **state) {
 
 static void maximized_objectives_are_turned(void **state) {
     (void)state;
-    Space         *space = minimize_cube(2);
+    Space         *space = point_cube(2);
     SchedulerSetup setup = point_setup(space, 4, 3);
     setup.maximize[0] = true;
     setup.warm_start = true;
@@ -101,7 +100,7 @@ static SchedulerSetup deep(const Space *space) {
 static void each_rung_learns_from_its_depth(void **state) {
     (void)state;
     int64_t        depths[4] = {0};
-    Space         *space = minimize_cube(2);
+    Space         *space = point_cube(2);
     SchedulerSetup setup = deep(space);
     Scheduler *asha = hand_create("asha", &setup, "sampler", 6.0, "startup", 1.0, "reduction", 3.0,
                                   "min_units", 1.0, NULL);
@@ -130,7 +129,7 @@ static void what_cannot_be_known_is_refused(void **state) {
                                             "nlopt",  "enqueue", "dehb", "pbt"};
     const Known              good = {0.5, 0.5, 1.0, 1};
     (void)state;
-    Space         *space = minimize_cube(2);
+    Space         *space = point_cube(2);
     SchedulerSetup setup = deep(space);
     for (size_t i = 0; i < sizeof strangers / sizeof strangers[0]; i++) {
         SchedulerSetup own = setup;
