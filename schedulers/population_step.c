@@ -266,7 +266,7 @@ static void all_out(const Population *population, Decision *decision) {
                         POPULATION_MAX_FAILURES);
     } else if (stopped > 0) {
         scheduler__done(
-            decision, false, "%zu members reached %" PRId64 " units, %zu failed, %zu were stopped",
+            decision, false, "%zu members reached %" PRId64 " units, %zu failed, %zu stopped",
             population->size - retired - stopped, population->setup.per_trial, retired, stopped);
     } else if (retired > 0) {
         scheduler__done(decision, false, "%zu members reached %" PRId64 " units, %zu failed",

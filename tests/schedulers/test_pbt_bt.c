@@ -325,6 +325,36 @@ static void nobody_goes_back_for_more_than_half_of_the_units_left(void **state) 
     space_destroy(space);
 }
 
+/* of 60 units 15 are left where 20 are needed, because member 0 went back */
+static void the_worst_stops_when_units_are_lacking(void **state) {
+    (void)state;
+    Space         *space = fake_space(FAKE_SPACE_MIXED);
+    SchedulerSetup setup = setup_of(space);
+    setup.per_trial = 20;
+    setup.total = 60;
+    Scheduler *scheduler = hand_create("pbt-bt", &setup, "population", 3.0, "backtrack_every", 2.0,
+                                       "elites", 1.0, "quantile", 0.0, "resample", 0.0, NULL);
+    (void)hand_round(scheduler, 3, (const double[]){10, 9, 8});
+    (void)hand_round(scheduler, 3, (const double[]){1, 1, 1});
+    hand_run(scheduler, 0, 1, "backtrack");
+    hand_run(scheduler, 1, 5, "continue");
+    hand_run(scheduler, 2, 6, "continue");
+    hand_finish(scheduler, 7, 5.0);
+    hand_finish(scheduler, 8, 2.0);
+    hand_finish(scheduler, 9, 3.0);
+    /* member 1 is the worst; 0 and 2 go on to the end */
+    assert_int_equal(hand_decide(scheduler).trial, 0);
+    assert_int_equal(hand_decide(scheduler).trial, 2);
+    hand_finish(scheduler, 10, 6.0);
+    hand_finish(scheduler, 11, 3.0);
+    assert_int_equal(hand_decide(scheduler).end, 20);
+    hand_finish(scheduler, 12, 7.0);
+    assert_string_equal(hand_decide(scheduler).reason,
+                        "2 members reached 20 units, 0 failed, 1 stopped");
+    scheduler_destroy(scheduler);
+    space_destroy(space);
+}
+
 static void elites_are_drawn_uniformly(void **state) {
     (void)state;
     Space         *space = fake_space(FAKE_SPACE_MIXED);
@@ -450,6 +480,7 @@ int main(void) {
         cmocka_unit_test(relative_tolerance_is_measured_by_the_worst_elite),
         cmocka_unit_test(position_goes_back_and_consumed_units_do_not),
         cmocka_unit_test(nobody_goes_back_for_more_than_half_of_the_units_left),
+        cmocka_unit_test(the_worst_stops_when_units_are_lacking),
         cmocka_unit_test(elites_are_drawn_uniformly),
         cmocka_unit_test(an_elite_at_the_full_depth_is_not_gone_back_to),
         cmocka_unit_test(who_breaks_a_constraint_goes_back_to_who_keeps_it),
