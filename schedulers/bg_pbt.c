@@ -237,7 +237,8 @@ static Status step(const Generational *bg, int64_t number, const SegmentNode *la
     if (population_is_worst(population, rank)) {
         donor = draw_donor(bg, number, rank);
     }
-    if (donor == NULL || !population_is_better(population, donor, last) ||
+    if (donor == NULL ||
+        !population_is_better(population, donor, elite_archive_level(&bg->archive, donor), last) ||
         !population_can_go_back(population, last, donor)) {
         population_run(population, last->trial, last, "continue", decision);
         (void)snprintf(decision->note, sizeof decision->note, "compared %zu", rank.n);

@@ -20,7 +20,7 @@
 
 enum { CMAES_ROW_POPULATION, CMAES_ROW_COVARIANCE, CMAES_ROW_DEVIATION, CMAES_ROW_RESTARTS };
 
-static const int64_t NOBODY = -1;
+enum { NOBODY = -1 }; /* owns what no configuration has begun */
 
 const char *const cmaes_covariances[] = {"automatic", "full", "diagonal", NULL};
 const char *const cmaes_restarts[] = {"none", "ipop", "bipop", NULL};

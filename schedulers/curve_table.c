@@ -359,7 +359,12 @@ static Status read_all(Reader *r, CurveTable **out) {
 
 Status curve_table_parse(const char *name, char *text, const Space *space,
                          const CurveColumns *columns, CurveTable **out) {
-    Reader r = {.name = name, .next = text, .space = space, .columns = columns};
+    static const char mark[] = "\xEF\xBB\xBF"; /* of UTF-8, which some spreadsheets write */
+    const bool        marked = strncmp(text, mark, sizeof mark - 1) == 0;
+    Reader            r = {.name = name,
+                           .next = marked ? text + (sizeof mark - 1) : text,
+                           .space = space,
+                           .columns = columns};
     *out = NULL;
     r.value_column = calloc(space_count(space) + 1, sizeof *r.value_column);
     r.metric_column = calloc(columns->count + 1, sizeof *r.metric_column);

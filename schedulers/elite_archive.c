@@ -165,6 +165,15 @@ const SegmentNode *elite_archive_best(const EliteArchive *archive, const Populat
     return NULL;
 }
 
+double elite_archive_level(const EliteArchive *archive, const SegmentNode *node) {
+    for (size_t i = 0; i < archive->count; i++) {
+        if (archive->ids[i] == node->id) {
+            return archive->fitness[i];
+        }
+    }
+    return node->worth.level;
+}
+
 double elite_archive_mean(const EliteArchive *archive) {
     double sum = 0.0;
     for (size_t i = 0; i < archive->count; i++) {

@@ -35,9 +35,8 @@
 #include <string.h>
 
 enum {
-    CAPACITY = 2000,     /* results kept at most; gaussian_process.h says which */
-    LEAST_CAPACITY = 64, /* where `trials` says that there will be few */
-    MOST_PENDING = 128,  /* the newest; each costs n^2 */
+    CAPACITY = 2000,    /* results kept at most; gaussian_process.h says which */
+    MOST_PENDING = 128, /* the newest; each costs n^2 */
     MOST_BOUNDS = 2 * SCHEDULER_MAX_CONSTRAINTS,
     MOST_OBJECTIVES = 2,
     MOST_PROCESSES = MOST_OBJECTIVES + MOST_BOUNDS + 1,
@@ -97,20 +96,11 @@ static void gp_destroy(void *self) {
     free(sampler);
 }
 
-/* room for all configurations and as many enqueued ones, and for what earlier studies know */
-static size_t capacity_of(const SchedulerSetup *setup) {
-    const int64_t most = 2 * setup->trials;
-    if (setup->trials == 0 || setup->warm_start || most > CAPACITY) {
-        return CAPACITY;
-    }
-    return (most < LEAST_CAPACITY) ? LEAST_CAPACITY : (size_t)most;
-}
-
 static Status add_process(GpSampler *sampler, bool compress_upper) {
     const GaussianProcessSetup setup = {
         .dimensions = sampler->encoding.dimensions,
         .d = sampler->encoding.d,
-        .capacity = capacity_of(sampler->setup),
+        .capacity = CAPACITY,
         .pending = MOST_PENDING,
         .compress_upper = compress_upper,
     };
@@ -195,7 +185,7 @@ static Status fill(GpSampler *sampler, const double *options) {
         if (sampler->front == NULL) {
             FAIL(STATUS_ERR_NOMEM, "no memory for Bayesian optimization");
         }
-        TRY(gp_front_init(sampler->front, capacity_of(setup), d));
+        TRY(gp_front_init(sampler->front, CAPACITY, d));
     }
     sampler->x = calloc(d, sizeof *sampler->x);
     sampler->memo = calloc(1, sampler->memo_size);

@@ -134,7 +134,7 @@ static Status make_cells(GridSampler *grid, bool shuffle) {
                  GRID_MOST_POINTS);
         }
     }
-    grid->cells = malloc(product * sizeof *grid->cells);
+    grid->cells = malloc((product + 1) * sizeof *grid->cells);
     double *point = malloc((grid->values + 1) * sizeof *point);
     if (grid->cells == NULL || point == NULL) {
         free(point);

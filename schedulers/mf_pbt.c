@@ -140,7 +140,7 @@ static Status exploit(const Frequencies *mf, int64_t number, const SegmentNode *
     const Population  *population = &mf->population;
     const SegmentNode *donor =
         population_draw(population, number, rank.better, population_share(population, rank.n));
-    if (donor == NULL || !population_is_better(population, donor, last)) {
+    if (donor == NULL || !population_is_better(population, donor, donor->worth.level, last)) {
         go_on(mf, last, rank, decision);
         return STATUS_OK;
     }
@@ -164,7 +164,7 @@ static Status evolve(const Frequencies *mf, int64_t number, const SegmentNode *l
         const PopulationRank others = population_rank(population, last, SCOPE_OTHER_GROUPS);
         const SegmentNode   *donor = population_draw(population, number, others.better,
                                                      population_share(population, others.n));
-        if (donor != NULL && population_is_better(population, donor, last)) {
+        if (donor != NULL && population_is_better(population, donor, donor->worth.level, last)) {
             return migrate(mf, last, donor, own, decision);
         }
     }

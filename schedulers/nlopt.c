@@ -20,7 +20,7 @@
 enum { NLOPT_ROW_ALGORITHM, NLOPT_ROW_STARTS, NLOPT_ROW_STEP, NLOPT_ROW_TOLERANCE };
 enum { RUN_FIRST_CAPACITY = 64 };
 
-static const int64_t NOBODY = -1;
+enum { NOBODY = -1 }; /* owns what no configuration has begun */
 
 /* one algorithm at work */
 typedef struct Run {

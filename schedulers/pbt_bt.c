@@ -241,7 +241,7 @@ static Status backtrack_step(const Backtracking *bt, int64_t number, const Segme
     const SegmentNode *worst = worst_elite(bt, &fitness);
     const double       margin = bt->tolerance * scale_of(bt, last);
     const bool         behind = has_fallen_behind(last, worst, fitness - margin) &&
-                        population_is_far_better(population, worst, last);
+                        population_is_far_better(population, worst, fitness, last);
     const SegmentNode *to = behind ? elite_archive_draw(&bt->archive, population, number) : NULL;
     if (to != NULL && !population_can_go_back(population, last, to)) {
         to = NULL;

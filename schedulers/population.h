@@ -198,12 +198,13 @@ size_t population_rank_round(const Population *population, int64_t trial, Popula
 size_t population_share(const Population *population, size_t n);
 /** True where a result of that rank is to exploit. */
 bool population_is_worst(const Population *population, PopulationRank rank);
-/** Whether `donor` is better than `last` beyond what noise leaves unknown. */
-bool population_is_better(const Population *population, const SegmentNode *donor,
+/** Whether `donor`, worth `level` (by its score or by an evaluation), is better than `last` beyond
+ * what noise leaves unknown. */
+bool population_is_better(const Population *population, const SegmentNode *donor, double level,
                           const SegmentNode *last);
 /** The same for going back to an older agent: where noise is larger than what a segment brings, by
  * four times as much. */
-bool population_is_far_better(const Population *population, const SegmentNode *donor,
+bool population_is_far_better(const Population *population, const SegmentNode *donor, double level,
                               const SegmentNode *last);
 /** Whether the units allow `last` to go back to `to`: it takes no more than half of what is left,
  * so that somebody reaches the full depth. */

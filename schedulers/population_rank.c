@@ -180,24 +180,24 @@ bool population_is_worst(const Population *population, PopulationRank rank) {
 /* going back costs units for good, so it asks for more than an exploit */
 #define BACK_FACTOR 4.0
 
-static bool is_better(const Population *population, const SegmentNode *donor,
+static bool is_better(const Population *population, const SegmentNode *donor, double level,
                       const SegmentNode *last, double deviations) {
     const double unknown = sqrt(donor->worth.level_variance + last->worth.level_variance);
     if (!segment_node_usable(last) || donor->violation < last->violation ||
         donor->violation > last->violation || population->setup.cost_aware) {
         return true; /* not a matter of noise, or decided at equal cost */
     }
-    return donor->worth.level - last->worth.level >= deviations * unknown;
+    return level - last->worth.level >= deviations * unknown;
 }
 
-bool population_is_better(const Population *population, const SegmentNode *donor,
+bool population_is_better(const Population *population, const SegmentNode *donor, double level,
                           const SegmentNode *last) {
-    return is_better(population, donor, last, population->significance);
+    return is_better(population, donor, level, last, population->significance);
 }
 
-bool population_is_far_better(const Population *population, const SegmentNode *donor,
+bool population_is_far_better(const Population *population, const SegmentNode *donor, double level,
                               const SegmentNode *last) {
-    return is_better(population, donor, last,
+    return is_better(population, donor, level, last,
                      last->worth.noisy ? BACK_FACTOR * population->significance : 0.0);
 }
 

@@ -152,7 +152,7 @@ Status population_step(const Population *population, int64_t number, const Segme
         donor =
             population_draw(population, number, rank.better, population_share(population, rank.n));
     }
-    if (donor == NULL || !population_is_better(population, donor, last)) {
+    if (donor == NULL || !population_is_better(population, donor, donor->worth.level, last)) {
         donor = NULL;
         population_run(population, last->trial, last, "continue", decision);
     } else {

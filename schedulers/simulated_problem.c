@@ -49,6 +49,11 @@ Status simulated_problem_create(const SimulatedProblemOps *ops, const SimulatedS
              "'%s' gives one objective and no constraints; the study has %zu and %zu: use a table",
              ops->name, study->objective_count, study->constraint_count);
     }
+    if (setup->table == NULL && setup->cost != NULL) {
+        FAIL(STATUS_ERR_SHAPE,
+             "'%s' costs the same everywhere, and the study's cost is '%s': use a table", ops->name,
+             setup->cost);
+    }
     TRY(ops->create(ops, setup, &out->self));
     out->ops = ops;
     return STATUS_OK;

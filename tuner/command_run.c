@@ -190,9 +190,6 @@ static int run_ranks(Job *job) {
         return CLI_EXIT_FAILED;
     }
     (void)MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
-    if (linalg_start(1) != STATUS_OK) { /* numerics must not depend on the number of cores */
-        (void)cli_complain(STATUS_ERR_STATE);
-    }
     (void)MPI_Comm_rank(MPI_COMM_WORLD, &rank);
     (void)MPI_Comm_size(MPI_COMM_WORLD, &size);
     bool      finalize = true;

@@ -110,34 +110,50 @@ Status coordinator__is_stopped(Coordinator *c, int64_t segment, bool *stopped) {
     return STATUS_OK;
 }
 
+static Status drop_if_stopped(Coordinator *c, size_t index) {
+    const Work work = c->queue.items[index];
+    bool       stopped = false;
+    if (work.kind == WORK_SEGMENT) {
+        TRY(coordinator__is_stopped(c, work.id, &stopped));
+    }
+    return stopped ? cancel_queued(c, index) : STATUS_OK;
+}
+
 /* what is queued of stopped trials ends as cancelled */
 Status coordinator__drop_stopped(Coordinator *c) {
     for (size_t i = c->queue.count; i > 0; i--) {
-        bool stopped = false;
-        if (c->queue.items[i - 1].kind == WORK_SEGMENT) {
-            TRY(coordinator__is_stopped(c, c->queue.items[i - 1].id, &stopped));
-        }
-        if (stopped) {
-            TRY(cancel_queued(c, i - 1));
-        }
+        TRY(drop_if_stopped(c, i - 1));
     }
     return STATUS_OK;
+}
+
+static Status cancel_handed_out_segment(Coordinator *c, int64_t segment, int64_t trial) {
+    ResultsSegment row = {.point = NULL};
+    TRY(results_segment_read(c->results, NULL, segment, &row));
+    return (row.trial == trial)
+               ? coordinator__fail_segment(c, segment, row.attempt, OUTCOME_CANCELLED, "")
+               : STATUS_OK;
 }
 
 /* manual studies: what a person was asked to train */
 static Status cancel_handed_out(Coordinator *c, int64_t trial) {
     int64_t segment = 0;
-    for (;;) {
-        ResultsSegment row = {.point = NULL};
+    TRY(results_running_next(c->results, 0, &segment));
+    while (segment != 0) {
+        TRY(cancel_handed_out_segment(c, segment, trial));
         TRY(results_running_next(c->results, segment, &segment));
-        if (segment == 0) {
-            return STATUS_OK;
-        }
-        TRY(results_segment_read(c->results, NULL, segment, &row));
-        if (row.trial == trial) {
-            TRY(coordinator__fail_segment(c, segment, row.attempt, OUTCOME_CANCELLED, ""));
-        }
     }
+    return STATUS_OK;
+}
+
+static Status cancel_slot(Coordinator *c, size_t index, int64_t trial) {
+    const Slot    *slot = &c->slots[index];
+    ResultsSegment row = {.point = NULL};
+    if (!slot->usable || !slot->busy || slot->unsent || slot->work.kind != WORK_SEGMENT) {
+        return STATUS_OK;
+    }
+    TRY(results_segment_read(c->results, NULL, slot->work.id, &row));
+    return (row.trial == trial) ? crew_cancel(c->crew, index) : STATUS_OK;
 }
 
 static Status cancel_running(Coordinator *c, int64_t trial) {
@@ -145,15 +161,7 @@ static Status cancel_running(Coordinator *c, int64_t trial) {
         return cancel_handed_out(c, trial);
     }
     for (size_t i = 0; i < c->slot_count; i++) {
-        const Slot    *slot = &c->slots[i];
-        ResultsSegment row = {.point = NULL};
-        if (!slot->usable || !slot->busy || slot->unsent || slot->work.kind != WORK_SEGMENT) {
-            continue;
-        }
-        TRY(results_segment_read(c->results, NULL, slot->work.id, &row));
-        if (row.trial == trial) {
-            TRY(crew_cancel(c->crew, i));
-        }
+        TRY(cancel_slot(c, i, trial));
     }
     return STATUS_OK;
 }

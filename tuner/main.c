@@ -1,4 +1,5 @@
 #include "core/blas_core.h"
+#include "core/linalg.h"
 #include "tuner/cli.h"
 #include "tuner/command_run.h"
 #include "tuner/commands.h"
@@ -31,5 +32,9 @@ static const Command commands[] = {
 
 int main(int argc, char **argv) {
     blas_core_settle(argv);
+    /* what is decided, in `simulate` and `ask` too, must not depend on the number of cores */
+    if (linalg_start(1) != STATUS_OK) {
+        return cli_complain(STATUS_ERR_STATE);
+    }
     return cli_dispatch(commands, argc, argv);
 }

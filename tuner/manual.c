@@ -238,6 +238,13 @@ static Status finish(Coordinator *c, const ResultsSegment *row, const ManualResu
     return coordinator__finish_segment(c, &work, &news);
 }
 
+static const char *what_became(const ManualResult *result, const ResultsSegment *row) {
+    if (result->failed == NULL && row->state == SEGMENT_FAILED) {
+        return "has diverged: it counts as worst";
+    }
+    return (result->failed != NULL) ? "has failed" : "is done";
+}
+
 static Status tell_step(Coordinator *c, void *context) {
     const Tell         *tell = context;
     const ManualResult *result = tell->result;
@@ -253,8 +260,8 @@ static Status tell_step(Coordinator *c, void *context) {
         TRY(finish(c, &row, result));
     }
     TRY(settle(c));
-    buffer_printf(tell->out, "segment %" PRId64 " %s", row.id,
-                  (result->failed != NULL) ? "has failed" : "is done");
+    TRY(results_segment_read(c->results, NULL, row.id, &row));
+    buffer_printf(tell->out, "segment %" PRId64 " %s", row.id, what_became(result, &row));
     if (c->best_segment != 0) {
         buffer_printf(tell->out, "; best: segment %" PRId64 ", %g", c->best_segment,
                       c->best_objective);

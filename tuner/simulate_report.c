@@ -106,11 +106,22 @@ Status simulate_report_text(const Simulated *simulated, Buffer *out) {
                   " evaluations, %" PRId64 " %ss, %" PRId64 " decisions\n",
                   r->segments, r->failed, r->evaluations, r->units, simulated->study->budget.unit,
                   r->decisions);
+    if (simulated->study->stop.units > 0 || simulated->study->warm_start_count > 0) {
+        buffer_printf(
+            out, "  left out     %s%s%s\n", (simulated->study->stop.units > 0) ? "stop" : "",
+            (simulated->study->stop.units > 0 && simulated->study->warm_start_count > 0) ? ", "
+                                                                                         : "",
+            (simulated->study->warm_start_count > 0) ? "warm_start" : "");
+    }
     if (simulated->settings->measured) {
         buffer_puts(out, "  repeatable   no: measured times of decisions are in it\n");
     }
     if (best == NULL) {
-        buffer_puts(out, "  best         none: no segment finished with a result\n");
+        const bool ran = r->segments > r->failed;
+        buffer_printf(out, "  best         none: no segment %s\n",
+                      (ran && simulated->study->constraint_count > 0)
+                          ? "finished with a result that keeps the constraints"
+                          : "finished with a result");
         return buffer_status(out);
     }
     buffer_printf(out, "  best         %.6g", best->objective);

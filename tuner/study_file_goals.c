@@ -183,7 +183,16 @@ static Status read_warm_start(const Node *node, Study *study) {
         return node_fail(node,
                          "'warm_start' must be a list of study folders such as [../first-study]");
     }
-    return study__words(node, "warm_start", &study->warm_start, &study->warm_start_count);
+    TRY(study__words(node, "warm_start", &study->warm_start, &study->warm_start_count));
+    for (size_t i = 1; i < study->warm_start_count; i++) {
+        for (size_t k = 0; k < i; k++) {
+            if (strcmp(study->warm_start[i], study->warm_start[k]) == 0) {
+                return node_fail(node, "'warm_start' names '%s' twice; its results count once",
+                                 study->warm_start[i]);
+            }
+        }
+    }
+    return STATUS_OK;
 }
 
 Status study__read_objectives(const Node *root, Study *study) {

@@ -229,6 +229,17 @@ static Status read_confirm(const Node *node, Study *study) {
                           study->budget.per_trial, &study->confirm.per_trial);
 }
 
+/* schedulers may ask for evaluations too */
+static Status refuse_elite_evaluations(const Node *scheduler, const Study *study) {
+    const OptionSpec *specs = study->scheduler->options;
+    const size_t      row = option_find(specs, "elite_evaluations");
+    if (study->manual && row < option_count(specs) && study->scheduler_values[row] > 0.0) {
+        return node_fail(scheduler,
+                         "'elite_evaluations' is for trainers that are programs; here you train");
+    }
+    return STATUS_OK;
+}
+
 static Status read_evaluate(const Node *node, Study *study) {
     static const char *const keys[] = {"top", "episodes", NULL};
 
@@ -319,6 +330,7 @@ static Status read_limits(const Node *node, Study *study) {
 Status study__read_rest(const Node *root, Study *study) {
     TRY(read_confirm(node_get(root, "confirm"), study));
     TRY(read_evaluate(node_get(root, "evaluate"), study));
+    TRY(refuse_elite_evaluations(node_get(root, "scheduler"), study));
     TRY(read_resources(node_get(root, "resources"), study));
     TRY(read_limits(node_get(root, "limits"), study));
     return study__integer(node_get(root, "workers"), "workers", 1, 1000000, &study->workers);

@@ -23,7 +23,9 @@ static double last_mean(const Space *space, uint64_t seed, double evaluations, d
     setup.per_trial = 100;
     setup.total = 800;
     assert_ok(scheduler_find("pbt-bt", &ops));
-    fake_options(ops, options, "elite_evaluations", evaluations, "mode", mode, NULL);
+    /* a look at the archive leaves its note only where noise does not turn it into a step of pbt */
+    fake_options(ops, options, "elite_evaluations", evaluations, "mode", mode, "smoothing", 1.0,
+                 NULL);
     fake_study_run(ops, &setup, options, &settings, &log, &done);
     for (size_t i = 0; i < log.count; i++) {
         const char *at = strstr(log.events[i]->decision.note, ", mean ");
@@ -135,10 +137,38 @@ static void a_round_waits_for_the_evaluations_of_the_last_one(void **state) {
     space_destroy(space);
 }
 
+/* a lucky score that its evaluation does not confirm is not gone back to */
+static void what_an_evaluation_says_decides_about_going_back(void **state) {
+    (void)state;
+    Space         *space = fake_space(FAKE_SPACE_MIXED);
+    SchedulerSetup setup = fake_setup(space);
+    setup.per_trial = 100;
+    setup.total = 10000;
+    for (int confirmed = 0; confirmed < 2; confirmed++) {
+        Scheduler   *scheduler = hand_create("bg-pbt", &setup, "population", 2.0, "elites", 1.0,
+                                             "elite_evaluations", 5.0, NULL);
+        const double scores[2] = {1.0, 9.0};
+        (void)hand_round(scheduler, 2, scores);
+        assert_int_equal(hand_decide(scheduler).kind, DECISION_EVALUATE);
+        assert_int_equal(hand_decide(scheduler).kind, DECISION_RUN);
+        assert_int_equal(hand_decide(scheduler).kind, DECISION_RUN);
+        evaluate(scheduler, 1, OUTCOME_DONE, (confirmed == 1) ? 8.0 : 2.0);
+        hand_finish(scheduler, 3, 6.0);
+        hand_finish(scheduler, 4, 5.0);
+        assert_string_equal(hand_decide(scheduler).reason, "continue");
+        const Decision worst = hand_decide(scheduler);
+        assert_int_equal(worst.trial, 1);
+        assert_string_equal(worst.reason, (confirmed == 1) ? "exploit" : "continue");
+        scheduler_destroy(scheduler);
+    }
+    space_destroy(space);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(where_all_settings_are_equal_evaluated_elites_have_no_bias),
         cmocka_unit_test(would_be_elites_are_evaluated_once_beside_the_next_round),
+        cmocka_unit_test(what_an_evaluation_says_decides_about_going_back),
         cmocka_unit_test(a_round_waits_for_the_evaluations_of_the_last_one),
     };
     return cmocka_run_group_tests_name("schedulers/elite_evaluations", tests, NULL, NULL);
