@@ -121,6 +121,8 @@ static void mistakes_are_one_sentence(void **state) {
         {"--function schedul", "no function 'schedul'; did you mean 'schedule'?"},
         {"--function branin", "'branin' needs 2 numeric and 0 categorical hyperparameters; the "
                               "study has 3 and 1"},
+        {"--function schedule --set cost=plan_flop",
+         "the study's cost is 'plan_flop': use a table"},
         {"", "expected one of --function and --table"},
         {"--function schedule --table x.csv", "expected one of --function and --table"},
         {"--table no-such.csv", "no-such.csv"},
@@ -188,6 +190,23 @@ static void the_program_prints_the_same_bytes_twice(void **state) {
     assert_int_equal(run_shell(&first, "mbtune simulate " EXAMPLE " -w -1"), 2);
 }
 
+/* what a model decides must not depend on how many cores there are */
+static void threads_of_openblas_change_nothing(void **state) {
+    static const char line[] =
+        "OPENBLAS_NUM_THREADS=%d mbtune simulate " EXAMPLE " --function schedule -f csv "
+        "--set 'scheduler={name: gp}' --set 'budget={unit: unit, per_trial: 4, segment: 4, "
+        "trials: 100}' 2>/dev/null";
+    Run runs[2];
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        char command[512];
+        (void)snprintf(command, sizeof command, line, i + 1);
+        assert_int_equal(run_shell(&runs[i], command), 0);
+    }
+    assert_true(runs[0].length > 100);
+    assert_string_equal(runs[0].text, runs[1].text);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(text_says_what_happened),
@@ -197,6 +216,7 @@ int main(void) {
         cmocka_unit_test(a_static_function_is_maximized_as_its_negative),
         cmocka_unit_test(mistakes_are_one_sentence),
         cmocka_unit_test(the_study_s_cost_is_a_column_of_the_table),
+        cmocka_unit_test(threads_of_openblas_change_nothing),
         cmocka_unit_test(the_help_names_every_function),
         cmocka_unit_test(the_program_prints_the_same_bytes_twice),
     };

@@ -274,6 +274,7 @@ static void other_objectives_are_refused(void **state) {
         {"budget.unit=epoch", "'first' does not count its budget in epochs"},
         {"warm_start=[nowhere]", "warm_start: 'nowhere': "},
         {"warm_start=first", "'warm_start' must be a list of study folders"},
+        {"warm_start=[first, first]", "'warm_start' names 'first' twice"},
     };
     Scene scene;
     (void)state;
