@@ -64,8 +64,9 @@ static const OptionSpec own_options[PETS_OPTION_COUNT + 1] = {
     [PETS_LEARNED_REWARD] = {.name = "learned_reward",
                              .type = OPTION_BOOL,
                              .upper = 1,
-                             .help = "the model predicts the reward, too, and planners use that in "
-                                     "place of the environment's function",
+                             .help = "the model predicts the episode's reward, too, and planners "
+                                     "use that in place of the environment's function (on the "
+                                     "hopper: with the bonus for being alive)",
                              .source = "mbrl-lib, learned_rewards"},
     [PETS_DATA_LIMIT] = {.name = "data_limit",
                          .type = OPTION_INT,

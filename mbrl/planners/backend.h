@@ -69,7 +69,8 @@ typedef struct RolloutShape {
     size_t      horizon;
     Propagation propagation;
     /* the model has state_dim + 1 outputs, and the last is the (absolute) reward of the step: its
-     * mean is what a particle earns, the environment's rewards() is not called */
+     * mean is what a particle earns, the environment is not asked. What it learned is the episode's
+     * reward, also where planners have another objective */
     bool   learned_reward;
     size_t tile; /* rows predicted in one call; changes the speed, never the result */
 } RolloutShape;
@@ -117,7 +118,8 @@ typedef struct PlannerBackend {
      */
     Status (*reserve)(void *self, const RolloutShape *shape, const PlanTask *task);
     /**
-     * Mean over the particles of the sum of predicted rewards, allocating nothing. After a
+     * Mean over the particles of the sum of environment_planner_rewards() (of the simulator: the
+     * step's own reward where that is the objective), allocating nothing. After a
      * predicted termination a particle earns 0, whatever is predicted (NaN included); the reward of
      * the terminating step counts.
      *
