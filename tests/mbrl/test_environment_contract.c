@@ -285,6 +285,44 @@ static void planner_rewards_agree_with_the_simulators(void **state) {
     }
 }
 
+/* A model may predict anything. What a planner is told of it is the reward there, or no number. */
+static void rewards_of_absurd_states_are_right_or_no_numbers(void **state) {
+    (void)state;
+    for (size_t e = 0; e < environment_count(); e++) {
+        const EnvironmentOps *ops = environment_at(e);
+        Rng                   rng = rng_stream(SEED, 1, RNG_TEST);
+        for (int i = 0; i < 2000; i++) {
+            const double size = pow(10.0, 5.0 + 25.0 * rng_uniform(&rng));
+            double       from[ENV_MAX_STATE];
+            double       to[ENV_MAX_STATE];
+            double       action[ENV_MAX_ACTION];
+            float        from_f[ENV_MAX_STATE];
+            float        to_f[ENV_MAX_STATE];
+            float        action_f[ENV_MAX_ACTION];
+            float        reward[2];
+            random_action(ops, &rng, action);
+            for (size_t d = 0; d < ops->state_dim; d++) {
+                /* one number in four explodes, the others stay sensible */
+                from_f[d] = (float)((i + (int)d) % 4 == 0 ? size : 1.0) * (float)rng_normal(&rng);
+                to_f[d] = (float)((i + (int)d) % 4 == 1 ? size : 1.0) * (float)rng_normal(&rng);
+                from[d] = (double)from_f[d];
+                to[d] = (double)to_f[d];
+            }
+            for (size_t d = 0; d < ops->action_dim; d++) {
+                action_f[d] = (float)action[d];
+                action[d] = (double)action_f[d];
+            }
+            ops->rewards(ops, from_f, action_f, to_f, 1, &reward[0]);
+            environment_planner_rewards(ops, from_f, action_f, to_f, 1, &reward[1]);
+            if (isfinite(reward[0])) { /* products of such numbers cancel less exactly */
+                assert_close((double)reward[0], ops->reward(ops, from, action, to), 1e-5, 1e-4);
+            }
+            assert_true(ops->planner_rewards != NULL || reward[1] == reward[0] ||
+                        !isfinite(reward[0]));
+        }
+    }
+}
+
 /* A batch gives each row what the row alone gives: no dependence on position or vector width. */
 static void batches_equal_single_rows(void **state) {
     (void)state;
@@ -445,6 +483,7 @@ int main(void) {
         cmocka_unit_test(actions_are_clipped),
         cmocka_unit_test(bad_actions_and_states_diverge),
         cmocka_unit_test(planner_rewards_agree_with_the_simulators),
+        cmocka_unit_test(rewards_of_absurd_states_are_right_or_no_numbers),
         cmocka_unit_test(batches_equal_single_rows),
         cmocka_unit_test(predicted_termination_agrees_with_the_simulator),
         cmocka_unit_test(worst_return_is_below_the_random_policy),

@@ -219,6 +219,11 @@ static void planners_see_the_same_reward_and_features(void **state) {
         assert_true(features[8 * i + 6] == next[6 * i + 5] && features[8 * i + 7] == 0.0f);
     }
     assert_true(ends > ROWS / 10 && ends < ROWS);
+    /* a cosine of an absurd angle earns nothing that a planner could choose */
+    next[1] = 1e9f;
+    next[0] = 0.0f;
+    ops->rewards(ops, next, action, next, 1, reward);
+    assert_true(isnan(reward[0]));
     environment_mjcf_destroy(ops);
 }
 
