@@ -242,8 +242,12 @@ static void triples_make(Triples *t, const EnvironmentOps *ops) {
     t->next = calloc((size_t)TRIPLES * ops->state_dim, sizeof(double));
     t->action = calloc((size_t)TRIPLES * ops->action_dim, sizeof(double));
     for (size_t i = 0; i < (size_t)TRIPLES * ops->state_dim; i++) {
-        /* some near the origin, some far: both sides of every limit */
-        const double width = (i % 3 == 0) ? 0.3 : (i % 3 == 1) ? 2.5 : 10.0;
+        /* Some near the origin, some far, every dimension by itself. Rows in the middle for limits
+         * that need the other dimensions inside theirs; one number of them is far away. */
+        const double widths[] = {0.3, 2.5, 10.0, 200.0};
+        const size_t row = i / ops->state_dim;
+        const bool   far = row % 4 != 0 || rng_uniform(&rng) < 1.0 / (double)ops->state_dim;
+        const double width = far ? widths[(size_t)(4.0 * rng_uniform(&rng))] : 0.1;
         t->state[i] = width * rng_normal(&rng);
         t->next[i] = width * rng_normal(&rng);
     }
@@ -264,20 +268,39 @@ static void triples_free(Triples *t) {
     free(t->action_f);
 }
 
+/* What a planner maximizes in double: the reward, and the one objective that is another. */
+static double planner_reward(const EnvironmentOps *ops, const double *state, const double *action,
+                             const double *next) {
+    if (ops->planner_rewards == NULL) {
+        return ops->reward(ops, state, action, next);
+    }
+    double effort = 0.0;
+    for (size_t d = 0; d < ops->action_dim; d++) {
+        effort += action[d] * action[d];
+    }
+    assert_string_equal(ops->planner_objective,
+                        "speed - 0.001 |action|^2, without the bonus for being alive");
+    return next[0] - 0.001 * effort;
+}
+
 static void planner_rewards_agree_with_the_simulators(void **state) {
     (void)state;
     static float reward[BATCH_MAX];
+    static float planned[BATCH_MAX];
     for (size_t e = 0; e < environment_count(); e++) {
         const EnvironmentOps *ops = environment_at(e);
         Triples               t;
         triples_make(&t, ops);
         ops->rewards(ops, t.state_f, t.action_f, t.next_f, TRIPLES, reward);
+        environment_planner_rewards(ops, t.state_f, t.action_f, t.next_f, TRIPLES, planned);
         double spread = 0.0;
         for (size_t i = 0; i < TRIPLES; i++) {
-            const double exact =
-                ops->reward(ops, t.state + i * ops->state_dim, t.action + i * ops->action_dim,
-                            t.next + i * ops->state_dim);
+            const double *from = t.state + i * ops->state_dim;
+            const double *action = t.action + i * ops->action_dim;
+            const double *to = t.next + i * ops->state_dim;
+            const double  exact = ops->reward(ops, from, action, to);
             assert_close((double)reward[i], exact, 1e-5, 1e-5);
+            assert_close((double)planned[i], planner_reward(ops, from, action, to), 1e-5, 1e-5);
             spread = fmax(spread, fabs(exact - (double)reward[0]));
         }
         assert_true(spread > 0.1); /* the triples tell something */
