@@ -175,7 +175,7 @@ const PlannerBackend *pets__backend(const double *options) {
 }
 
 bool pets__has_true_dynamics(const double *options) {
-    return pets__backend(options) == &planner_backend_simulation_ops;
+    return !pets__backend(options)->needs_model;
 }
 
 double pets__option(const double *options, PetsOption option) {
@@ -193,18 +193,23 @@ static size_t members_of(const double *options, bool *stochastic) {
 }
 
 void pets__numerics(const double *options, Buffer *out) {
+    const PlannerBackend   *backend = pets__backend(options);
     const DynamicsModelOps *model = pets__model_ops(options);
-    if (!pets__has_true_dynamics(options) && model->numerics != NULL) {
+    if (backend->needs_model && model->numerics != NULL) {
         model->numerics(pets__model_options(options), out);
+    }
+    if (backend->numerics != NULL) {
+        backend->numerics(out);
     }
 }
 
 Status pets__check_machine(const double *options) {
+    const PlannerBackend   *backend = pets__backend(options);
     const DynamicsModelOps *model = pets__model_ops(options);
-    if (pets__has_true_dynamics(options) || model->check_machine == NULL) {
-        return STATUS_OK;
+    if (backend->needs_model && model->check_machine != NULL) {
+        TRY(model->check_machine(pets__model_options(options)));
     }
-    return model->check_machine(pets__model_options(options));
+    return backend->check_machine != NULL ? backend->check_machine() : STATUS_OK;
 }
 
 /* a study may be checked on another machine than those it runs on */

@@ -74,6 +74,19 @@ typedef struct ModelCostQuery {
     size_t held; /* held-out rows */
 } ModelCostQuery;
 
+/** The networks that plan, for whoever predicts with them elsewhere (on a GPU): row i of a batch
+ * goes in as (x - scaler_mean) scaler_inverse; what comes out is network.h's. */
+typedef struct ModelView {
+    const struct NetworkShape *network;
+    const float               *weights;     /* (columns, network->floats), blocks as in network.h */
+    const float               *scaler_mean; /* (i) */
+    const float               *scaler_inverse; /* (i) 1 / sd */
+    const size_t              *planning;       /* (members) rows of `weights` that plan */
+    size_t                     members;
+    uint64_t generation; /* of all of the above: never the same for two contents in one process, so
+                            a copy is good for as long as its generation is the model's */
+} ModelView;
+
 typedef struct DynamicsModelOps {
     const char       *name;
     const char       *source;
@@ -128,6 +141,9 @@ typedef struct DynamicsModelOps {
      * predicted for it */
     bool (*unranked)(const void *self);
     Status (*rank)(void *self, const Dataset *data, double *flop);
+    /* optional: what predict() works with, valid until the model changes; NULL where the model is
+     * no fully connected network */
+    void (*view)(const void *self, ModelView *view);
     /* optional; needed where an option is marked OPTION_REBUILDS */
     Status (*rebuild)(void *self, const RebuildTask *task, FitReport *report);
 } DynamicsModelOps;

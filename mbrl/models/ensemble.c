@@ -330,6 +330,17 @@ static size_t ensemble_columns(const void *self) {
     return e->members;
 }
 
+static void ensemble_view(const void *self, ModelView *view) {
+    const Ensemble *e = self;
+    *view = (ModelView){.network = &e->shape,
+                        .weights = e->block,
+                        .scaler_mean = e->scaler_mean,
+                        .scaler_inverse = e->scaler_inverse,
+                        .planning = e->plans,
+                        .members = e->used,
+                        .generation = e->generation};
+}
+
 static size_t ensemble_outputs(const void *self) {
     const Ensemble *e = self;
     return e->shape.outputs;
@@ -417,5 +428,6 @@ const DynamicsModelOps model_ensemble_ops = {
     .cost = ensemble_cost,
     .unranked = ensemble__is_unranked,
     .rank = ensemble__rank,
+    .view = ensemble_view,
     .rebuild = ensemble__rebuild,
 };

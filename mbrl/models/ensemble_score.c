@@ -229,6 +229,7 @@ void ensemble__choose(Ensemble *e) {
             e->plans[e->used++] = m;
         }
     }
+    ensemble__renew(e);
 }
 
 Status ensemble__compare(Ensemble *e, const Dataset *data, const uint32_t *rows, size_t count,

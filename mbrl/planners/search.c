@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { TILE_ROWS = 256, MAGIC_LENGTH = 8 };
+enum { MAGIC_LENGTH = 8 };
 
 /* ---- life ---- */
 
@@ -120,8 +120,7 @@ Status search_begin(Search *search, const PlanTask *task, size_t candidates, siz
                                 .particles = (size_t)search->values[ROLLOUT_PARTICLES],
                                 .horizon = search_horizon(search),
                                 .propagation = (Propagation)search->values[ROLLOUT_PROPAGATION],
-                                .learned_reward = search->learned_reward,
-                                .tile = TILE_ROWS};
+                                .learned_reward = search->learned_reward};
     search->deadline = (seconds > 0.0) ? clock_monotonic() + seconds : 0.0;
     TRY(take_arena(search, bytes));
     TRY(search->backend->reserve(search->backend_self, &shape, task));

@@ -225,8 +225,7 @@ static void budget_make(Budget *b, const PlanCase *c) {
         &(RolloutShape){.candidates = (size_t)c->candidates,
                         .particles = (size_t)c->particles,
                         .horizon = (size_t)c->horizon,
-                        .propagation = (Propagation)c->propagation,
-                        .tile = TILE},
+                        .propagation = (Propagation)c->propagation},
         &b->plan));
     b->rollout->candidates = (size_t)c->candidates;
     b->rollout->chunk = TILE;

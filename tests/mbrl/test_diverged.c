@@ -145,8 +145,7 @@ static void a_blow_up_has_no_return_to_be_chosen_for(void **state) {
     const PlanTask    plan = {.state = observed, .snapshot = snapshot};
     const RolloutTask task = {
         .plan = &plan, .actions = &actions[0][0][0], .candidates = CANDIDATES};
-    const RolloutShape shape = {
-        .candidates = CANDIDATES, .particles = 1, .horizon = STEPS, .tile = 1};
+    const RolloutShape shape = {.candidates = CANDIDATES, .particles = 1, .horizon = STEPS};
     assert_ok(backend->create(ops, &simulations));
     assert_ok(backend->reserve(simulations, &shape, &plan));
     assert_ok(backend->evaluate(simulations, &task, returns, &result));

@@ -63,7 +63,7 @@ static void *make(const Case *c) {
 }
 
 static PlanTask task_of(const Case *c, const double *state, uint64_t step) {
-    const bool learned = c->backend == &planner_backend_rollout_ops;
+    const bool learned = c->backend->needs_model;
     return (PlanTask){.model = learned ? &model : NULL,
                       .model_self = learned ? &model : NULL,
                       .state = state,
@@ -151,7 +151,7 @@ static void check_optimum(Case *c) {
     assert_true(report.iterations >= 1 && !report.timed_out);
     /* the cost is what was announced, at most: stopping early and shrinking are allowed */
     const double cost =
-        c->backend == &planner_backend_rollout_ops ? report.flop / 20.0 : report.env_steps;
+        c->backend->needs_model ? report.flop / 20.0 : report.env_steps;
     assert_true((report.flop == 0.0) != (report.env_steps == 0.0));
     assert_true(cost > 0.0 && cost <= c->ops->candidates(c->values) * HORIZON);
     for (uint64_t step = 2; step <= 4; step++) {
