@@ -503,7 +503,7 @@ static uint64_t generation(const DynamicsModelOps *ops, const void *self) {
 static void check_generations(const DynamicsModelOps *ops, double *values, const Dataset *data) {
     void       *self = mb_make(ops, values, 5);
     void       *other = mb_make(ops, values, 5);
-    uint64_t    seen[6] = {generation(ops, other), generation(ops, self)};
+    uint64_t    seen[8] = {generation(ops, other), generation(ops, self)};
     ScoreReport score;
     Buffer      saved;
     (void)mb_fit(ops, self, data, 1);
@@ -521,7 +521,13 @@ static void check_generations(const DynamicsModelOps *ops, double *values, const
     assert_ok(ops->load(self, saved.data, saved.length));
     seen[5] = generation(ops, self);
     check_view_predicts(ops, self, data);
-    for (size_t i = 0; i < 6; i++) {
+    /* trained where nobody is compared and chosen */
+    mb_option(ops, values, "ensemble_elites", 0);
+    assert_ok(ops->set(self, values));
+    seen[6] = generation(ops, self);
+    (void)mb_fit(ops, self, data, 2);
+    seen[7] = generation(ops, self);
+    for (size_t i = 0; i < 8; i++) {
         for (size_t k = 0; k < i; k++) {
             assert_true(seen[i] != seen[k]);
         }
