@@ -222,6 +222,26 @@ static Status note_machine(const double *options, Buffer *notes) {
     return buffer_status(notes);
 }
 
+/* value of a model's option by its name; 0 where the model has none of that name */
+static double model_option(const double *options, const char *name) {
+    const OptionSpec *rows = pets__model_ops(options)->options;
+    const size_t      row = option_find(rows, name);
+    return row < option_count(rows) ? pets__model_options(options)[row] : 0.0;
+}
+
+/* of learning: the model's own, and what needs held-out rows where there are none */
+static void note_learning(const double *options, Buffer *notes) {
+    const DynamicsModelOps *model = pets__model_ops(options);
+    if (model->note != NULL) {
+        model->note(pets__model_options(options), notes);
+    }
+    if (model_option(options, "patience") > 0.0 &&
+        pets__option(options, PETS_VALIDATION_RATIO) == 0.0) {
+        buffer_printf(notes, "patience with validation_ratio 0 judges by the rows that are trained "
+                             "on, so it hardly ends early\n");
+    }
+}
+
 Status pets__check(const EnvironmentOps *environment, const double *options, Buffer *notes) {
     const DynamicsModelOps *model = pets__model_ops(options);
     const double           *rollout = pets__rollout_options(options);
@@ -235,6 +255,10 @@ Status pets__check(const EnvironmentOps *environment, const double *options, Buf
     TRY(note_machine(options, notes));
     if (pets__has_true_dynamics(options)) {
         return STATUS_OK; /* nothing is learned, so nothing has to go with it */
+    }
+    if (notes != NULL) {
+        note_learning(options, notes);
+        TRY(buffer_status(notes));
     }
     const size_t members = members_of(options, &stochastic);
     return rollout_check((Propagation)rollout[ROLLOUT_PROPAGATION],

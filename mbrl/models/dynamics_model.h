@@ -95,6 +95,8 @@ typedef struct DynamicsModelOps {
     /* optional: do values that are in range go together? create() and set() refuse what this does.
      * @return STATUS_OK; STATUS_ERR_ARG with a sentence */
     Status (*check)(const double *option_values);
+    /* optional: a line (with its newline) for each thing that is accepted but not what it seems */
+    void (*note)(const double *option_values, Buffer *notes);
     /* optional: can this machine predict with these values? @return STATUS_OK; STATUS_ERR_STATE
      * with a sentence. create() does not ask: where nothing is planned it does not matter */
     Status (*check_machine)(const double *option_values);

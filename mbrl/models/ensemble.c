@@ -23,6 +23,9 @@
  * of [0.4, 1, 1, 2] (cart-pole) and [1/3, 2/3, 1, 1, 4/3] (half-cheetah) */
 #define PETS_DECAY_INPUT  0.5
 #define PETS_DECAY_OUTPUT 1.5
+/* Zeiler (2012), arXiv 1212.5701: Adadelta has no learning rate, that is 1; below this it is told
+ */
+#define ADADELTA_LEAST_RATE 0.1
 
 static const char *const activations[] = {"swish", "leaky_relu", "relu", "tanh", "sigmoid", NULL};
 static const char *const bounds_kinds[] = {"learned", "fixed", NULL};
@@ -152,6 +155,22 @@ static Status ensemble_check(const double *option_values) {
                              "'weight_decay_profile: pets'; leave one of them out");
     }
     return STATUS_OK;
+}
+
+static void ensemble_note(const double *option_values, Buffer *notes) {
+    const double elites = option_values[ENSEMBLE_ELITES];
+    const double members = option_values[ENSEMBLE_SIZE];
+    const double rate = option_values[ENSEMBLE_LEARNING_RATE];
+    if (elites > members) {
+        buffer_printf(notes, "ensemble_elites is %g, but there are %g members: all of them plan\n",
+                      elites, members);
+    }
+    if (option_values[ENSEMBLE_OPTIMIZER] == OPTIMIZER_ADADELTA && rate < ADADELTA_LEAST_RATE) {
+        buffer_printf(notes,
+                      "optimizer 'adadelta' with model_learning_rate %g hardly moves: it finds the "
+                      "size of its steps itself and needs a rate near 1\n",
+                      rate);
+    }
 }
 
 static bool plans_in_bfloat16(const double *option_values) {
@@ -408,6 +427,7 @@ const DynamicsModelOps model_ensemble_ops = {
     .source = PETS,
     .options = ensemble_options,
     .check = ensemble_check,
+    .note = ensemble_note,
     .check_machine = ensemble_check_machine,
     .numerics = ensemble_numerics,
     .create = ensemble_create,

@@ -2,6 +2,7 @@
 #include "tests/mbrl/agent_bench.h"
 
 #include "mbrl/agents/pets_internal.h"
+#include "mbrl/models/lane_optimizers.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -188,6 +189,37 @@ static void what_goes_together_is_judged_with_notes(void **state) {
     buffer_reset(&notes);
 }
 
+static void assert_note(const char *name, double value, const char *other, double with,
+                        const char *says) {
+    double options[BENCH_MOST_OPTIONS];
+    Buffer notes;
+    buffer_init(&notes, 1 << 12);
+    bench_options(options); /* 3 particles on 3 members */
+    bench_option(options, name, value);
+    bench_option(options, other, with);
+    assert_ok(bench_pets()->check(cartpole(), options, &notes));
+    if (says != NULL) {
+        assert_contains(buffer_text(&notes), says);
+    } else {
+        assert_string_equal(buffer_text(&notes), "");
+    }
+    buffer_reset(&notes);
+}
+
+static void values_without_their_effect_are_noted(void **state) {
+    (void)state;
+    assert_note("ensemble_elites", 4, "ensemble_size", 3, "there are 3 members: all of them plan");
+    assert_note("ensemble_elites", 3, "ensemble_size", 3, NULL);
+    assert_note("patience", 2, "validation_ratio", 0.0, "patience with validation_ratio 0");
+    assert_note("patience", 2, "validation_ratio", 0.1, NULL);
+    assert_note("patience", 0, "validation_ratio", 0.0, NULL);
+    assert_note("optimizer", OPTIMIZER_ADADELTA, "model_learning_rate", 1e-3, "a rate near 1");
+    assert_note("optimizer", OPTIMIZER_ADADELTA, "model_learning_rate", 1.0, NULL);
+    assert_note("optimizer", OPTIMIZER_ADAM, "model_learning_rate", 1e-3, NULL);
+    /* where nothing is learned nothing of it is said */
+    assert_note("ensemble_elites", 4, "planning_model", simulated(), NULL);
+}
+
 /* E asks every member once, the others every member or one of them for each particle */
 static void announced_and_reported_cost_agree_for_every_propagation(void **state) {
     (void)state;
@@ -278,6 +310,7 @@ int main(void) {
         cmocka_unit_test(an_agent_in_the_simulator_is_evaluated_without_training),
         cmocka_unit_test(planner_and_planning_model_are_static),
         cmocka_unit_test(what_goes_together_is_judged_with_notes),
+        cmocka_unit_test(values_without_their_effect_are_noted),
         cmocka_unit_test(announced_and_reported_cost_agree_for_every_propagation),
         cmocka_unit_test(elites_are_the_members_that_count),
         cmocka_unit_test(control_steps_that_ran_out_of_time_are_counted),
