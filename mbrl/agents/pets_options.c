@@ -92,6 +92,9 @@ static const OptionSpec own_options[PETS_OPTION_COUNT + 1] = {
                                  "of the old one (count)"},
 };
 
+enum { MOST_PARTS = 3 * MOST_CHOICES };
+
+static AgentPart   all_parts[MOST_PARTS + 1];
 static OptionSpec  all_options[PETS_MOST_OPTIONS + 1];
 static const char *models[MOST_CHOICES + 1];
 static const char *planners[MOST_CHOICES + 1];
@@ -114,6 +117,22 @@ static void offer(PetsOption option, const char *const *names, size_t count) {
     OptionSpec *row = &all_options[own_first + option];
     row->choices = names;
     row->upper = (double)count - 1.0;
+}
+
+static void join_parts(void) {
+    size_t n = 0;
+    for (size_t i = 0; i < planner_count(); i++) {
+        const PlannerOps *ops = planner_at(i);
+        all_parts[n++] = (AgentPart){"planner", ops->name, ops->help, ops->source};
+    }
+    for (size_t i = 0; i < planner_backend_count(); i++) {
+        const PlannerBackend *ops = planner_backend_at(i);
+        all_parts[n++] = (AgentPart){"planning_model", ops->name, ops->help, NULL};
+    }
+    for (size_t i = 0; i < model_count(); i++) {
+        const DynamicsModelOps *ops = model_at(i);
+        all_parts[n++] = (AgentPart){"dynamics_model", ops->name, ops->help, ops->source};
+    }
 }
 
 static void join_options(void) {
@@ -140,12 +159,18 @@ static void join_options(void) {
     offer(PETS_PLANNER, planners, planner_count());
     offer(PETS_PLANNING_MODEL, planning_models, planner_backend_count());
     offer(PETS_DYNAMICS_MODEL, models, model_count());
+    join_parts();
 }
 
 const OptionSpec *pets__options(void) {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     (void)pthread_once(&once, join_options);
     return all_options;
+}
+
+const AgentPart *pets__parts(void) {
+    (void)pets__options();
+    return all_parts;
 }
 
 const DynamicsModelOps *pets__model_ops(const double *options) {

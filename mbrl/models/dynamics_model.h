@@ -90,6 +90,7 @@ typedef struct ModelView {
 typedef struct DynamicsModelOps {
     const char       *name;
     const char       *source;
+    const char       *help; /* one line */
     const OptionSpec *options;
 
     /* optional: do values that are in range go together? create() and set() refuse what this does.
@@ -150,8 +151,6 @@ typedef struct DynamicsModelOps {
     Status (*rebuild)(void *self, const RebuildTask *task, FitReport *report);
 } DynamicsModelOps;
 
-/** Looks `name` up; the failure names the nearest. @return STATUS_OK, STATUS_ERR_UNKNOWN_NAME */
-Status                  model_find(const char *name, const DynamicsModelOps **out) MUST_USE;
 size_t                  model_count(void);
 const DynamicsModelOps *model_at(size_t index); /* NULL beyond the last */
 

@@ -425,6 +425,7 @@ static void ensemble_cost(const ModelCostQuery *query, const double *option_valu
 const DynamicsModelOps model_ensemble_ops = {
     .name = "ensemble",
     .source = PETS,
+    .help = "an ensemble of fully connected networks that predict Gaussians or points",
     .options = ensemble_options,
     .check = ensemble_check,
     .note = ensemble_note,

@@ -94,7 +94,6 @@ typedef struct PlannerBackend {
     Status (*evaluate)(void *self, const RolloutTask *task, double *returns, RolloutResult *result);
 } PlannerBackend;
 
-Status                planner_backend_find(const char *name, const PlannerBackend **out) MUST_USE;
 size_t                planner_backend_count(void);
 const PlannerBackend *planner_backend_at(size_t index);
 
