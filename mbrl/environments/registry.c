@@ -95,3 +95,10 @@ void environment_planner_rewards(const EnvironmentOps *task, const float *state,
         task->rewards(task, state, action, next, n, reward);
     }
 }
+
+void environment_copy_features(const EnvironmentOps *task, const float *state, size_t n,
+                               float *features, size_t stride) {
+    for (size_t i = 0; i < n; i++) {
+        memcpy(features + i * stride, state + i * task->state_dim, task->state_dim * sizeof *state);
+    }
+}
