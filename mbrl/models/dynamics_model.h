@@ -1,5 +1,6 @@
 /** @file dynamics_model.h  Learned one-step dynamics: networks, linear, Gaussian process, behind
- * one table. A new model is a `.c` file, a line in builtin.h, a line in registry.c. */
+ * one table. A new model is a `.c` file, a line each in builtin.h, registry.c and CMakeLists.txt.
+ */
 #ifndef MBRL_MODELS_DYNAMICS_MODEL_H
 #define MBRL_MODELS_DYNAMICS_MODEL_H
 

@@ -84,8 +84,10 @@ static const OptionSpec ensemble_options[ENSEMBLE_OPTION_COUNT + 1] = {
                                 PETS},
     [ENSEMBLE_PATIENCE] =
         {"patience", OPTION_INT, 0, 1000, 0, OPTION_DYNAMIC, NULL,
-         "epochs without 1 % better validation NLL after which a member's training "
-         "ends and its best weights return (count; 0: off)",
+         "epochs after which a member's training ends and its best weights return, none of them "
+         "with a validation NLL lower by more than 1 % of |the best NLL| (per dimension, in nats "
+         "of "
+         "scaled targets: near 0 almost any gain counts) (count; 0: off)",
          "mbrl-lib, ModelTrainer"},
     [ENSEMBLE_SHARED_ORDER] = {"shared_order", OPTION_BOOL, 0, 1, 0, OPTION_STATIC, NULL,
                                "all members take the rows in one order (with bootstrap off: they "

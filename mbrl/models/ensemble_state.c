@@ -1,3 +1,8 @@
+/* What an ensemble keeps, and how it is saved. All floats are one aligned allocation: the members'
+ * blocks first, then both moments in the same layout, so that a checkpoint writes them as one piece
+ * and an optimizer walks over three parallel arrays; scratch behind. What is derived (bfloat16
+ * weights, who plans) is made anew on load. A generation counts changes for whoever copies weights.
+ */
 #include "mbrl/models/ensemble_internal.h"
 
 #include "mbrl/models/lane_gemm.h"

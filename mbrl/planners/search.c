@@ -1,3 +1,10 @@
+/* What planners have in common is not the search but what is around it: shared options, a plan that
+ * is carried over from step to step, an arena per call, the clock, the best of many, bytes. A call
+ * of plan() works on the plan itself and keeps a copy to go back to, so a failure at any point
+ * leaves the planner as it was. The best are chosen by a heap of those wanted, with the worst on
+ * top: n log k, and no sorting of all; ties go to the lower index, so the choice depends on nothing
+ * but the returns; what is not finite is never chosen.
+ */
 #include "mbrl/planners/search.h"
 
 #include "core/clock.h"

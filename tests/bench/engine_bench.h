@@ -5,7 +5,7 @@
  * bench_engine_products.c  the matrix products of three libraries on the networks' shapes
  * bench_engine_budget.c    where a planning step spends its time, predicted and measured
  * bench_engine_turns.c     planning in two precisions, with one thread and two, in turn
- * bench_engine_scaling.c   cost against population, particles, horizon, members; memory
+ * bench_engine_scaling.c   cost against candidates, particles, horizon, members; memory
  */
 #ifndef TESTS_BENCH_ENGINE_BENCH_H
 #define TESTS_BENCH_ENGINE_BENCH_H
