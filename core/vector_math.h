@@ -29,8 +29,9 @@ void vector_tanh(const float *x, float *out, size_t n);
 /** 1 / (1 + e^-x). Within 3 ulp above x = -87; may be 0 below that. */
 void vector_sigmoid(const float *x, float *out, size_t n);
 /**
- * Sine and cosine together, x in radians. Absolute error at most 1.5e-7 for |x| <= 8192, growing
- * beyond; NaN for infinities. `sine` or `cosine` may be `x` itself.
+ * Sine and cosine together, x in radians. Absolute error at most 1.5e-7 for |x| <= 8192 and 1.5e-6
+ * up to VECTOR_MOST_ANGLE; NaN beyond, where the reduction to [-pi/4, pi/4] ends outside and the
+ * polynomials are anything but sines. `sine` or `cosine` may be `x` itself.
  */
 void vector_sin_cos(const float *x, float *sine, float *cosine, size_t n);
 
@@ -168,13 +169,19 @@ static inline void vector_sin_cos_quadrant(uint32_t quadrant, float r, float *si
     *cosine = vector_from_bits((c ^ exchange) ^ cosine_sign);
 }
 
+/* beyond, sin and cos are NaN; neighbouring floats are 0.008 apart here */
+#define VECTOR_MOST_ANGLE 1e5f
+
 static inline void vector_sin_cos_one(float x, float *sine, float *cosine) {
     const float shifted = x * 0.636619772367581343f + VECTOR_ROUND;
     const float n = shifted - VECTOR_ROUND;
     /* pi/2 in three parts, the first two short enough for exact products */
     const float r =
         ((x - n * 1.5703125f) - n * 4.837512969970703125e-4f) - n * 7.549789948768648e-8f;
-    vector_sin_cos_quadrant(vector_bits(shifted), r, sine, cosine);
+    const float size = vector_from_bits(vector_bits(x) & 0x7fffffffu);
+    const float reduced =
+        vector_choose(size <= VECTOR_MOST_ANGLE, r, vector_from_bits(0x7fc00000u));
+    vector_sin_cos_quadrant(vector_bits(shifted), reduced, sine, cosine);
 }
 
 #endif

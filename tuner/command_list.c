@@ -239,6 +239,22 @@ static Status add_metrics(Json *row, const AgentMetric *metrics) {
     return STATUS_OK;
 }
 
+static Status add_parts(Json *row, const AgentPart *parts) {
+    Json *array = json_new_array();
+
+    TRY(json_set(row, "parts", array));
+    for (size_t i = 0; parts != NULL && parts[i].name != NULL; i++) {
+        Json *part = json_new_object();
+        TRY(json_push(array, part));
+        TRY(json_set(part, "option", json_new_string(parts[i].option)));
+        TRY(json_set(part, "name", json_new_string(parts[i].name)));
+        TRY(json_set(part, "source",
+                     parts[i].source == NULL ? json_new_null() : json_new_string(parts[i].source)));
+        TRY(json_set(part, "help", json_new_string(parts[i].help)));
+    }
+    return STATUS_OK;
+}
+
 static Status list_agents(Json *array) {
     for (size_t i = 0; i < agent_count(); i++) {
         const AgentOps *ops = agent_at(i);
@@ -248,6 +264,7 @@ static Status list_agents(Json *array) {
         TRY(json_set(row, "help", json_new_string(ops->help)));
         TRY(json_set(row, "source", json_new_string(ops->source)));
         TRY(add_options(row, ops->options()));
+        TRY(add_parts(row, ops->parts == NULL ? NULL : ops->parts()));
         TRY(add_metrics(row, ops->metrics));
     }
     return STATUS_OK;
@@ -319,8 +336,10 @@ static Status put_kind(size_t kind, const Json *rows, Buffer *out) {
 static Status put_one(const Json *row, Buffer *out) {
     static const char *const option_columns[] = {"name",    "type", "range", "default",
                                                  "dynamic", "help", NULL};
+    static const char *const part_columns[] = {"option", "name", "source", "help", NULL};
     static const char *const metric_columns[] = {"name", "timing", "help", NULL};
     const Json              *rows = json_get(row, "options");
+    const Json              *parts = json_get(row, "parts");
     const Json              *metrics = json_get(row, "metrics");
     const char              *text = json_string(json_get(row, "text"));
     const char              *source = json_string(json_get(row, "source"));
@@ -341,6 +360,10 @@ static Status put_one(const Json *row, Buffer *out) {
     if (json_count(rows) > 0) {
         buffer_puts(out, "\n");
         TRY(put_table(rows, option_columns, out));
+    }
+    if (json_count(parts) > 0) {
+        buffer_puts(out, "\n");
+        TRY(put_table(parts, part_columns, out));
     }
     if (json_count(metrics) > 0) {
         buffer_puts(out, "\n");

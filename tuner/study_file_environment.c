@@ -127,6 +127,9 @@ Status study__read_environment(const Node *root, Study *study) {
     for (; n < environment_count() && n < STUDY_NAMES_MAX; n++) {
         names[n] = environment_at(n)->name;
     }
+    if (environment_mjcf_help() != NULL && n < STUDY_NAMES_MAX) {
+        names[n++] = "mjcf"; /* treated above: only to be among the choices that are named */
+    }
     TRY(study__pick(node, "environment", names, n, &index));
     study->environment = environment_at(index);
     return study__copy(study->environment->name, &study->environment_name);

@@ -43,6 +43,14 @@ typedef struct AgentMetric {
     bool        timing; /* depends on the clock, not part of "the same rows" */
 } AgentMetric;
 
+/** What a choice of an option stands for, for `mbtune list`. */
+typedef struct AgentPart {
+    const char *option;
+    const char *name; /* the choice */
+    const char *help;
+    const char *source; /* or NULL */
+} AgentPart;
+
 /** Cost at given option values, before anything runs (for `mbtune validate`). */
 typedef struct AgentCost {
     double plan_flop;        /* per control step */
@@ -62,6 +70,8 @@ typedef struct AgentOps {
 
     /* option rows: hyperparameters with ranges, defaults, which are dynamic */
     const OptionSpec *(*options)(void);
+    /* optional: what the choices of some of them are made of; ends at .name == NULL */
+    const AgentPart *(*parts)(void);
     /**
      * Do the values go together? create(), set() and load() refuse what this refuses.
      * @param notes  in/out  NULL, or gets a line (with its newline) for each thing that is accepted

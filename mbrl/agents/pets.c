@@ -179,6 +179,7 @@ const AgentOps agent_pets_ops = {
     .help = "probabilistic ensemble, planning over sampled trajectories",
     .metrics = pets__metrics,
     .options = pets__options,
+    .parts = pets__parts,
     .check = pets__check,
     .overruled_by = pets__overruled_by,
     .create = pets_create,

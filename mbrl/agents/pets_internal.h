@@ -107,7 +107,9 @@ typedef struct Pets {
 } Pets;
 
 /* pets_options.c */
-const OptionSpec       *pets__options(void);
+const OptionSpec *pets__options(void);
+/** AgentOps.parts */
+const AgentPart        *pets__parts(void);
 const DynamicsModelOps *pets__model_ops(const double *options);
 const double           *pets__model_options(const double *options);
 const double           *pets__rollout_options(const double *options);

@@ -64,8 +64,9 @@ static const OptionSpec own_options[PETS_OPTION_COUNT + 1] = {
     [PETS_LEARNED_REWARD] = {.name = "learned_reward",
                              .type = OPTION_BOOL,
                              .upper = 1,
-                             .help = "the model predicts the reward, too, and planners use that in "
-                                     "place of the environment's function",
+                             .help = "the model predicts the episode's reward, too, and planners "
+                                     "use that in place of the environment's function (on the "
+                                     "hopper: with the bonus for being alive)",
                              .source = "mbrl-lib, learned_rewards"},
     [PETS_DATA_LIMIT] = {.name = "data_limit",
                          .type = OPTION_INT,
@@ -91,6 +92,9 @@ static const OptionSpec own_options[PETS_OPTION_COUNT + 1] = {
                                  "of the old one (count)"},
 };
 
+enum { MOST_PARTS = 3 * MOST_CHOICES };
+
+static AgentPart   all_parts[MOST_PARTS + 1];
 static OptionSpec  all_options[PETS_MOST_OPTIONS + 1];
 static const char *models[MOST_CHOICES + 1];
 static const char *planners[MOST_CHOICES + 1];
@@ -113,6 +117,22 @@ static void offer(PetsOption option, const char *const *names, size_t count) {
     OptionSpec *row = &all_options[own_first + option];
     row->choices = names;
     row->upper = (double)count - 1.0;
+}
+
+static void join_parts(void) {
+    size_t n = 0;
+    for (size_t i = 0; i < planner_count(); i++) {
+        const PlannerOps *ops = planner_at(i);
+        all_parts[n++] = (AgentPart){"planner", ops->name, ops->help, ops->source};
+    }
+    for (size_t i = 0; i < planner_backend_count(); i++) {
+        const PlannerBackend *ops = planner_backend_at(i);
+        all_parts[n++] = (AgentPart){"planning_model", ops->name, ops->help, NULL};
+    }
+    for (size_t i = 0; i < model_count(); i++) {
+        const DynamicsModelOps *ops = model_at(i);
+        all_parts[n++] = (AgentPart){"dynamics_model", ops->name, ops->help, ops->source};
+    }
 }
 
 static void join_options(void) {
@@ -139,12 +159,18 @@ static void join_options(void) {
     offer(PETS_PLANNER, planners, planner_count());
     offer(PETS_PLANNING_MODEL, planning_models, planner_backend_count());
     offer(PETS_DYNAMICS_MODEL, models, model_count());
+    join_parts();
 }
 
 const OptionSpec *pets__options(void) {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     (void)pthread_once(&once, join_options);
     return all_options;
+}
+
+const AgentPart *pets__parts(void) {
+    (void)pets__options();
+    return all_parts;
 }
 
 const DynamicsModelOps *pets__model_ops(const double *options) {
@@ -174,7 +200,7 @@ const PlannerBackend *pets__backend(const double *options) {
 }
 
 bool pets__has_true_dynamics(const double *options) {
-    return pets__backend(options) == &planner_backend_simulation_ops;
+    return !pets__backend(options)->needs_model;
 }
 
 double pets__option(const double *options, PetsOption option) {
@@ -192,18 +218,23 @@ static size_t members_of(const double *options, bool *stochastic) {
 }
 
 void pets__numerics(const double *options, Buffer *out) {
+    const PlannerBackend   *backend = pets__backend(options);
     const DynamicsModelOps *model = pets__model_ops(options);
-    if (!pets__has_true_dynamics(options) && model->numerics != NULL) {
+    if (backend->needs_model && model->numerics != NULL) {
         model->numerics(pets__model_options(options), out);
+    }
+    if (backend->numerics != NULL) {
+        backend->numerics(out);
     }
 }
 
 Status pets__check_machine(const double *options) {
+    const PlannerBackend   *backend = pets__backend(options);
     const DynamicsModelOps *model = pets__model_ops(options);
-    if (pets__has_true_dynamics(options) || model->check_machine == NULL) {
-        return STATUS_OK;
+    if (backend->needs_model && model->check_machine != NULL) {
+        TRY(model->check_machine(pets__model_options(options)));
     }
-    return model->check_machine(pets__model_options(options));
+    return backend->check_machine != NULL ? backend->check_machine() : STATUS_OK;
 }
 
 /* a study may be checked on another machine than those it runs on */
@@ -214,6 +245,26 @@ static Status note_machine(const double *options, Buffer *notes) {
     buffer_printf(notes, "%s: trainers on this machine will refuse it\n", status_last()->text);
     status_clear();
     return buffer_status(notes);
+}
+
+/* value of a model's option by its name; 0 where the model has none of that name */
+static double model_option(const double *options, const char *name) {
+    const OptionSpec *rows = pets__model_ops(options)->options;
+    const size_t      row = option_find(rows, name);
+    return row < option_count(rows) ? pets__model_options(options)[row] : 0.0;
+}
+
+/* of learning: the model's own, and what needs held-out rows where there are none */
+static void note_learning(const double *options, Buffer *notes) {
+    const DynamicsModelOps *model = pets__model_ops(options);
+    if (model->note != NULL) {
+        model->note(pets__model_options(options), notes);
+    }
+    if (model_option(options, "patience") > 0.0 &&
+        pets__option(options, PETS_VALIDATION_RATIO) == 0.0) {
+        buffer_printf(notes, "patience with validation_ratio 0 judges by the rows that are trained "
+                             "on, so it hardly ends early\n");
+    }
 }
 
 Status pets__check(const EnvironmentOps *environment, const double *options, Buffer *notes) {
@@ -229,6 +280,10 @@ Status pets__check(const EnvironmentOps *environment, const double *options, Buf
     TRY(note_machine(options, notes));
     if (pets__has_true_dynamics(options)) {
         return STATUS_OK; /* nothing is learned, so nothing has to go with it */
+    }
+    if (notes != NULL) {
+        note_learning(options, notes);
+        TRY(buffer_status(notes));
     }
     const size_t members = members_of(options, &stochastic);
     return rollout_check((Propagation)rollout[ROLLOUT_PROPAGATION],

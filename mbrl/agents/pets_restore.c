@@ -1,3 +1,9 @@
+/* Reading a checkpoint (pets_checkpoint.c says what it is). An agent is made from the options first
+ * and then filled, section by section in the order of the file, so whatever is missing, cut short
+ * or of another agent fails before anything is trained with it. Identity is compared as text, line
+ * by line, so that the message can name what differs. Options that a later version added are not in
+ * the file and keep their defaults.
+ */
 #include "mbrl/agents/pets_internal.h"
 #include "mbrl/agents/pets_sections.h"
 #include "mbrl/agents/sealed_file.h"

@@ -82,6 +82,10 @@ struct EnvironmentOps {
 void environment_planner_rewards(const EnvironmentOps *task, const float *state,
                                  const float *action, const float *next, size_t n, float *reward);
 
+/** Features that are the state itself; for any environment with feature_dim = state_dim. */
+void environment_copy_features(const EnvironmentOps *task, const float *state, size_t n,
+                               float *features, size_t stride);
+
 Status                environment_find(const char *name, const EnvironmentOps **out) MUST_USE;
 size_t                environment_count(void);
 const EnvironmentOps *environment_at(size_t index);

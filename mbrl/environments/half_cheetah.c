@@ -100,13 +100,7 @@ static void observe(const EnvironmentOps *task, const mjModel *model, mjData *da
                     double *state) {
     (void)task;
     (void)model;
-    state[WALKER_SPEED] = speed;
-    for (size_t i = 1; i < NQ; i++) {
-        state[i] = data->qpos[i];
-    }
-    for (size_t i = 0; i < NV; i++) {
-        state[NQ + i] = data->qvel[i];
-    }
+    walker_observe(data, NQ, speed, state);
 }
 
 static double reward_of(const EnvironmentOps *task, const double *state, const double *action,
@@ -125,15 +119,6 @@ static void rewards_of(const EnvironmentOps *task, const float *state, const flo
     for (size_t i = 0; i < n; i++) {
         reward[i] = next[i * STATE_DIM + WALKER_SPEED] -
                     cost * walker_effort_float(action + i * ACTION_DIM, ACTION_DIM);
-    }
-}
-
-KERNEL_CLONES
-static void features_of(const EnvironmentOps *task, const float *state, size_t n, float *features,
-                        size_t stride) {
-    (void)task;
-    for (size_t i = 0; i < n; i++) {
-        walker_features(state + i * STATE_DIM, STATE_DIM, features + i * stride);
     }
 }
 
@@ -169,6 +154,6 @@ const EnvironmentOps environment_half_cheetah_ops = {
     .save = mujoco_task_save,
     .load = mujoco_task_load,
     .reward = reward_of,
-    .features = features_of,
+    .features = walker_features,
     .rewards = rewards_of,
 };

@@ -11,6 +11,7 @@
 #include "mbrl/environments/walker.h"
 
 #include "core/kernel.h"
+#include "core/vector_math.h"
 
 #include <math.h>
 
@@ -99,12 +100,9 @@ static void observe(const EnvironmentOps *task, const mjModel *model, mjData *da
                     double *state) {
     (void)task;
     (void)model;
-    state[WALKER_SPEED] = speed;
-    for (size_t i = 1; i < NQ; i++) {
-        state[i] = data->qpos[i];
-    }
-    for (size_t i = 0; i < NV; i++) {
-        state[NQ + i] = limited(data->qvel[i]);
+    walker_observe(data, NQ, speed, state);
+    for (size_t i = NQ; i < STATE_DIM; i++) {
+        state[i] = limited(state[i]);
     }
 }
 
@@ -158,15 +156,6 @@ static void planner_rewards_of(const EnvironmentOps *task, const float *state, c
     }
 }
 
-KERNEL_CLONES
-static void features_of(const EnvironmentOps *task, const float *state, size_t n, float *features,
-                        size_t stride) {
-    (void)task;
-    for (size_t i = 0; i < n; i++) {
-        walker_features(state + i * STATE_DIM, STATE_DIM, features + i * stride);
-    }
-}
-
 static const MujocoTask mujoco = {.model = &shared_model,
                                   .frame_skip = FRAME_SKIP,
                                   .speed = true,
@@ -200,7 +189,7 @@ const EnvironmentOps environment_hopper_ops = {
     .save = mujoco_task_save,
     .load = mujoco_task_load,
     .reward = reward_of,
-    .features = features_of,
+    .features = walker_features,
     .rewards = rewards_of,
     .planner_rewards = planner_rewards_of,
     .planner_objective = "speed - 0.001 |action|^2, without the bonus for being alive",

@@ -4,23 +4,13 @@
  * step more than the 200 stated.
  */
 #include "mbrl/environments/builtin.h"
-#include "mbrl/environments/plain_task.h"
+#include "mbrl/environments/cart_pole.h"
 
 #include "core/kernel.h"
 #include "core/vector_math.h"
 
 #include <math.h>
 
-enum { STATE_X, STATE_X_DOT, STATE_ANGLE, STATE_ANGLE_DOT, STATE_DIM };
-
-/* gym, gym/envs/classic_control/cartpole.py */
-static const double gravity = 9.8;      /* m/s^2 */
-static const double cart_mass = 1.0;    /* kg */
-static const double pole_mass = 0.1;    /* kg */
-static const double half_length = 0.5;  /* m, of the pole */
-static const double force = 10.0;       /* N */
-static const double time_step = 0.02;   /* s */
-static const double start_width = 0.05; /* states start uniform in +-this */
 /* MBBL, mbbl/env/gym_env/cartpole.py */
 static const double position_cost = 0.01; /* per squared m */
 
@@ -29,31 +19,10 @@ static const double action_high[1] = {1.0};
 
 /* measured once: see target_scale_is_the_measured_one in the tests (100 000 steps of the uniform
  * random policy, seed 1) */
-static const double target_scale[STATE_DIM] = {0.037216489, 0.19157111, 0.11383124, 0.29638594};
-
-static void start(Rng *rng, double *x) {
-    for (size_t i = 0; i < STATE_DIM; i++) {
-        x[i] = plain_task_uniform(rng, start_width);
-    }
-}
+static const double target_scale[CART_POLE_DIM] = {0.037216489, 0.19157111, 0.11383124, 0.29638594};
 
 static void advance(double *x, const double *action) {
-    const double sine = sin(x[STATE_ANGLE]);
-    const double cosine = cos(x[STATE_ANGLE]);
-    const double total_mass = cart_mass + pole_mass;
-    const double push = ((action[0] > 0.0 ? force : -force) +
-                         pole_mass * half_length * x[STATE_ANGLE_DOT] * x[STATE_ANGLE_DOT] * sine) /
-                        total_mass;
-    const double angle_acceleration =
-        (gravity * sine - cosine * push) /
-        (half_length * (4.0 / 3.0 - pole_mass * cosine * cosine / total_mass));
-    const double acceleration =
-        push - pole_mass * half_length * angle_acceleration * cosine / total_mass;
-
-    x[STATE_X] += time_step * x[STATE_X_DOT];
-    x[STATE_X_DOT] += time_step * acceleration;
-    x[STATE_ANGLE] += time_step * x[STATE_ANGLE_DOT];
-    x[STATE_ANGLE_DOT] += time_step * angle_acceleration;
+    cart_pole_advance(x, action[0] > 0.0 ? CART_POLE_FORCE : -CART_POLE_FORCE);
 }
 
 static double reward_of(const EnvironmentOps *task, const double *state, const double *action,
@@ -61,7 +30,7 @@ static double reward_of(const EnvironmentOps *task, const double *state, const d
     (void)task;
     (void)action;
     (void)next;
-    return cos(state[STATE_ANGLE]) - position_cost * state[STATE_X] * state[STATE_X];
+    return cos(state[CART_POLE_ANGLE]) - position_cost * state[CART_POLE_X] * state[CART_POLE_X];
 }
 
 KERNEL_CLONES
@@ -72,15 +41,15 @@ static void rewards_of(const EnvironmentOps *task, const float *state, const flo
     (void)action;
     (void)next;
     for (size_t i = 0; i < n; i++) {
-        const float *s = state + i * STATE_DIM;
+        const float *s = state + i * CART_POLE_DIM;
         float        sine;
         float        cosine;
-        vector_sin_cos_one(s[STATE_ANGLE], &sine, &cosine);
-        reward[i] = cosine - cost * (s[STATE_X] * s[STATE_X]);
+        vector_sin_cos_one(s[CART_POLE_ANGLE], &sine, &cosine);
+        reward[i] = cosine - cost * (s[CART_POLE_X] * s[CART_POLE_X]);
     }
 }
 
-static const PlainTask plain = {.dim = STATE_DIM, .start = start, .advance = advance};
+static const PlainTask plain = {.dim = CART_POLE_DIM, .start = cart_pole_start, .advance = advance};
 
 const EnvironmentOps environment_mbbl_cartpole_ops = {
     .name = "mbbl_cartpole",
@@ -88,16 +57,16 @@ const EnvironmentOps environment_mbbl_cartpole_ops = {
     .help = "for comparison with MBBL only: keep a pole up, full force by the action's sign",
     .observation = "x (m), its speed, pole angle (rad, 0 up), its speed",
     .start = "all four uniform in +-0.05",
-    .state_dim = STATE_DIM,
+    .state_dim = CART_POLE_DIM,
     .action_dim = 1,
-    .feature_dim = STATE_DIM,
+    .feature_dim = CART_POLE_DIM,
     .dt = 0.02,
     .episode_length = 200,
     .action_low = action_low,
     .action_high = action_high,
     .target_scale = target_scale,
     .worst_return = -400.0, /* the pole down and the cart 10 m away, 200 steps */
-    .snapshot_size = STATE_DIM,
+    .snapshot_size = CART_POLE_DIM,
     .data = &plain,
     .create = plain_task_create,
     .destroy = plain_task_destroy,

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { SEED = 1, LEAST_EPISODES = 3 };
+enum { SEED = 1, LEAST_EPISODES = 3, STARTS = 20 };
 
 typedef struct Measured {
     int64_t steps;
@@ -25,6 +25,46 @@ static void add_targets(const EnvironmentOps *ops, const double *before, const d
         m->sum[i] += target;
         m->squares[i] += target * target;
     }
+}
+
+/* a bound that the state breaks, or NULL */
+static const MjcfBound *broken(const Mjcf *mjcf, const double *state) {
+    for (size_t i = 0; i < mjcf->bound_count; i++) {
+        const MjcfBound *bound = &mjcf->bounds[i];
+        const float      value = (float)state[bound->quantity]; /* as it is judged */
+        if (!(value >= (float)bound->lower && value <= (float)bound->upper)) {
+            return bound;
+        }
+    }
+    return NULL;
+}
+
+/* Where every episode begins outside, each ends at its first step: no task at all. Some that do
+ * are the user's affair. */
+static Status check_starts(const Mjcf *mjcf) {
+    const EnvironmentOps *ops = &mjcf->ops;
+    double                state[ENV_MAX_STATE] = {0.0};
+    void                 *self = NULL;
+    const MjcfBound      *bound = NULL;
+    TRY(ops->create(ops, &self));
+    for (uint64_t k = 0; k < STARTS && (k == 0 || bound != NULL); k++) {
+        Rng          rng = rng_stream(SEED, k, RNG_ENVIRONMENT);
+        const Status status = ops->reset(self, &rng, state);
+        if (status != STATUS_OK) {
+            ops->destroy(self);
+            return status;
+        }
+        bound = broken(mjcf, state);
+    }
+    ops->destroy(self);
+    if (bound != NULL) {
+        FAIL(STATUS_ERR_RANGE,
+             "'%s' starts at %g, outside of its bounds %g and %g, so every episode would end at "
+             "its first step",
+             mjcf->quantities[bound->quantity].name, state[bound->quantity], bound->lower,
+             bound->upper);
+    }
+    return STATUS_OK;
 }
 
 static Status random_episode(const EnvironmentOps *ops, void *self, Rng *rng, Measured *m) {
@@ -70,6 +110,18 @@ static Status measure(const EnvironmentOps *ops, Measured *m) {
     return status;
 }
 
+/* likelihoods are of the dimensions that have a scale */
+static Status check_scale(const Mjcf *mjcf) {
+    for (size_t i = 0; i < mjcf->ops.state_dim; i++) {
+        if (mjcf->target_scale[i] > 0.0) {
+            return STATUS_OK;
+        }
+    }
+    FAIL(STATUS_ERR_RANGE, "'target_scale' is 0 for every quantity: nothing would be left to judge "
+                           "a model by; give the standard deviation of a one-step change, and 0 "
+                           "for what never changes");
+}
+
 static Status given_scale(const Json *scale, Mjcf *mjcf) {
     if (!json_is_array(scale) || json_count(scale) != mjcf->ops.state_dim) {
         FAIL(STATUS_ERR_PARSE, "'target_scale' must be a list of %zu numbers, one per quantity",
@@ -82,7 +134,7 @@ static Status given_scale(const Json *scale, Mjcf *mjcf) {
         }
         mjcf->target_scale[i] = value;
     }
-    return STATUS_OK;
+    return check_scale(mjcf);
 }
 
 static void measured_scale(const Measured *m, Mjcf *mjcf) {
@@ -105,6 +157,8 @@ Status mjcf__scales(const Json *definition, MjcfProblem *problem, Mjcf *mjcf) {
         mjcf->ops.worst_return = json_number(worst);
         return given_scale(scale, mjcf); /* a trainer has nothing to measure */
     }
+    *problem = (MjcfProblem){.key = "terminate"};
+    TRY(check_starts(mjcf));
     *problem = (MjcfProblem){.key = "file"};
     TRY(measure(&mjcf->ops, &m));
     measured_scale(&m, mjcf);

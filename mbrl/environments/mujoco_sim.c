@@ -1,3 +1,9 @@
+/* MuJoCo behind a Status. Its errors call a handler that must not return, and by default end the
+ * process; ours jumps back to the call (setjmp, one target per thread), since a user's model must
+ * not end a study. What was being made then is leaked or thrown away, never used. Its warnings
+ * would write a file; they are counted in mjData, and a bad QPOS, QVEL or QACC is a divergence:
+ * MuJoCo resets the state on it, so nothing after it belongs to the episode.
+ */
 #include "mbrl/environments/mujoco_sim.h"
 
 #include "core/number.h"

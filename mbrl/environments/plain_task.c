@@ -61,7 +61,8 @@ Status plain_task_step(void *self, const double *action, double *state, Environm
     observe(plain, state);
     out->diverged = !number_all_finite(plain->x, facts(plain)->dim) ||
                     !number_all_finite(action, task->action_dim);
-    out->terminated = false;
+    out->terminated =
+        !out->diverged && facts(plain)->ended != NULL && facts(plain)->ended(plain->x);
     out->reward = out->diverged ? 0.0 : task->reward(task, before, clipped, state);
     return STATUS_OK;
 }
@@ -107,11 +108,4 @@ void plain_task_rk4(PlainDerivative derivative, const double *action, double h, 
 
 double plain_task_uniform(Rng *rng, double width) {
     return width * (2.0 * rng_uniform(rng) - 1.0);
-}
-
-void environment_copy_features(const EnvironmentOps *task, const float *state, size_t n,
-                               float *features, size_t stride) {
-    for (size_t i = 0; i < n; i++) {
-        memcpy(features + i * stride, state + i * task->state_dim, task->state_dim * sizeof *state);
-    }
 }

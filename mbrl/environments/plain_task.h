@@ -20,6 +20,8 @@ typedef struct PlainTask {
     void (*advance)(double *x, const double *action);
     /* x (dim) in, state (s) out; NULL = x itself */
     void (*observe)(const double *x, double *state);
+    /* has the task ended at x (dim)? As the environment's `terminated` says it; NULL = never */
+    bool (*ended)(const double *x);
 } PlainTask;
 
 Status plain_task_create(const EnvironmentOps *task, void **self) MUST_USE;
@@ -31,16 +33,12 @@ Status plain_task_step(void *self, const double *action, double *state,
 void   plain_task_save(const void *self, double *snapshot);
 Status plain_task_load(void *self, const double *snapshot, double *state) MUST_USE;
 
-/** Derivative of y (n) at y under an action: what rk4_step() integrates. */
+/** Derivative of y (n) at y under an action: what plain_task_rk4() integrates. */
 typedef void (*PlainDerivative)(const double *y, const double *action, double *derivative);
 /** One classic Runge-Kutta step of h seconds; n at most PLAIN_MAX. */
 void plain_task_rk4(PlainDerivative derivative, const double *action, double h, size_t n,
                     double *y);
 /** Uniform in +-width. */
 double plain_task_uniform(Rng *rng, double width);
-
-/** Features that are the state itself; for any environment with feature_dim = state_dim. */
-void environment_copy_features(const EnvironmentOps *task, const float *state, size_t n,
-                               float *features, size_t stride);
 
 #endif

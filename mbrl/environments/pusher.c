@@ -9,9 +9,9 @@
  * of the object and the goal from 1e-5 kg/m^3: what they feel is the damping of their slides.
  */
 #include "mbrl/environments/arm.h"
+#include "mbrl/environments/arm_mjcf.h"
 #include "mbrl/environments/builtin.h"
 #include "mbrl/environments/mujoco_task.h"
-#include "mbrl/environments/plain_task.h"
 
 #include "core/kernel.h"
 
@@ -20,6 +20,33 @@
 enum { NQ = 11, NV = 11, FRAME_SKIP = 4 };
 enum { QPOS_OBJECT_Y = 7, QPOS_OBJECT_X = 8 };
 enum { STATE_SPEED = 7, STATE_TIP = 14, STATE_OBJECT = 17, STATE_DIM = 20 };
+
+#define HAND                                                                       \
+    "<geom fromto='0 -0.1 0 0 0.1 0' size='0.02' contype='1' conaffinity='1'/>"    \
+    "<geom fromto='0 -0.1 0 0.1 -0.1 0' size='0.02' contype='1' conaffinity='1'/>" \
+    "<geom fromto='0 0.1 0 0.1 0.1 0' size='0.02' contype='1' conaffinity='1'/>"   \
+    "<body name='tips_arm'>"                                                       \
+    "  <geom type='sphere' pos='0.1 -0.1 0' size='0.01'/>"                         \
+    "  <geom type='sphere' pos='0.1 0.1 0' size='0.01'/>"                          \
+    "</body>"
+
+#define ARM                                                                                   \
+    ARM_BODIES("-0.6", "range='-2.2854 2' damping='1'", "range='-0.5236 1.3963' damping='1'", \
+               "range='-1.5 1.7'", "range='-2.3213 0'", "range='-1.5 1.5'", "0.291",          \
+               "range='-1.094 0'", "range='-1.5 1.5'", HAND)
+
+#define OBJECT_AND_GOAL                                                                         \
+    "<body name='object' pos='0.45 -0.05 -0.275'>"                                              \
+    "<joint name='obj_slidey' type='slide' axis='0 1 0' range='-10.3213 10.3' damping='0.5'/>"  \
+    "<joint name='obj_slidex' type='slide' axis='1 0 0' range='-10.3213 10.3' damping='0.5'/>"  \
+    "<geom type='sphere' size='0.05 0.05 0.05' density='0.00001'/>"                             \
+    "<geom type='cylinder' size='0.05 0.05 0.05' density='0.00001' contype='1'/>"               \
+    "</body>"                                                                                   \
+    "<body name='goal' pos='0.45 -0.05 -0.323'>"                                                \
+    "<joint name='goal_slidey' type='slide' axis='0 1 0' range='-10.3213 10.3' damping='0.5'/>" \
+    "<joint name='goal_slidex' type='slide' axis='1 0 0' range='-10.3213 10.3' damping='0.5'/>" \
+    "<geom type='cylinder' size='0.08 0.001 0.1' density='0.00001'/>"                           \
+    "</body>"
 
 static const char mjcf[] =
     "<mujoco model='pusher'>"
@@ -32,78 +59,8 @@ static const char mjcf[] =
     "    <motor ctrllimited='true' ctrlrange='-2 2'/>"
     "  </default>"
     "  <worldbody>"
-    "    <geom type='plane' pos='0 0.5 -0.325' size='1 1 0.1' contype='1' conaffinity='1'/>"
-    "    <body name='r_shoulder_pan_link' pos='0 -0.6 0'>"
-    "      <joint name='r_shoulder_pan_joint' axis='0 0 1' range='-2.2854 2' damping='1'/>"
-    "      <geom type='sphere' pos='-0.06 0.05 0.2' size='0.05'/>"
-    "      <geom type='sphere' pos='0.06 0.05 0.2' size='0.05'/>"
-    "      <geom type='sphere' pos='-0.06 0.09 0.2' size='0.03'/>"
-    "      <geom type='sphere' pos='0.06 0.09 0.2' size='0.03'/>"
-    "      <geom fromto='0 0 -0.4 0 0 0.2' size='0.1'/>"
-    "      <body name='r_shoulder_lift_link' pos='0.1 0 0'>"
-    "        <joint name='r_shoulder_lift_joint' axis='0 1 0' range='-0.5236 1.3963' damping='1'/>"
-    "        <geom fromto='0 -0.1 0 0 0.1 0' size='0.1'/>"
-    "        <body name='r_upper_arm_roll_link'>"
-    "          <joint name='r_upper_arm_roll_joint' axis='1 0 0' range='-1.5 1.7'/>"
-    "          <geom fromto='-0.1 0 0 0.1 0 0' size='0.02'/>"
-    "          <body name='r_upper_arm_link'>"
-    "            <geom fromto='0 0 0 0.4 0 0' size='0.06'/>"
-    "            <body name='r_elbow_flex_link' pos='0.4 0 0'>"
-    "              <joint name='r_elbow_flex_joint' axis='0 1 0' range='-2.3213 0'/>"
-    "              <geom fromto='0 -0.02 0 0 0.02 0' size='0.06'/>"
-    "              <body name='r_forearm_roll_link'>"
-    "                <joint name='r_forearm_roll_joint' axis='1 0 0' range='-1.5 1.5'/>"
-    "                <geom fromto='-0.1 0 0 0.1 0 0' size='0.02'/>"
-    "                <body name='r_forearm_link'>"
-    "                  <geom fromto='0 0 0 0.291 0 0' size='0.05'/>"
-    "                  <body name='r_wrist_flex_link' pos='0.321 0 0'>"
-    "                    <joint name='r_wrist_flex_joint' axis='0 1 0' range='-1.094 0'/>"
-    "                    <geom fromto='0 -0.02 0 0 0.02 0' size='0.01'/>"
-    "                    <body name='r_wrist_roll_link'>"
-    "                      <joint name='r_wrist_roll_joint' axis='1 0 0' range='-1.5 1.5'/>"
-    "                      <geom fromto='0 -0.1 0 0 0.1 0' size='0.02' contype='1'"
-    "                        conaffinity='1'/>"
-    "                      <geom fromto='0 -0.1 0 0.1 -0.1 0' size='0.02' contype='1'"
-    "                        conaffinity='1'/>"
-    "                      <geom fromto='0 0.1 0 0.1 0.1 0' size='0.02' contype='1'"
-    "                        conaffinity='1'/>"
-    "                      <body name='tips_arm'>"
-    "                        <geom type='sphere' pos='0.1 -0.1 0' size='0.01'/>"
-    "                        <geom type='sphere' pos='0.1 0.1 0' size='0.01'/>"
-    "                      </body>"
-    "                    </body>"
-    "                  </body>"
-    "                </body>"
-    "              </body>"
-    "            </body>"
-    "          </body>"
-    "        </body>"
-    "      </body>"
-    "    </body>"
-    "    <body name='object' pos='0.45 -0.05 -0.275'>"
-    "      <joint name='obj_slidey' type='slide' axis='0 1 0' range='-10.3213 10.3' damping='0.5'/>"
-    "      <joint name='obj_slidex' type='slide' axis='1 0 0' range='-10.3213 10.3' damping='0.5'/>"
-    "      <geom type='sphere' size='0.05 0.05 0.05' density='0.00001'/>"
-    "      <geom type='cylinder' size='0.05 0.05 0.05' density='0.00001' contype='1'/>"
-    "    </body>"
-    "    <body name='goal' pos='0.45 -0.05 -0.323'>"
-    "      <joint name='goal_slidey' type='slide' axis='0 1 0' range='-10.3213 10.3'"
-    "        damping='0.5'/>"
-    "      <joint name='goal_slidex' type='slide' axis='1 0 0' range='-10.3213 10.3'"
-    "        damping='0.5'/>"
-    "      <geom type='cylinder' size='0.08 0.001 0.1' density='0.00001'/>"
-    "    </body>"
-    "  </worldbody>"
-    "  <actuator>"
-    "    <motor joint='r_shoulder_pan_joint'/>"
-    "    <motor joint='r_shoulder_lift_joint'/>"
-    "    <motor joint='r_upper_arm_roll_joint'/>"
-    "    <motor joint='r_elbow_flex_joint'/>"
-    "    <motor joint='r_forearm_roll_joint'/>"
-    "    <motor joint='r_wrist_flex_joint'/>"
-    "    <motor joint='r_wrist_roll_joint'/>"
-    "  </actuator>"
-    "</mujoco>";
+    "    <geom type='plane' pos='0 0.5 -0.325' size='1 1 0.1' contype='1' "
+    "conaffinity='1'/>" ARM OBJECT_AND_GOAL "</worldbody>" ARM_ACTUATOR "</mujoco>";
 
 static MujocoModel shared_model = MUJOCO_MODEL("pusher", mjcf);
 

@@ -7,9 +7,9 @@
  * of 1000 kg/m^3.
  */
 #include "mbrl/environments/arm.h"
+#include "mbrl/environments/arm_mjcf.h"
 #include "mbrl/environments/builtin.h"
 #include "mbrl/environments/mujoco_task.h"
-#include "mbrl/environments/plain_task.h"
 
 #include "core/kernel.h"
 
@@ -24,6 +24,27 @@ enum { FRAME_SKIP = 2 };
     "  </body>"                                                                          \
     "</body>"
 
+#define HAND                                                                  \
+    "<geom fromto='-0.02 0 0 0.02 0 0' size='0.01'/>"                         \
+    "<body name='r_gripper_palm_link'>"                                       \
+    "  <geom fromto='0.05 0 -0.02 0.05 0 0.02' size='0.05'/>" FINGER("l", "") \
+        FINGER("r", "-") "</body>"
+
+#define ARM                                                                                     \
+    ARM_BODIES("-0.188", "range='-2.2854 1.714602' damping='10'",                               \
+               "range='-0.5236 1.3963' damping='10'", "range='-3.9 0.8'",                       \
+               "range='-2.3213 0' damping='1'", "limited='false'", "0.321", "range='-2.094 0'", \
+               "limited='false'", HAND)
+
+#define TARGET                                                                                    \
+    "<body name='target' pos='0 0.25 0'>"                                                         \
+    "<joint name='target_x' type='slide' axis='1 0 0' limited='false' armature='0' damping='0'/>" \
+    "<joint name='target_y' type='slide' axis='0 1 0' limited='false' armature='0' damping='0' "  \
+    "ref='0.25'/>"                                                                                \
+    "<joint name='target_z' type='slide' axis='0 0 1' limited='false' armature='0' damping='0'/>" \
+    "<geom type='sphere' size='0.035'/>"                                                          \
+    "</body>"
+
 static const char mjcf[] =
     "<mujoco model='reacher7dof'>"
     "  <compiler angle='radian' inertiafromgeom='true'/>"
@@ -34,71 +55,7 @@ static const char mjcf[] =
     "      friction='0.5 0.1 0.1'/>"
     "    <motor ctrllimited='true' ctrlrange='-20 20'/>"
     "  </default>"
-    "  <worldbody>"
-    "    <body name='r_shoulder_pan_link' pos='0 -0.188 0'>"
-    "      <joint name='r_shoulder_pan_joint' axis='0 0 1' range='-2.2854 1.714602' damping='10'/>"
-    "      <geom type='sphere' pos='-0.06 0.05 0.2' size='0.05'/>"
-    "      <geom type='sphere' pos='0.06 0.05 0.2' size='0.05'/>"
-    "      <geom type='sphere' pos='-0.06 0.09 0.2' size='0.03'/>"
-    "      <geom type='sphere' pos='0.06 0.09 0.2' size='0.03'/>"
-    "      <geom fromto='0 0 -0.4 0 0 0.2' size='0.1'/>"
-    "      <body name='r_shoulder_lift_link' pos='0.1 0 0'>"
-    "        <joint name='r_shoulder_lift_joint' axis='0 1 0' range='-0.5236 1.3963' damping='10'/>"
-    "        <geom fromto='0 -0.1 0 0 0.1 0' size='0.1'/>"
-    "        <body name='r_upper_arm_roll_link'>"
-    "          <joint name='r_upper_arm_roll_joint' axis='1 0 0' range='-3.9 0.8'/>"
-    "          <geom fromto='-0.1 0 0 0.1 0 0' size='0.02'/>"
-    "          <body name='r_upper_arm_link'>"
-    "            <geom fromto='0 0 0 0.4 0 0' size='0.06'/>"
-    "            <body name='r_elbow_flex_link' pos='0.4 0 0'>"
-    "              <joint name='r_elbow_flex_joint' axis='0 1 0' range='-2.3213 0' damping='1'/>"
-    "              <geom fromto='0 -0.02 0 0 0.02 0' size='0.06'/>"
-    "              <body name='r_forearm_roll_link'>"
-    "                <joint name='r_forearm_roll_joint' axis='1 0 0' limited='false'/>"
-    "                <geom fromto='-0.1 0 0 0.1 0 0' size='0.02'/>"
-    "                <body name='r_forearm_link'>"
-    "                  <geom fromto='0 0 0 0.321 0 0' size='0.05'/>"
-    "                  <body name='r_wrist_flex_link' pos='0.321 0 0'>"
-    "                    <joint name='r_wrist_flex_joint' axis='0 1 0' range='-2.094 0'/>"
-    "                    <geom fromto='0 -0.02 0 0 0.02 0' size='0.01'/>"
-    "                    <body name='r_wrist_roll_link'>"
-    "                      <joint name='r_wrist_roll_joint' axis='1 0 0' limited='false'/>"
-    "                      <geom fromto='-0.02 0 0 0.02 0 0' size='0.01'/>"
-    "                      <body name='r_gripper_palm_link'>"
-    "                        <geom fromto='0.05 0 -0.02 0.05 0 0.02' size='0.05'/>" FINGER("l", "")
-        FINGER("r", "-") "                      </body>"
-                         "                    </body>"
-                         "                  </body>"
-                         "                </body>"
-                         "              </body>"
-                         "            </body>"
-                         "          </body>"
-                         "        </body>"
-                         "      </body>"
-                         "    </body>"
-                         "    <body name='target' pos='0 0.25 0'>"
-                         "      <joint name='target_x' type='slide' axis='1 0 0' limited='false' "
-                         "armature='0'"
-                         "        damping='0'/>"
-                         "      <joint name='target_y' type='slide' axis='0 1 0' limited='false' "
-                         "armature='0'"
-                         "        damping='0' ref='0.25'/>"
-                         "      <joint name='target_z' type='slide' axis='0 0 1' limited='false' "
-                         "armature='0'"
-                         "        damping='0'/>"
-                         "      <geom type='sphere' size='0.035'/>"
-                         "    </body>"
-                         "  </worldbody>"
-                         "  <actuator>"
-                         "    <motor joint='r_shoulder_pan_joint'/>"
-                         "    <motor joint='r_shoulder_lift_joint'/>"
-                         "    <motor joint='r_upper_arm_roll_joint'/>"
-                         "    <motor joint='r_elbow_flex_joint'/>"
-                         "    <motor joint='r_forearm_roll_joint'/>"
-                         "    <motor joint='r_wrist_flex_joint'/>"
-                         "    <motor joint='r_wrist_roll_joint'/>"
-                         "  </actuator>"
-                         "</mujoco>";
+    "  <worldbody>" ARM TARGET "</worldbody>" ARM_ACTUATOR "</mujoco>";
 
 static MujocoModel shared_model = MUJOCO_MODEL("reacher7dof", mjcf);
 

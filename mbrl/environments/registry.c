@@ -60,7 +60,7 @@ static const char *missing_reason(const char *name) {
 }
 
 Status environment_find(const char *name, const EnvironmentOps **out) {
-    const char *names[BUILTIN_COUNT];
+    const char *names[BUILTIN_COUNT + 1];
 
     *out = NULL;
     for (size_t i = 0; i < BUILTIN_COUNT; i++) {
@@ -78,7 +78,9 @@ Status environment_find(const char *name, const EnvironmentOps **out) {
     if (reason != NULL) {
         FAIL(STATUS_ERR_UNAVAILABLE, "environment %s", reason);
     }
-    const char *nearest = option_nearest(name, names, BUILTIN_COUNT);
+    names[BUILTIN_COUNT] = "mjcf";
+    const size_t count = BUILTIN_COUNT + (environment_mjcf_help() != NULL ? 1 : 0);
+    const char  *nearest = option_nearest(name, names, count);
     if (nearest != NULL) {
         FAIL(STATUS_ERR_UNKNOWN_NAME, "no environment '%s'; did you mean '%s'?", name, nearest);
     }
@@ -91,5 +93,12 @@ void environment_planner_rewards(const EnvironmentOps *task, const float *state,
         task->planner_rewards(task, state, action, next, n, reward);
     } else {
         task->rewards(task, state, action, next, n, reward);
+    }
+}
+
+void environment_copy_features(const EnvironmentOps *task, const float *state, size_t n,
+                               float *features, size_t stride) {
+    for (size_t i = 0; i < n; i++) {
+        memcpy(features + i * stride, state + i * task->state_dim, task->state_dim * sizeof *state);
     }
 }

@@ -10,20 +10,27 @@
 #ifndef MBRL_ENVIRONMENTS_WALKER_H
 #define MBRL_ENVIRONMENTS_WALKER_H
 
-#include "core/vector_math.h"
+#include "mbrl/environments/mujoco_task.h"
 
 #include <stddef.h>
 
 enum { WALKER_SPEED, WALKER_HEIGHT, WALKER_PITCH, WALKER_REST };
 
-/** (height, sin pitch, cos pitch, rest): as many features as the state has numbers. */
-static inline void walker_features(const float *state, size_t dim, float *features) {
-    features[0] = state[WALKER_HEIGHT];
-    vector_sin_cos_one(state[WALKER_PITCH], &features[1], &features[2]);
-    for (size_t i = WALKER_REST; i < dim; i++) {
-        features[i] = state[i];
+/** (speed, qpos (nq) from the height on, qvel (nq)). */
+static inline void walker_observe(const mjData *data, size_t nq, double speed, double *state) {
+    state[WALKER_SPEED] = speed;
+    for (size_t i = 1; i < nq; i++) {
+        state[i] = data->qpos[i];
+    }
+    for (size_t i = 0; i < nq; i++) {
+        state[nq + i] = data->qvel[i];
     }
 }
+
+/** EnvironmentOps.features of a walker: (height, sin pitch, cos pitch, rest), as many as the state
+ * has numbers. */
+void walker_features(const EnvironmentOps *task, const float *state, size_t n, float *features,
+                     size_t stride);
 
 /** Sum of squares of an action. */
 static inline float walker_effort_float(const float *action, size_t dim) {

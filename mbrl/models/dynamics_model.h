@@ -1,5 +1,6 @@
 /** @file dynamics_model.h  Learned one-step dynamics: networks, linear, Gaussian process, behind
- * one table. A new model is a `.c` file, a line in builtin.h, a line in registry.c. */
+ * one table. A new model is a `.c` file, a line each in builtin.h, registry.c and CMakeLists.txt.
+ */
 #ifndef MBRL_MODELS_DYNAMICS_MODEL_H
 #define MBRL_MODELS_DYNAMICS_MODEL_H
 
@@ -74,14 +75,30 @@ typedef struct ModelCostQuery {
     size_t held; /* held-out rows */
 } ModelCostQuery;
 
+/** The networks that plan, for whoever predicts with them elsewhere (on a GPU): row i of a batch
+ * goes in as (x - scaler_mean) scaler_inverse; what comes out is network.h's. */
+typedef struct ModelView {
+    const struct NetworkShape *network;
+    const float               *weights;     /* (columns, network->floats), blocks as in network.h */
+    const float               *scaler_mean; /* (i) */
+    const float               *scaler_inverse; /* (i) 1 / sd */
+    const size_t              *planning;       /* (members) rows of `weights` that plan */
+    size_t                     members;
+    uint64_t generation; /* of all of the above: never the same for two contents in one process, so
+                            a copy is good for as long as its generation is the model's */
+} ModelView;
+
 typedef struct DynamicsModelOps {
     const char       *name;
     const char       *source;
+    const char       *help; /* one line */
     const OptionSpec *options;
 
     /* optional: do values that are in range go together? create() and set() refuse what this does.
      * @return STATUS_OK; STATUS_ERR_ARG with a sentence */
     Status (*check)(const double *option_values);
+    /* optional: a line (with its newline) for each thing that is accepted but not what it seems */
+    void (*note)(const double *option_values, Buffer *notes);
     /* optional: can this machine predict with these values? @return STATUS_OK; STATUS_ERR_STATE
      * with a sentence. create() does not ask: where nothing is planned it does not matter */
     Status (*check_machine)(const double *option_values);
@@ -128,12 +145,13 @@ typedef struct DynamicsModelOps {
      * predicted for it */
     bool (*unranked)(const void *self);
     Status (*rank)(void *self, const Dataset *data, double *flop);
+    /* optional: what predict() works with, valid until the model changes; NULL where the model is
+     * no fully connected network */
+    void (*view)(const void *self, ModelView *view);
     /* optional; needed where an option is marked OPTION_REBUILDS */
     Status (*rebuild)(void *self, const RebuildTask *task, FitReport *report);
 } DynamicsModelOps;
 
-/** Looks `name` up; the failure names the nearest. @return STATUS_OK, STATUS_ERR_UNKNOWN_NAME */
-Status                  model_find(const char *name, const DynamicsModelOps **out) MUST_USE;
 size_t                  model_count(void);
 const DynamicsModelOps *model_at(size_t index); /* NULL beyond the last */
 

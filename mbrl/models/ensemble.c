@@ -23,6 +23,9 @@
  * of [0.4, 1, 1, 2] (cart-pole) and [1/3, 2/3, 1, 1, 4/3] (half-cheetah) */
 #define PETS_DECAY_INPUT  0.5
 #define PETS_DECAY_OUTPUT 1.5
+/* Zeiler (2012), arXiv 1212.5701: Adadelta has no learning rate, that is 1; below this it is told
+ */
+#define ADADELTA_LEAST_RATE 0.1
 
 static const char *const activations[] = {"swish", "leaky_relu", "relu", "tanh", "sigmoid", NULL};
 static const char *const bounds_kinds[] = {"learned", "fixed", NULL};
@@ -81,8 +84,10 @@ static const OptionSpec ensemble_options[ENSEMBLE_OPTION_COUNT + 1] = {
                                 PETS},
     [ENSEMBLE_PATIENCE] =
         {"patience", OPTION_INT, 0, 1000, 0, OPTION_DYNAMIC, NULL,
-         "epochs without 1 % better validation NLL after which a member's training "
-         "ends and its best weights return (count; 0: off)",
+         "epochs after which a member's training ends and its best weights return, none of them "
+         "with a validation NLL lower by more than 1 % of |the best NLL| (per dimension, in nats "
+         "of "
+         "scaled targets: near 0 almost any gain counts) (count; 0: off)",
          "mbrl-lib, ModelTrainer"},
     [ENSEMBLE_SHARED_ORDER] = {"shared_order", OPTION_BOOL, 0, 1, 0, OPTION_STATIC, NULL,
                                "all members take the rows in one order (with bootstrap off: they "
@@ -152,6 +157,22 @@ static Status ensemble_check(const double *option_values) {
                              "'weight_decay_profile: pets'; leave one of them out");
     }
     return STATUS_OK;
+}
+
+static void ensemble_note(const double *option_values, Buffer *notes) {
+    const double elites = option_values[ENSEMBLE_ELITES];
+    const double members = option_values[ENSEMBLE_SIZE];
+    const double rate = option_values[ENSEMBLE_LEARNING_RATE];
+    if (elites > members) {
+        buffer_printf(notes, "ensemble_elites is %g, but there are %g members: all of them plan\n",
+                      elites, members);
+    }
+    if (option_values[ENSEMBLE_OPTIMIZER] == OPTIMIZER_ADADELTA && rate < ADADELTA_LEAST_RATE) {
+        buffer_printf(notes,
+                      "optimizer 'adadelta' with model_learning_rate %g hardly moves: it finds the "
+                      "size of its steps itself and needs a rate near 1\n",
+                      rate);
+    }
 }
 
 static bool plans_in_bfloat16(const double *option_values) {
@@ -330,6 +351,17 @@ static size_t ensemble_columns(const void *self) {
     return e->members;
 }
 
+static void ensemble_view(const void *self, ModelView *view) {
+    const Ensemble *e = self;
+    *view = (ModelView){.network = &e->shape,
+                        .weights = e->block,
+                        .scaler_mean = e->scaler_mean,
+                        .scaler_inverse = e->scaler_inverse,
+                        .planning = e->plans,
+                        .members = e->used,
+                        .generation = e->generation};
+}
+
 static size_t ensemble_outputs(const void *self) {
     const Ensemble *e = self;
     return e->shape.outputs;
@@ -395,8 +427,10 @@ static void ensemble_cost(const ModelCostQuery *query, const double *option_valu
 const DynamicsModelOps model_ensemble_ops = {
     .name = "ensemble",
     .source = PETS,
+    .help = "an ensemble of fully connected networks that predict Gaussians or points",
     .options = ensemble_options,
     .check = ensemble_check,
+    .note = ensemble_note,
     .check_machine = ensemble_check_machine,
     .numerics = ensemble_numerics,
     .create = ensemble_create,
@@ -417,5 +451,6 @@ const DynamicsModelOps model_ensemble_ops = {
     .cost = ensemble_cost,
     .unranked = ensemble__is_unranked,
     .rank = ensemble__rank,
+    .view = ensemble_view,
     .rebuild = ensemble__rebuild,
 };

@@ -61,13 +61,14 @@ typedef struct Ensemble {
     double      *target_scale;                /* (o) owns the doubles below */
     double      *member_nll; /* (members) of the judging rows after the last fit; NaN where it had
                                 no need to compare members */
-    double *residual;        /* (members, o) a deterministic member's residual variance there */
-    double *squares;         /* (o) scratch */
-    size_t  used;            /* members that plan: plans[0..used), ascending */
-    size_t  plans[ENSEMBLE_MAX_MEMBERS];
-    Arena   scratch; /* of fit() and score() */
-    size_t *order;   /* rows of the member in training */
-    size_t  order_capacity;
+    double  *residual;       /* (members, o) a deterministic member's residual variance there */
+    double  *squares;        /* (o) scratch */
+    uint64_t generation;     /* ModelView.generation */
+    size_t   used;           /* members that plan: plans[0..used), ascending */
+    size_t   plans[ENSEMBLE_MAX_MEMBERS];
+    Arena    scratch; /* of fit() and score() */
+    size_t  *order;   /* rows of the member in training */
+    size_t   order_capacity;
 } Ensemble;
 
 /* ensemble.c */
@@ -114,8 +115,11 @@ Status ensemble__check_data(const Ensemble *e, const Dataset *data) MUST_USE;
 /** Memory for e->shape and e->members; what was made is freed by ensemble__free(). */
 Status ensemble__allocate(Ensemble *e) MUST_USE;
 void   ensemble__free(Ensemble *e);
-/** Brings e->packed up to date; due after every change of e->block. */
-void   ensemble__pack(Ensemble *e);
+/** Brings e->packed and the generation up to date; due after every change of e->block or of the
+ * scaler. */
+void ensemble__pack(Ensemble *e);
+/** Another generation: what plans has changed. */
+void   ensemble__renew(Ensemble *e);
 Status ensemble__save(const void *self, Buffer *out);
 Status ensemble__load(void *self, const void *bytes, size_t length);
 size_t ensemble__saved_bytes(const NetworkShape *shape, size_t members);

@@ -1,3 +1,10 @@
+/* Scores of an ensemble on given rows, in double: the NLL of the equally weighted mixture of who
+ * plans, joint over dimensions (log-sum-exp, so that no density underflows), and the mean NLL of
+ * the members alone, per dimension of scaled targets. A deterministic member's Gaussian is that of
+ * its residuals on held-out rows. Judging is the same for one member at a time, without keeping
+ * everybody's outputs; elites are who has the best NLL there, chosen anew whenever the option or a
+ * comparison changes.
+ */
 #include "mbrl/models/ensemble_internal.h"
 
 #include "mbrl/models/model_support.h"
@@ -229,6 +236,7 @@ void ensemble__choose(Ensemble *e) {
             e->plans[e->used++] = m;
         }
     }
+    ensemble__renew(e);
 }
 
 Status ensemble__compare(Ensemble *e, const Dataset *data, const uint32_t *rows, size_t count,

@@ -1,7 +1,13 @@
+/* What an ensemble keeps, and how it is saved. All floats are one aligned allocation: the members'
+ * blocks first, then both moments in the same layout, so that a checkpoint writes them as one piece
+ * and an optimizer walks over three parallel arrays; scratch behind. What is derived (bfloat16
+ * weights, who plans) is made anew on load. A generation counts changes for whoever copies weights.
+ */
 #include "mbrl/models/ensemble_internal.h"
 
 #include "mbrl/models/lane_gemm.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,11 +23,19 @@ void ensemble__free(Ensemble *e) {
     free(e->order);
 }
 
+/* of the process, so that a new model where an old one lay is not taken for it; says nothing of the
+ * numbers and is not saved */
+void ensemble__renew(Ensemble *e) {
+    static atomic_uint_fast64_t last;
+    e->generation = (uint64_t)atomic_fetch_add(&last, 1) + 1;
+}
+
 void ensemble__pack(Ensemble *e) {
     const size_t words = network_bf16_words(&e->shape);
     for (size_t m = 0; e->packed != NULL && m < e->members; m++) {
         network_bf16_pack(&e->shape, e->block + m * e->shape.floats, e->packed + m * words);
     }
+    ensemble__renew(e);
 }
 
 static Status allocate_packed(Ensemble *e) {

@@ -244,6 +244,8 @@ static void gp_cost(const ModelCostQuery *query, const double *option_values, Mo
 const DynamicsModelOps model_gaussian_process_ops = {
     .name = "gaussian_process",
     .source = "Rasmussen & Williams (2006), chapters 2 and 5",
+    .help = "a Gaussian process per output with a squared exponential kernel, on a capped number "
+            "of points",
     .options = gp_options,
     .create = gp_create,
     .destroy = gp_destroy,

@@ -312,6 +312,7 @@ static void linear_cost(const ModelCostQuery *query, const double *option_values
 const DynamicsModelOps model_linear_ops = {
     .name = "linear",
     .source = "MacKay (1992), Bayesian interpolation",
+    .help = "Bayesian ridge regression per output: exact, incremental, cheap",
     .options = linear_options,
     .create = linear_create,
     .destroy = linear_destroy,

@@ -1,3 +1,10 @@
+/* The block of a network and the passes through it. Forward and backward go by blocks of lanes that
+ * stay in cache through all layers (lane_gemm.h), and the backward pass keeps f' of the forward one
+ * in place of recomputing it. network_step() steps a few rows of weights while their gradient is
+ * still in L1, so that the gradient is not stored and read again. Gaussian outputs: log variances
+ * between learned bounds by two softplus (PETS, appendix A), so that neither a sure nor an unsure
+ * prediction runs away outside of the data.
+ */
 #include "mbrl/models/network.h"
 
 #include "mbrl/models/lane_gemm.h"

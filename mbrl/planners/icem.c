@@ -1,11 +1,11 @@
 /* iCEM, the sample-efficient cross-entropy method: as cem.c, with actions that are correlated in
- * time (coloured noise, coloured_noise.h), a population that decays over the iterations, elites
+ * time (coloured noise, coloured_noise.h), fewer candidates in every iteration, elites
  * that are kept from iteration to iteration and, shifted, from step to step, the mean itself among
  * the candidates of the last iteration, samples that are clipped at the bounds in place of
  * truncated, and the first action of the best sequence carried out in place of the mean's.
  *
  * Left to us by the paper: the last action of a shifted elite is that of a fresh sample; a shifted
- * mean ends in the middle of the bounds, as in cem.c; kept elites come on top of the population.
+ * mean ends in the middle of the bounds, as in cem.c; kept elites come on top of these.
  * The best sequence is that of the last iteration, in which kept elites are judged again with that
  * iteration's noise: the best of all iterations would be the luckiest one. The distribution starts
  * at the same width in every step.
@@ -55,7 +55,7 @@ static const OptionSpec icem_options[ICEM_OPTION_COUNT + 1] = {
                          "exponent of the noise: its power falls as frequency^-beta; 0 is white",
                          MBRLLIB},
     [ICEM_DECAY] = {"icem_decay", OPTION_FLOAT, 1.0, 10.0, 1.25, true, NULL,
-                    "the population is divided by this after each iteration", ICEM},
+                    "the number of candidates is divided by this after each iteration", ICEM},
     [ICEM_KEEP] = {"icem_keep", OPTION_FLOAT, 0.0, 1.0, 0.3, true, NULL,
                    "share of the elites that joins the next iteration, and the next step", ICEM},
 };
@@ -96,7 +96,7 @@ static size_t keep_of(const double *values) {
 }
 
 /* new samples of iteration i: max(2 elites, N decay^-i) */
-static size_t population_of(const double *values, size_t i) {
+static size_t fresh_of(const double *values, size_t i) {
     const double decayed = floor(values[ICEM_CANDIDATES] * pow(values[ICEM_DECAY], -(double)i));
     return (size_t)fmax(2.0 * values[ICEM_ELITES], decayed);
 }
@@ -106,7 +106,7 @@ static bool is_last(const double *values, size_t i) {
 }
 
 static size_t most_candidates(const double *values) {
-    return population_of(values, 0) + keep_of(values) + 1;
+    return fresh_of(values, 0) + keep_of(values) + 1;
 }
 
 /* ---- life ---- */
@@ -233,7 +233,7 @@ static void prepare_basis(Icem *icem) {
     }
 }
 
-/* Candidates 0 .. population-1 of `total` are new: mean + sd x coloured noise, clipped. The noise
+/* Candidates 0 .. fresh-1 of `total` are new: mean + sd x coloured noise, clipped. The noise
  * is made for all and stands in the rows (t, total, a), so that what is kept stands beside it. */
 static void sample_actions(const Icem *icem, size_t iteration, size_t total, const IcemWork *work) {
     const size_t a = icem->search.environment->action_dim;
@@ -268,7 +268,7 @@ static void put_sequence(const Icem *icem, const double *sequence, size_t rows, 
  * ones; a shifted elite keeps the last action of the sample in whose place it stands. */
 static size_t propose(Icem *icem, size_t i, IcemWork *work) {
     const size_t horizon = search_horizon(&icem->search);
-    const size_t fresh = population_of(icem->values, i);
+    const size_t fresh = fresh_of(icem->values, i);
     const size_t kept = (i == 0) ? icem->kept_count : work->kept_count;
     const bool   last = is_last(icem->values, i);
     const size_t total = fresh + kept + (last ? 1 : 0);
@@ -426,7 +426,7 @@ static Status icem_load(void *self, const void *bytes, size_t length) {
 static double icem_candidates(const double *values) {
     double sum = 0.0;
     for (size_t i = 0; i < (size_t)values[ICEM_ITERATIONS]; i++) {
-        sum += (double)(population_of(values, i) + keep_of(values) + (is_last(values, i) ? 1 : 0));
+        sum += (double)(fresh_of(values, i) + keep_of(values) + (is_last(values, i) ? 1 : 0));
     }
     return sum;
 }
@@ -434,7 +434,8 @@ static double icem_candidates(const double *values) {
 const PlannerOps planner_icem_ops = {
     .name = "icem",
     .source = ICEM,
-    .help = "cross-entropy method with coloured noise, kept elites and a decaying population",
+    .help = "cross-entropy method with coloured noise, kept elites and fewer candidates in "
+            "every iteration",
     .options = icem_options,
     .create = icem_create,
     .destroy = icem_destroy,

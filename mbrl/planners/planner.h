@@ -58,7 +58,6 @@ typedef struct PlannerOps {
     double (*candidates)(const double *values);
 } PlannerOps;
 
-Status            planner_find(const char *name, const PlannerOps **out) MUST_USE;
 size_t            planner_count(void);
 const PlannerOps *planner_at(size_t index);
 

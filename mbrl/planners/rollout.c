@@ -40,6 +40,7 @@ static Status rollout_create(const EnvironmentOps *environment, void **self) {
         FAIL(STATUS_ERR_NOMEM, "rollout: no memory");
     }
     rollout->environment = environment;
+    rollout->tile = ROLLOUT_TILE;
     return STATUS_OK;
 }
 
@@ -145,7 +146,7 @@ static Status advance(Rollout *r, const RolloutTask *task, size_t time) {
  * many, so that no thread waits long for the last tile of another */
 static size_t choose_chunk(const Rollout *r) {
     const size_t threads = thread_pool_threads(r->pool);
-    size_t       chunk = r->shape.tile;
+    size_t       chunk = r->tile;
     while (threads > 1 && chunk >= 2 * (size_t)ROLLOUT_FEWEST_ROWS &&
            rollout__rows(r) < 4 * threads * chunk) {
         chunk /= 2;
@@ -205,6 +206,7 @@ static Status rollout_evaluate(void *self, const RolloutTask *task, double *retu
 const PlannerBackend planner_backend_rollout_ops = {
     .name = "learned",
     .help = "the learned model, on the CPU",
+    .needs_model = true,
     .create = rollout_create,
     .destroy = rollout_destroy,
     .reserve = rollout__reserve,

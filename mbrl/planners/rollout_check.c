@@ -1,5 +1,5 @@
 /* The options that all planners share, and which of them go together with which model. */
-#include "mbrl/planners/backend.h"
+#include "mbrl/planners/rollout.h"
 
 #define PETS "Chua et al. (2018), PETS, arXiv 1805.12114"
 

@@ -22,6 +22,7 @@
 #include <stdatomic.h>
 
 enum {
+    ROLLOUT_TILE = 256,      /* see rollout.c */
     ROLLOUT_PERIOD = 16,     /* rows of `kept`, a whole number of vectors of any length */
     ROLLOUT_FEWEST_ROWS = 64 /* tiles are not made smaller than this for the sake of threads: a
                                 block of lanes (lane_gemm.h) */
@@ -57,10 +58,11 @@ typedef struct Rollout {
     size_t                outputs;    /* s, and 1 if the reward is learned */
     size_t                candidates; /* of the evaluation under way */
     size_t                particles;
-    size_t                chunk; /* rows of a tile: shape.tile, or less, so that every thread gets
-                                    some */
-    atomic_bool    expired;      /* set by whichever thread sees it */
-    ThreadPool    *pool;         /* of the plan under way; NULL = one thread */
+    size_t                tile; /* rows predicted in one call at most; set before reserve() it
+                                   changes the speed, never the result */
+    size_t         chunk;       /* `tile`, or less, so that every thread gets some */
+    atomic_bool    expired;     /* set by whichever thread sees it */
+    ThreadPool    *pool;        /* of the plan under way; NULL = one thread */
     Arena          arena;
     float         *state;  /* (rows, s) */
     float         *noise;  /* (rows, s) standard normal */

@@ -19,18 +19,18 @@ typedef struct Sizes {
     size_t matched; /* rows of `moved` */
 } Sizes;
 
-static Sizes sizes_of(const EnvironmentOps *environment, const RolloutShape *shape,
-                      size_t members) {
-    const size_t particles = rollout_particles(shape->propagation, shape->particles);
-    const size_t rows = shape->candidates * particles;
-    const bool   one = shape->propagation == PROPAGATION_TS1 || /* one member at a time */
+static Sizes sizes_of(const Rollout *r, const RolloutShape *shape, size_t members) {
+    const EnvironmentOps *environment = r->environment;
+    const size_t          particles = rollout_particles(shape->propagation, shape->particles);
+    const size_t          rows = shape->candidates * particles;
+    const bool            one = shape->propagation == PROPAGATION_TS1 || /* one member at a time */
                      shape->propagation == PROPAGATION_TSINF;
     return (Sizes){.rows = rows,
                    .s = environment->state_dim,
                    .a = environment->action_dim,
                    .f = environment->feature_dim,
                    .o = environment->state_dim + (shape->learned_reward ? 1 : 0),
-                   .tile = shape->tile,
+                   .tile = r->tile,
                    .members = members,
                    .particles = particles,
                    .moments = one ? 0 : rows,
@@ -150,13 +150,13 @@ Status rollout__reserve(void *self, const RolloutShape *shape, const PlanTask *t
         FAIL(STATUS_ERR_RANGE, "rollout: %zu candidates x %zu particles are too many rows",
              shape->candidates, shape->particles);
     }
-    const Sizes  sizes = sizes_of(r->environment, shape, members);
+    const Sizes  sizes = sizes_of(r, shape, members);
     const size_t outputs = task->model->outputs(task->model_self);
     if (outputs != sizes.o) {
         FAIL(STATUS_ERR_SHAPE, "rollout: the model predicts %zu numbers, expected %zu", outputs,
              sizes.o);
     }
-    const size_t scratch = task->model->predict_scratch(task->model_self, shape->tile);
+    const size_t scratch = task->model->predict_scratch(task->model_self, r->tile);
     TRY(make_room(&r->arena, rows_need(&sizes)));
     TRY(make_tiles(r, thread_pool_threads(task->pool)));
     r->shape = *shape;

@@ -1,3 +1,10 @@
+/* What planners have in common is not the search but what is around it: shared options, a plan that
+ * is carried over from step to step, an arena per call, the clock, the best of many, bytes. A call
+ * of plan() works on the plan itself and keeps a copy to go back to, so a failure at any point
+ * leaves the planner as it was. The best are chosen by a heap of those wanted, with the worst on
+ * top: n log k, and no sorting of all; ties go to the lower index, so the choice depends on nothing
+ * but the returns; what is not finite is never chosen.
+ */
 #include "mbrl/planners/search.h"
 
 #include "core/clock.h"
@@ -6,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { TILE_ROWS = 256, MAGIC_LENGTH = 8 };
+enum { MAGIC_LENGTH = 8 };
 
 /* ---- life ---- */
 
@@ -120,8 +127,7 @@ Status search_begin(Search *search, const PlanTask *task, size_t candidates, siz
                                 .particles = (size_t)search->values[ROLLOUT_PARTICLES],
                                 .horizon = search_horizon(search),
                                 .propagation = (Propagation)search->values[ROLLOUT_PROPAGATION],
-                                .learned_reward = search->learned_reward,
-                                .tile = TILE_ROWS};
+                                .learned_reward = search->learned_reward};
     search->deadline = (seconds > 0.0) ? clock_monotonic() + seconds : 0.0;
     TRY(take_arena(search, bytes));
     TRY(search->backend->reserve(search->backend_self, &shape, task));

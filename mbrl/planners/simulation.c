@@ -1,7 +1,8 @@
 /* true_dynamics: sequences are carried out in simulators of its own, one per thread, from the state
  * in which the real one is. What a planner earns with it is an upper bound for learned models
- * under the same budget. The reward is that of the episode; a simulation that diverges returns NaN,
- * so breaking the physics never pays; after a termination the rest of the horizon earns 0.
+ * under the same budget, and so it must maximize the same: the episode's reward, or what the task
+ * says that planners maximize (the hopper's planner_rewards). A simulation that diverges returns
+ * NaN, so breaking the physics never pays; after a termination the rest of the horizon earns 0.
  */
 #include "mbrl/planners/builtin.h"
 
@@ -10,6 +11,7 @@
 #include <math.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* candidates that a thread takes at a time: a candidate of a small task takes a microsecond */
 enum { TAKEN = 8 };
@@ -98,12 +100,34 @@ static Status simulation_reserve(void *self, const RolloutShape *shape, const Pl
     return STATUS_OK;
 }
 
+/* what a step is worth to a planner; in float32 where the task has an objective for planners */
+static double objective(const EnvironmentOps *env, const double *before, const double *action,
+                        const double *next, double reward) {
+    float from[ENV_MAX_STATE];
+    float to[ENV_MAX_STATE];
+    float held[ENV_MAX_ACTION];
+    float planned;
+    if (env->planner_rewards == NULL) {
+        return reward;
+    }
+    for (size_t i = 0; i < env->state_dim; i++) {
+        from[i] = (float)before[i];
+        to[i] = (float)next[i];
+    }
+    for (size_t d = 0; d < env->action_dim; d++) {
+        held[d] = (float)action[d];
+    }
+    env->planner_rewards(env, from, held, to, 1, &planned);
+    return (double)planned;
+}
+
 /* the return of candidate c; adds to lane->steps what was simulated */
 static Status simulate(const Simulation *simulation, Lane *lane, size_t c, double *total) {
     const EnvironmentOps *env = simulation->environment;
     const RolloutTask    *task = simulation->task;
     const size_t          a = env->action_dim;
     double                state[ENV_MAX_STATE];
+    double                before[ENV_MAX_STATE];
     double                action[ENV_MAX_ACTION];
     EnvironmentStep       step = {.reward = 0.0};
     *total = 0.0;
@@ -114,13 +138,14 @@ static Status simulate(const Simulation *simulation, Lane *lane, size_t c, doubl
             action[d] = (double)drawn[d];
         }
         step = (EnvironmentStep){.reward = 0.0};
+        memcpy(before, state, env->state_dim * sizeof *before);
         TRY(env->step(lane->simulator, action, state, &step));
         lane->steps += 1.0;
         if (step.diverged) {
             *total = (double)NAN;
             return STATUS_OK;
         }
-        *total += step.reward;
+        *total += objective(env, before, action, state, step.reward);
     }
     return STATUS_OK;
 }

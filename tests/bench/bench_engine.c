@@ -12,6 +12,8 @@
  */
 #include "tests/bench/engine_bench.h"
 
+#include "core/blas_core.h"
+#include "core/buffer.h"
 #include "core/clock.h"
 #include "core/rng.h"
 #include "mbrl/models/builtin.h"
@@ -24,10 +26,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#if defined(__x86_64__)
-#include <immintrin.h>
-#endif
-
 enum { MAX_OPTIONS = 32, SMALL_CASE = 5 /* of plan_cases */ };
 
 double sgemm_rate = (double)NAN;
@@ -38,43 +36,6 @@ static int by_value(const void *x, const void *y) {
     const double b = *(const double *)y;
     return (a > b) - (a < b);
 }
-
-#if defined(__x86_64__)
-enum { PEAK_CHAINS = 20, PEAK_STEPS = 500000 };
-
-__attribute__((target("avx512f"))) static void peak_512(float *out) {
-    __m512       sum[PEAK_CHAINS];
-    const __m512 factor = _mm512_set1_ps(0.999f);
-    for (int i = 0; i < PEAK_CHAINS; i++) {
-        sum[i] = _mm512_set1_ps((float)i);
-    }
-    for (int k = 0; k < PEAK_STEPS; k++) {
-#pragma GCC unroll 20
-        for (int i = 0; i < PEAK_CHAINS; i++) {
-            sum[i] = _mm512_fmadd_ps(sum[i], factor, factor);
-        }
-    }
-    for (int i = 0; i < PEAK_CHAINS; i++) {
-        out[i] = _mm512_reduce_add_ps(sum[i]);
-    }
-}
-
-/* a burst of 1.5 ms: what the core can do now, in GFLOP/s; NaN without AVX-512 */
-static double peak_now(void) {
-    float out[PEAK_CHAINS];
-    if (!__builtin_cpu_supports("avx512f")) {
-        return (double)NAN;
-    }
-    const double begin = clock_thread();
-    peak_512(out);
-    const double seconds = clock_thread() - begin;
-    return isnan(out[0]) ? (double)NAN : 32.0 * PEAK_CHAINS * PEAK_STEPS / seconds * 1e-9;
-}
-#else
-static double peak_now(void) {
-    return (double)NAN;
-}
-#endif
 
 double quantile(double *x, size_t n, double share) {
     qsort(x, n, sizeof *x, by_value);
@@ -145,10 +106,9 @@ static void measure_peak(void) {
         peaks[r] = peak_now();
     }
     const double median = quantile(peaks, repetitions, 0.5);
-    printf(
-        "fused multiply-add peak (avx512) %.1f GFLOP/s [%.1f %.1f]; shares below are of the peak "
-        "measured around each call\n",
-        median, peaks[repetitions / 4], peaks[3 * repetitions / 4]);
+    printf("fused multiply-add peak (%s) %.1f GFLOP/s [%.1f %.1f]; shares below are of the peak "
+           "measured around each call\n",
+           peak_name(), median, peaks[repetitions / 4], peaks[3 * repetitions / 4]);
 }
 
 void set_option(const OptionSpec *options, double *values, const char *name, double value) {
@@ -356,6 +316,15 @@ static bool is_part(const char *name) {
     return known;
 }
 
+/* a core type that somebody else has set stands: then this line says what it costs */
+static void print_kernels(void) {
+    Buffer text;
+    buffer_init(&text, 1 << 10);
+    blas_core_describe(&text);
+    printf("%s; own kernels %s\n", buffer_text(&text), lane_gemm_kernel());
+    buffer_reset(&text);
+}
+
 int main(int argc, char **argv) {
     const bool  quick = argc > 1 && strcmp(argv[1], "--quick") == 0;
     const char *part = (argc > 1 && !quick) ? argv[1] : NULL;
@@ -364,9 +333,10 @@ int main(int argc, char **argv) {
                               "budget | scaling | memory]\n");
         return 2;
     }
+    blas_core_settle(argv);
     repetitions = quick ? 3 : repetitions;
     openblas_set_num_threads(1);
-    printf("OpenBLAS core %s, own kernels %s\n", openblas_get_corename(), lane_gemm_kernel());
+    print_kernels();
     if (wanted(part, "memory")) {
         measure_memory(quick ? 1000 : 100000); /* first: it reads the peak of the process */
     }

@@ -1,9 +1,11 @@
 /* Where a planning step spends its time: nanoseconds per evaluation (one row through one step),
  * predicted from operations and bytes, and measured with each part alone on the step's shapes.
  *
- * Predictions know two rates, both measured: the multiply-add peak P (FLOP per ns), of which a lane
- * of a vector operation on those two ports takes 2, and the rate M (bytes per ns) of a copy of half
- * a megabyte, which is where states and noise are (L2 and L3).
+ * Predictions know four rates, all measured: the multiply-add peak P (FLOP per ns), of which a lane
+ * of a vector operation on those two ports takes 2; the rate M (bytes per ns) of a copy of half a
+ * megabyte, which is where states and noise are (L2 and L3); the time T (ns) of a float that is
+ * read at one stride and written at another in L1; and the time G (ns) of a cache line of half a
+ * megabyte that is read in no order, asked for ahead as rollout_tile.c does.
  *
  *     product      2 multiplies / P
  *     activation   13 x 2 / P per hidden unit: exp 7, 1 / x 5, times x 1 (lane_math.h)
@@ -12,8 +14,10 @@
  *     sampling     72 x 2 / P + 20 / M per state number: a group of 64 normals is about 290 vector
  *                  operations of 16 lanes (core/rng.c); noise is written and read, three operands,
  *                  a result
- *     moving       bytes / M: state and actions in, inputs made, turned to lanes and back, next
- *                  state out
+ *     moving       T (i + 2 s) + G (3 L + 4) + bytes / M: inputs are turned to lanes and outputs
+ *                  back; a state of L = (4 s + 60) / 64 lines is read in the order of the members,
+ *                  and written (fetched, written back), as are two lines of return and termination;
+ *                  state, actions and inputs pass through the tile
  *     reward       bytes / M: next state and action read
  *     grouping     8 ns: a random deal and a counting sort, by branches and divisions, 25 cycles
  *     selection    (72 x 2 / P + 12 / M) actions / particles: candidates drawn, elites averaged
@@ -38,6 +42,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum {
+    TURNED = 32,      /* rows and columns of a block that is turned */
+    VISITED = 1 << 13 /* cache lines of half a megabyte */
+};
 enum { TILE = 256, LANES = 32 /* as ensemble.c */, COPIED = 1 << 17 /* floats */ };
 
 typedef struct Budget {
@@ -154,6 +162,33 @@ static void copy_floats(void *context) {
     memcpy(memory, memory + COPIED, COPIED * sizeof *memory);
 }
 
+/* a block of lanes to rows and back, as model_support.c does it */
+static void turn_block(void *context) {
+    float *rows = context;
+    float *lanes = rows + (size_t)TURNED * TURNED;
+    for (size_t j = 0; j < TURNED; j++) {
+        for (size_t i = 0; i < TURNED; i++) {
+            lanes[j * TURNED + i] = rows[i * TURNED + j];
+        }
+    }
+    for (size_t j = 0; j < TURNED; j++) {
+        for (size_t i = 0; i < TURNED; i++) {
+            rows[j * TURNED + i] = lanes[i * TURNED + j];
+        }
+    }
+}
+
+/* each line once; 4099 is odd, so the steps meet all of a power of two */
+static void visit_lines(void *context) {
+    enum { FLOATS = 16, AHEAD = 8, STEP = 4099 };
+    const float *memory = context;
+    static float sum;
+    for (size_t k = 0; k < VISITED; k++) {
+        __builtin_prefetch(memory + (k + AHEAD) * STEP % VISITED * FLOATS);
+        sum += memory[k * STEP % VISITED * FLOATS];
+    }
+}
+
 /* ---- selection: the planner on a back end that costs nothing ---- */
 
 static Status idle_create(const EnvironmentOps *environment, void **self) {
@@ -225,8 +260,7 @@ static void budget_make(Budget *b, const PlanCase *c) {
         &(RolloutShape){.candidates = (size_t)c->candidates,
                         .particles = (size_t)c->particles,
                         .horizon = (size_t)c->horizon,
-                        .propagation = (Propagation)c->propagation,
-                        .tile = TILE},
+                        .propagation = (Propagation)c->propagation},
         &b->plan));
     b->rollout->candidates = (size_t)c->candidates;
     b->rollout->chunk = TILE;
@@ -274,7 +308,27 @@ static void print_part(const char *name, double predicted, double measured) {
     sum_measured += measured;
 }
 
-static void print_table(Budget *b, const PlanCase *c, double peak, double copy) {
+/* measured rates, see above */
+typedef struct Rates {
+    double peak;  /* FLOP per ns */
+    double copy;  /* bytes per ns */
+    double turn;  /* ns per float */
+    double visit; /* ns per line */
+} Rates;
+
+static Rates measure_rates(float *memory) {
+    const Timing copy = time_calls(1.0, 100, copy_floats, memory);
+    const Timing turn = time_calls(1.0, 1000, turn_block, memory);
+    const Timing visit = time_calls(1.0, 100, visit_lines, memory);
+    return (Rates){.peak = isfinite(copy.peak) ? copy.peak : 100.0,
+                   .copy = 2.0 * 4.0 * COPIED / (1e9 * copy.median), /* read and written */
+                   .turn = 1e9 * turn.median / (2.0 * TURNED * TURNED),
+                   .visit = 1e9 * visit.median / VISITED};
+}
+
+static void print_table(Budget *b, const PlanCase *c, const Rates *rates) {
+    const double peak = rates->peak;
+    const double copy = rates->copy;
     const double s = (double)b->planning.environment.state_dim;
     const double a = (double)b->planning.environment.action_dim;
     const double in = (double)b->shape.inputs;
@@ -292,7 +346,10 @@ static void print_table(Budget *b, const PlanCase *c, double peak, double copy) 
     const double predicted = time_part(b, b->rows, all_predicted);
     const double moved = time_part(b, b->rows, all_gathered) + time_part(b, b->rows, all_settled) -
                          rewards + share * (predicted - products - activations - bounds);
-    const double bytes = 4.0 * (4.0 * s + 2.0 * a + 3.0 * in + 4.0 * s);
+    const double bytes = 4.0 * (2.0 * s + 2.0 * a + 2.0 * in);
+    const double lines = (4.0 * s + 60.0) / 64.0;
+    const double moving =
+        share * rates->turn * (in + 2.0 * s) + rates->visit * (3.0 * lines + 4.0) + bytes / copy;
 
     sum_predicted = 0.0;
     sum_measured = 0.0;
@@ -302,7 +359,7 @@ static void print_table(Budget *b, const PlanCase *c, double peak, double copy) 
     print_part("bounds and deviations", share * 40.0 * lane * s, share * bounds);
     print_part("sampling", (72.0 * lane + 20.0 / copy) * s, samples);
     print_part("reward, termination", 4.0 * (s + a) / copy, rewards);
-    print_part("moving rows, features, transposes", bytes / copy, moved);
+    print_part("moving rows, features, transposes", moving, moved);
     print_part("grouping by member", 8.0, time_part(b, b->rows, all_grouped));
     print_part("selection, candidates", (72.0 * lane + 12.0 / copy) * a / c->particles,
                time_selection(c, evaluations));
@@ -318,9 +375,11 @@ void measure_budget(const PlanCase *c) {
     if (planning_make(c, &b.planning)) {
         call_plan(&b.planning);
         budget_make(&b, c);
-        const Timing copy = time_calls(1.0, 100, copy_floats, memory);
-        const double rate = 2.0 * 4.0 * COPIED / (1e9 * copy.median); /* read and written */
-        print_table(&b, c, isfinite(copy.peak) ? copy.peak : 100.0, rate);
+        const Rates rates = measure_rates(memory);
+        printf("rates: peak %.0f FLOP/ns, copy %.1f bytes/ns, turning %.2f ns per float, visiting "
+               "%.2f ns per line\n",
+               rates.peak, rates.copy, rates.turn, rates.visit);
+        print_table(&b, c, &rates);
         budget_free(&b);
         planning_free(&b.planning);
     }

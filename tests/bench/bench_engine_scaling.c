@@ -52,7 +52,7 @@ void measure_scaling(bool quick) {
            c.candidates);
     const PlanCase once = c;
     c.candidates *= 2.0;
-    print_doubled("population", &once, &c);
+    print_doubled("candidates", &once, &c);
     c = once;
     c.particles *= 2.0;
     print_doubled("particles", &once, &c);

@@ -1,10 +1,11 @@
 /** @file engine_bench.h  What the files of bench_engine share.
  *
- * bench_engine.c           timing, the peak; planning and training
+ * bench_engine.c           timing; planning and training
+ * bench_engine_peak.c      what a core can do at most
  * bench_engine_products.c  the matrix products of three libraries on the networks' shapes
  * bench_engine_budget.c    where a planning step spends its time, predicted and measured
  * bench_engine_turns.c     planning in two precisions, with one thread and two, in turn
- * bench_engine_scaling.c   cost against population, particles, horizon, members; memory
+ * bench_engine_scaling.c   cost against candidates, particles, horizon, members; memory
  */
 #ifndef TESTS_BENCH_ENGINE_BENCH_H
 #define TESTS_BENCH_ENGINE_BENCH_H
@@ -24,12 +25,17 @@ enum { BENCH_MAX_REPETITIONS = 50 };
 extern size_t repetitions;
 extern double sgemm_rate; /* GFLOP/s of OpenBLAS at 256x200x200; NaN before it is measured */
 
+/** A burst of 1.5 ms of multiply-adds, GFLOP/s; NaN where no instruction for it is known. */
+double peak_now(void);
+/** Its instruction set. */
+const char *peak_name(void);
+
 /** Processor time of a call. */
 typedef struct Timing {
     double median; /* s */
     double lower;  /* s, quartiles */
     double upper;
-    double peak;  /* GFLOP/s of multiply-adds around the calls, median; NaN without AVX-512 */
+    double peak;  /* GFLOP/s of multiply-adds around the calls, median; NaN without FMA */
     double share; /* of the peak around each call, median */
 } Timing;
 

@@ -93,6 +93,18 @@ void bench_option(double *values, const char *name, double value) {
     values[index] = value;
 }
 
+void bench_choice(double *values, const char *name, const char *choice) {
+    const OptionSpec *specs = bench_pets()->options();
+    const size_t      index = option_find(specs, name);
+    size_t            at = 0;
+    assert_true(index < option_count(specs));
+    while (specs[index].choices[at] != NULL && strcmp(specs[index].choices[at], choice) != 0) {
+        at++;
+    }
+    assert_non_null(specs[index].choices[at]);
+    values[index] = (double)at;
+}
+
 void bench_options(double *values) {
     const OptionSpec *specs = bench_pets()->options();
     assert_true(option_count(specs) <= BENCH_MOST_OPTIONS);

@@ -39,6 +39,7 @@ const AgentOps *bench_pets(void);
 /** Options of an agent that trains in milliseconds: defaults but for a tiny network and planner. */
 void bench_options(double *values);
 void bench_option(double *values, const char *name, double value);
+void bench_choice(double *values, const char *name, const char *choice);
 
 /** How the segments of a chain follow each other. */
 typedef enum ChainMode {

@@ -6,9 +6,13 @@
 #ifndef TESTS_MBRL_PLANNER_STUB_H
 #define TESTS_MBRL_PLANNER_STUB_H
 
+#include "tests/support/test_support.h"
+
 #include "core/arena.h"
 #include "mbrl/environments/environment.h"
 #include "mbrl/models/dynamics_model.h"
+#include "mbrl/planners/builtin.h"
+#include "mbrl/planners/rollout_internal.h"
 
 #include <math.h>
 
@@ -134,5 +138,13 @@ static const EnvironmentOps stub_environment = {
     .features = stub_features,
     .rewards = stub_rewards,
 };
+
+/** The learned model's back end, predicting at most `tile` rows at a time. */
+static inline void *stub_rollout(const EnvironmentOps *environment, size_t tile) {
+    void *self = NULL;
+    assert_ok(planner_backend_rollout_ops.create(environment, &self));
+    ((Rollout *)self)->tile = tile;
+    return self;
+}
 
 #endif

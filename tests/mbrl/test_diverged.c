@@ -7,9 +7,8 @@
 #include "mbrl/planners/builtin.h"
 
 #include <math.h>
-#include <string.h>
 
-enum { CANDIDATES = 41, STEPS = 30, JOINTS = 6, SNAPSHOT = 256 };
+enum { CANDIDATES = 41, STEPS = 30, JOINTS = 6, SNAPSHOT = 256, SEED = 5 };
 
 #define STRENGTH 400.0
 
@@ -40,12 +39,12 @@ typedef struct Outcome {
 } Outcome;
 
 /* an episode of one held action, counted as agents count */
-static Outcome episode(void *self, const double *action) {
+static Outcome episode(void *self, uint64_t seed, const double *action) {
     const EnvironmentOps *ops = explosive();
     double                state[ENV_MAX_STATE];
     EnvironmentStep       step = {0};
     Outcome               outcome = {0};
-    Rng                   rng = rng_stream(1, 0, RNG_ENVIRONMENT);
+    Rng                   rng = rng_stream(seed, 0, RNG_ENVIRONMENT);
     assert_ok(ops->reset(self, &rng, state));
     for (int t = 0; t < STEPS && !step.diverged; t++) {
         assert_ok(ops->step(self, action, state, &step));
@@ -64,36 +63,55 @@ static void draw_action(Rng *rng, int c, double *action) {
     }
 }
 
-/* Candidates from idle to full torque in random directions. The blow-ups earn by far the most on
- * their way, so a planner that saw the sum of rewards would choose one. */
+/* one planned episode of an agent: what it counts; in a learned model the random part comes first
+ */
+static double planned_episode(const char *planner, const char *model, bool *diverged) {
+    double           options[BENCH_MOST_OPTIONS];
+    Record           record = {0};
+    const MetricSink sink = record_sink(&record);
+    AgentResult      result;
+    void            *self = NULL;
+    bench_options(options);
+    bench_choice(options, "planner", planner);
+    bench_choice(options, "planning_model", model);
+    bench_option(options, "planning_horizon", STEPS);
+    bench_option(options, "cem_candidates", 20);
+    bench_option(options, "icem_candidates", 20);
+    bench_option(options, "icem_iterations", 2);
+    bench_option(options, "icem_initial_sd", 0.05); /* some of the sequences survive */
+    bench_option(options, "exploration_noise", 0.0);
+    assert_ok(bench_pets()->create(explosive(), AGENT_UNIT_EPISODE, options, SEED, &self));
+    assert_ok(bench_pets()->train(self, 1, &sink, NULL, &result));
+    bench_pets()->destroy(self);
+    assert_int_equal(record_count(&record, "episode_reward"), 1);
+    const double reward = record_value(&record, "episode_reward", 0);
+    *diverged = record_value(&record, "episode_diverged", 0) == 1.0;
+    print_message("%s, %s: %g%s\n", planner, model, reward, *diverged ? ", diverged" : "");
+    record_free(&record);
+    return reward;
+}
+
+/* The blow-ups earn by far the most on their way, so a planner that saw the sum of rewards would
+ * choose one. In the simulator it sees what they are worth and never has one: it does at least as
+ * well as who does nothing. With a model that knows of no blow-up it gains nothing either. */
 static void a_planner_gains_nothing_from_exploding_physics(void **state) {
     (void)state;
-    const EnvironmentOps *ops = explosive();
-    void                 *self = NULL;
-    Rng                   rng = rng_stream(2, 0, RNG_TEST);
-    Outcome               best = {.pays = -(double)INFINITY};
-    Outcome               greediest = {.earned = -(double)INFINITY};
-    double                idle_pays = 0.0;
-    int                   blown = 0;
-    assert_ok(ops->create(ops, &self));
-    for (int c = 0; c < CANDIDATES; c++) {
-        double action[JOINTS];
-        draw_action(&rng, c, action);
-        const Outcome outcome = episode(self, action);
-        blown += outcome.diverged;
-        idle_pays = c == 0 ? outcome.pays : idle_pays;
-        best = outcome.pays > best.pays ? outcome : best;
-        greediest = outcome.earned > greediest.earned ? outcome : greediest;
+    const char  *planners[] = {"cem", "icem"};
+    const double rest[JOINTS] = {0};
+    bool         diverged = true;
+    void        *self = NULL;
+    assert_ok(explosive()->create(explosive(), &self));
+    const Outcome idle = episode(self, SEED, rest);
+    explosive()->destroy(self);
+    assert_false(idle.diverged);
+    for (size_t i = 0; i < 2; i++) {
+        const double reward = planned_episode(planners[i], "true_dynamics", &diverged);
+        assert_false(diverged);
+        assert_true(reward >= idle.pays);
     }
-    ops->destroy(self);
-    print_message("%d of %d candidates blew up; the greediest had earned %.4g, the best pays %.4g, "
-                  "idle %.4g\n",
-                  blown, CANDIDATES, greediest.earned, best.pays, idle_pays);
-    assert_true(blown >= 10);
-    assert_true(greediest.diverged && greediest.earned > 10.0 * fabs(best.pays));
-    assert_true(greediest.pays == ops->worst_return);
-    assert_false(best.diverged);
-    assert_true(best.pays >= idle_pays);
+    /* cem's first candidates are full torque: learned from what did not blow up yet */
+    const double reward = planned_episode("cem", "learned", &diverged);
+    assert_true(diverged && reward <= fmax(idle.pays, explosive()->worst_return));
 }
 
 /* The same candidates as a planner sees them on the simulator: a blow-up has no return, whatever it
@@ -116,7 +134,7 @@ static void a_blow_up_has_no_return_to_be_chosen_for(void **state) {
     for (int c = 0; c < CANDIDATES; c++) {
         double action[JOINTS];
         draw_action(&rng, c, action);
-        outcomes[c] = episode(self, action);
+        outcomes[c] = episode(self, 1, action);
         for (int k = 0; k < STEPS * JOINTS; k++) {
             actions[k / JOINTS][c][k % JOINTS] = (float)action[k % JOINTS];
         }
@@ -127,8 +145,7 @@ static void a_blow_up_has_no_return_to_be_chosen_for(void **state) {
     const PlanTask    plan = {.state = observed, .snapshot = snapshot};
     const RolloutTask task = {
         .plan = &plan, .actions = &actions[0][0][0], .candidates = CANDIDATES};
-    const RolloutShape shape = {
-        .candidates = CANDIDATES, .particles = 1, .horizon = STEPS, .tile = 1};
+    const RolloutShape shape = {.candidates = CANDIDATES, .particles = 1, .horizon = STEPS};
     assert_ok(backend->create(ops, &simulations));
     assert_ok(backend->reserve(simulations, &shape, &plan));
     assert_ok(backend->evaluate(simulations, &task, returns, &result));

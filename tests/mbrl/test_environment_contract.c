@@ -242,8 +242,12 @@ static void triples_make(Triples *t, const EnvironmentOps *ops) {
     t->next = calloc((size_t)TRIPLES * ops->state_dim, sizeof(double));
     t->action = calloc((size_t)TRIPLES * ops->action_dim, sizeof(double));
     for (size_t i = 0; i < (size_t)TRIPLES * ops->state_dim; i++) {
-        /* some near the origin, some far: both sides of every limit */
-        const double width = (i % 3 == 0) ? 0.3 : (i % 3 == 1) ? 2.5 : 10.0;
+        /* Some near the origin, some far, every dimension by itself. Rows in the middle for limits
+         * that need the other dimensions inside theirs; one number of them is far away. */
+        const double widths[] = {0.3, 2.5, 10.0, 200.0};
+        const size_t row = i / ops->state_dim;
+        const bool   far = row % 4 != 0 || rng_uniform(&rng) < 1.0 / (double)ops->state_dim;
+        const double width = far ? widths[(size_t)(4.0 * rng_uniform(&rng))] : 0.1;
         t->state[i] = width * rng_normal(&rng);
         t->next[i] = width * rng_normal(&rng);
     }
@@ -264,24 +268,81 @@ static void triples_free(Triples *t) {
     free(t->action_f);
 }
 
+/* What a planner maximizes in double: the reward, and the one objective that is another. */
+static double planner_reward(const EnvironmentOps *ops, const double *state, const double *action,
+                             const double *next) {
+    if (ops->planner_rewards == NULL) {
+        return ops->reward(ops, state, action, next);
+    }
+    double effort = 0.0;
+    for (size_t d = 0; d < ops->action_dim; d++) {
+        effort += action[d] * action[d];
+    }
+    assert_string_equal(ops->planner_objective,
+                        "speed - 0.001 |action|^2, without the bonus for being alive");
+    return next[0] - 0.001 * effort;
+}
+
 static void planner_rewards_agree_with_the_simulators(void **state) {
     (void)state;
     static float reward[BATCH_MAX];
+    static float planned[BATCH_MAX];
     for (size_t e = 0; e < environment_count(); e++) {
         const EnvironmentOps *ops = environment_at(e);
         Triples               t;
         triples_make(&t, ops);
         ops->rewards(ops, t.state_f, t.action_f, t.next_f, TRIPLES, reward);
+        environment_planner_rewards(ops, t.state_f, t.action_f, t.next_f, TRIPLES, planned);
         double spread = 0.0;
         for (size_t i = 0; i < TRIPLES; i++) {
-            const double exact =
-                ops->reward(ops, t.state + i * ops->state_dim, t.action + i * ops->action_dim,
-                            t.next + i * ops->state_dim);
+            const double *from = t.state + i * ops->state_dim;
+            const double *action = t.action + i * ops->action_dim;
+            const double *to = t.next + i * ops->state_dim;
+            const double  exact = ops->reward(ops, from, action, to);
             assert_close((double)reward[i], exact, 1e-5, 1e-5);
+            assert_close((double)planned[i], planner_reward(ops, from, action, to), 1e-5, 1e-5);
             spread = fmax(spread, fabs(exact - (double)reward[0]));
         }
         assert_true(spread > 0.1); /* the triples tell something */
         triples_free(&t);
+    }
+}
+
+/* A model may predict anything. What a planner is told of it is the reward there, or no number. */
+static void rewards_of_absurd_states_are_right_or_no_numbers(void **state) {
+    (void)state;
+    for (size_t e = 0; e < environment_count(); e++) {
+        const EnvironmentOps *ops = environment_at(e);
+        Rng                   rng = rng_stream(SEED, 1, RNG_TEST);
+        for (int i = 0; i < 2000; i++) {
+            const double size = pow(10.0, 5.0 + 25.0 * rng_uniform(&rng));
+            double       from[ENV_MAX_STATE];
+            double       to[ENV_MAX_STATE];
+            double       action[ENV_MAX_ACTION];
+            float        from_f[ENV_MAX_STATE];
+            float        to_f[ENV_MAX_STATE];
+            float        action_f[ENV_MAX_ACTION];
+            float        reward[2];
+            random_action(ops, &rng, action);
+            for (size_t d = 0; d < ops->state_dim; d++) {
+                /* one number in four explodes, the others stay sensible */
+                from_f[d] = (float)((i + (int)d) % 4 == 0 ? size : 1.0) * (float)rng_normal(&rng);
+                to_f[d] = (float)((i + (int)d) % 4 == 1 ? size : 1.0) * (float)rng_normal(&rng);
+                from[d] = (double)from_f[d];
+                to[d] = (double)to_f[d];
+            }
+            for (size_t d = 0; d < ops->action_dim; d++) {
+                action_f[d] = (float)action[d];
+                action[d] = (double)action_f[d];
+            }
+            ops->rewards(ops, from_f, action_f, to_f, 1, &reward[0]);
+            environment_planner_rewards(ops, from_f, action_f, to_f, 1, &reward[1]);
+            if (isfinite(reward[0])) { /* products of such numbers cancel less exactly */
+                assert_close((double)reward[0], ops->reward(ops, from, action, to), 1e-5, 1e-4);
+            }
+            assert_true(ops->planner_rewards != NULL || reward[1] == reward[0] ||
+                        !isfinite(reward[0]));
+        }
     }
 }
 
@@ -445,6 +506,7 @@ int main(void) {
         cmocka_unit_test(actions_are_clipped),
         cmocka_unit_test(bad_actions_and_states_diverge),
         cmocka_unit_test(planner_rewards_agree_with_the_simulators),
+        cmocka_unit_test(rewards_of_absurd_states_are_right_or_no_numbers),
         cmocka_unit_test(batches_equal_single_rows),
         cmocka_unit_test(predicted_termination_agrees_with_the_simulator),
         cmocka_unit_test(worst_return_is_below_the_random_policy),

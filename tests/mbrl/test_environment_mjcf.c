@@ -219,6 +219,11 @@ static void planners_see_the_same_reward_and_features(void **state) {
         assert_true(features[8 * i + 6] == next[6 * i + 5] && features[8 * i + 7] == 0.0f);
     }
     assert_true(ends > ROWS / 10 && ends < ROWS);
+    /* a cosine of an absurd angle earns nothing that a planner could choose */
+    next[1] = 1e9f;
+    next[0] = 0.0f;
+    ops->rewards(ops, next, action, next, 1, reward);
+    assert_true(isnan(reward[0]));
     environment_mjcf_destroy(ops);
 }
 
@@ -285,6 +290,10 @@ static void every_mistake_is_a_sentence_about_its_key(void **state) {
         {"\"square\"", "\"cube\"", "reward", "qpos.slider", "value, square, absolute or cos"},
         {"\"lower\":-0.4", "\"lower\":0.5", "terminate", "qpos.slider", "below 'upper'"},
         {"{\"upper\":0.3}", "{}", "terminate", "z.tip", "or one of them"},
+        {"\"z.tip\":{\"upper\":0.3}", "\"z.tip\":{\"upper\":-0.7}", "terminate", "",
+         "'z.tip' starts at -0.4"},
+        {"\"episode_length\":50", "\"episode_length\":50,\"target_scale\":[0,0,0,0,0,0]",
+         "target_scale", "", "0 for every quantity"},
         {"\"speed\":0.2", "\"speed\":-1", "reset", "", "'speed' must be a number from 0"},
         {"\"episode_length\":50", "\"episode_length\":50,\"worst_return\":1000", "worst_return", "",
          "random policy's mean return"},

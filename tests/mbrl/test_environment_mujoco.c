@@ -4,6 +4,7 @@
 
 #include "mbrl/environments/environment.h"
 #include "mbrl/environments/mujoco_task.h"
+#include "mbrl/planners/builtin.h"
 
 #include <math.h>
 #include <string.h>
@@ -211,6 +212,48 @@ static void only_the_hopper_plans_for_something_else(void **state) {
     assert_close((double)planned, 1.0, 1e-6, 0);
 }
 
+/* The bound that learned models are compared with plans for what they plan for: one held action on
+ * the hopper, in the simulator as planners see it and step by step. */
+static void the_simulator_plans_for_the_planner_objective(void **state) {
+    (void)state;
+    enum { STEPS = 20, SNAPSHOT = 128 };
+    const PlannerBackend *backend = &planner_backend_simulation_ops;
+    const double          action[3] = {0.25, -0.5, 0.75};
+    float                 actions[STEPS][3];
+    double                snapshot[SNAPSHOT];
+    double                observed[ENV_MAX_STATE];
+    double                planned = 0.0;
+    double                paid = 0.0;
+    double                returned = 0.0;
+    void                 *simulations = NULL;
+    RolloutResult         result;
+    Bench                 bench;
+    Rng                   rng = rng_stream(3, 0, RNG_ENVIRONMENT);
+    bench_open(&bench, "hopper");
+    assert_true(bench.ops->snapshot_size <= SNAPSHOT);
+    assert_ok(bench.ops->reset(bench.self, &rng, observed));
+    bench.ops->save(bench.self, snapshot);
+    const PlanTask     plan = {.state = observed, .snapshot = snapshot};
+    const RolloutTask  task = {.plan = &plan, .actions = &actions[0][0], .candidates = 1};
+    const RolloutShape shape = {.candidates = 1, .particles = 1, .horizon = STEPS};
+    assert_ok(backend->create(bench.ops, &simulations));
+    assert_ok(backend->reserve(simulations, &shape, &plan));
+    for (int t = 0; t < STEPS; t++) {
+        EnvironmentStep step;
+        for (int d = 0; d < 3; d++) {
+            actions[t][d] = (float)action[d];
+        }
+        assert_ok(bench.ops->step(bench.self, action, observed, &step));
+        paid += step.reward;
+        planned += observed[0] - 0.001 * (0.0625 + 0.25 + 0.5625);
+    }
+    assert_ok(backend->evaluate(simulations, &task, &returned, &result));
+    assert_close(returned, planned, 1e-4, 0);
+    assert_true(paid > returned + 10.0); /* it was alive for more than half of the steps */
+    backend->destroy(simulations);
+    bench.ops->destroy(bench.self);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reacher_measures_from_between_its_finger_tips),
@@ -218,6 +261,7 @@ int main(void) {
         cmocka_unit_test(inverted_pendulum_moves_as_in_mujoco),
         cmocka_unit_test(walkers_are_paid_for_the_distance_of_a_step),
         cmocka_unit_test(only_the_hopper_plans_for_something_else),
+        cmocka_unit_test(the_simulator_plans_for_the_planner_objective),
     };
     return cmocka_run_group_tests_name("mbrl/environment_mujoco", tests, NULL, NULL);
 }

@@ -1,18 +1,18 @@
 /* What every dynamics model of the registry keeps to; no model's name stands here. */
 #include "tests/mbrl/model_bench.h"
 
-static void models_are_found_by_name_and_complete(void **state) {
+#include "mbrl/models/network.h"
+
+static void models_are_complete(void **state) {
     (void)state;
-    const DynamicsModelOps *found = NULL;
     assert_true(model_count() >= 3);
     for (size_t k = 0; k < model_count(); k++) {
         const DynamicsModelOps *ops = model_at(k);
-        assert_ok(model_find(ops->name, &found));
-        assert_ptr_equal(found, ops);
-        assert_true(ops->source && ops->options && ops->create && ops->destroy && ops->set &&
-                    ops->fit && ops->reset && ops->score && ops->members && ops->stochastic &&
-                    ops->columns && ops->predict && ops->predict_scratch && ops->predict_flop &&
-                    ops->outputs && ops->save && ops->load && ops->cost);
+        assert_true(ops->name && ops->source && ops->help && ops->options && ops->create &&
+                    ops->destroy && ops->set && ops->fit && ops->reset && ops->score &&
+                    ops->members && ops->stochastic && ops->columns && ops->predict &&
+                    ops->predict_scratch && ops->predict_flop && ops->outputs && ops->save &&
+                    ops->load && ops->cost);
         for (const OptionSpec *row = ops->options; row->name != NULL; row++) {
             assert_ok(option_check(row, row->default_value));
             assert_non_null(row->help);
@@ -26,9 +26,6 @@ static void models_are_found_by_name_and_complete(void **state) {
         ops->destroy(NULL);
     }
     assert_null(model_at(model_count()));
-    assert_fails(model_find("ensembel", &found), STATUS_ERR_UNKNOWN_NAME, "'ensemble'");
-    assert_fails(model_find("qqqqqqqqqqqq", &found), STATUS_ERR_UNKNOWN_NAME, "no dynamics model");
-    assert_null(found);
 }
 
 static void learns_a_function_and_its_noise(void **state) {
@@ -445,9 +442,118 @@ static void costs_are_the_announced_ones(void **state) {
     }
 }
 
+/* a row through the networks of a view: what a back end on another device would compute */
+static void predict_from_view(const ModelView *view, size_t member, const float *x, float *mean,
+                              float *sd) {
+    const NetworkShape *shape = view->network;
+    const size_t        lanes = network_lanes(1);
+    const float        *block = view->weights + view->planning[member] * shape->floats;
+    Arena               arena;
+    NetworkScratch      scratch;
+    assert_ok(arena_init(&arena, network_scratch_need(shape)));
+    assert_ok(network_scratch(shape, &arena, &scratch));
+    for (size_t i = 0; i < shape->inputs; i++) {
+        for (size_t j = 0; j < lanes; j++) {
+            scratch.input[i * lanes + j] = (x[i] - view->scaler_mean[i]) * view->scaler_inverse[i];
+        }
+    }
+    network_forward(shape, block, &scratch, lanes);
+    for (size_t d = 0; d < shape->outputs; d++) {
+        mean[d] = scratch.output[d * lanes];
+        sd[d] = expf(0.5f * scratch.output[(shape->outputs + d) * lanes]);
+    }
+    arena_reset(&arena);
+}
+
+static void check_view_predicts(const DynamicsModelOps *ops, const void *self,
+                                const Dataset *data) {
+    ModelView view;
+    Arena     arena;
+    float     mean[2][MB_OUTPUTS];
+    float     sd[2][MB_OUTPUTS];
+    ops->view(self, &view);
+    assert_int_equal(view.members, ops->members(self));
+    assert_ok(arena_init(&arena, ops->predict_scratch(self, 1)));
+    for (size_t m = 0; m < view.members; m++) {
+        for (size_t row = 0; row < 10; row++) {
+            const float *x = data->inputs + row * MB_INPUTS;
+            assert_ok(ops->predict(self, m, x, MB_INPUTS, 1, mean[0], sd[0], &arena));
+            predict_from_view(&view, m, x, mean[1], sd[1]);
+            assert_memory_equal(mean[0], mean[1], sizeof mean[0]);
+            for (size_t d = 0; d < MB_OUTPUTS; d++) {
+                assert_close((double)sd[1][d], (double)sd[0][d], 0.0, 1e-6);
+            }
+        }
+    }
+    arena_reset(&arena);
+}
+
+static uint64_t generation(const DynamicsModelOps *ops, const void *self) {
+    ModelView view;
+    ops->view(self, &view);
+    return view.generation;
+}
+
+/* what is copied once per generation is never out of date, and is not copied for nothing */
+static void check_generations(const DynamicsModelOps *ops, double *values, const Dataset *data) {
+    void       *self = mb_make(ops, values, 5);
+    void       *other = mb_make(ops, values, 5);
+    uint64_t    seen[8] = {generation(ops, other), generation(ops, self)};
+    ScoreReport score;
+    Buffer      saved;
+    (void)mb_fit(ops, self, data, 1);
+    seen[2] = generation(ops, self);
+    check_view_predicts(ops, self, data);
+    assert_ok(ops->score(self, data, NULL, 20, &score));
+    mb_save(ops, self, &saved);
+    assert_true(generation(ops, self) == seen[2]); /* looked at only */
+    mb_option(ops, values, "ensemble_elites", 1);
+    assert_ok(ops->set(self, values));
+    seen[3] = generation(ops, self);
+    check_view_predicts(ops, self, data);
+    ops->reset(self, 7, 1);
+    seen[4] = generation(ops, self);
+    assert_ok(ops->load(self, saved.data, saved.length));
+    seen[5] = generation(ops, self);
+    check_view_predicts(ops, self, data);
+    /* trained where nobody is compared and chosen */
+    mb_option(ops, values, "ensemble_elites", 0);
+    assert_ok(ops->set(self, values));
+    seen[6] = generation(ops, self);
+    (void)mb_fit(ops, self, data, 2);
+    seen[7] = generation(ops, self);
+    for (size_t i = 0; i < 8; i++) {
+        for (size_t k = 0; k < i; k++) {
+            assert_true(seen[i] != seen[k]);
+        }
+    }
+    buffer_reset(&saved);
+    ops->destroy(self);
+    ops->destroy(other);
+}
+
+static void views_are_what_predicts(void **state) {
+    (void)state;
+    size_t views = 0;
+    for (size_t k = 0; k < model_count(); k++) {
+        const DynamicsModelOps *ops = model_at(k);
+        double                  values[MB_OPTIONS];
+        if (ops->view == NULL) {
+            continue;
+        }
+        views++;
+        mb_options(ops, values);
+        mb_option(ops, values, "ensemble_elites", 2);
+        Dataset *data = mb_data(3);
+        check_generations(ops, values, data);
+        dataset_destroy(data);
+    }
+    assert_true(views > 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(models_are_found_by_name_and_complete),
+        cmocka_unit_test(models_are_complete),
         cmocka_unit_test(learns_a_function_and_its_noise),
         cmocka_unit_test(saved_models_continue_bit_for_bit),
         cmocka_unit_test(same_seed_same_model),
@@ -460,6 +566,7 @@ int main(void) {
         cmocka_unit_test(bad_input_is_refused_with_a_sentence),
         cmocka_unit_test(every_failed_allocation_is_reported),
         cmocka_unit_test(costs_are_the_announced_ones),
+        cmocka_unit_test(views_are_what_predicts),
     };
     return cmocka_run_group_tests_name("mbrl/model_contract", tests, NULL, NULL);
 }

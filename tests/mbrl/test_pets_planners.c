@@ -2,6 +2,7 @@
 #include "tests/mbrl/agent_bench.h"
 
 #include "mbrl/agents/pets_internal.h"
+#include "mbrl/models/lane_optimizers.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -188,6 +189,37 @@ static void what_goes_together_is_judged_with_notes(void **state) {
     buffer_reset(&notes);
 }
 
+static void assert_note(const char *name, double value, const char *other, double with,
+                        const char *says) {
+    double options[BENCH_MOST_OPTIONS];
+    Buffer notes;
+    buffer_init(&notes, 1 << 12);
+    bench_options(options); /* 3 particles on 3 members */
+    bench_option(options, name, value);
+    bench_option(options, other, with);
+    assert_ok(bench_pets()->check(cartpole(), options, &notes));
+    if (says != NULL) {
+        assert_contains(buffer_text(&notes), says);
+    } else {
+        assert_string_equal(buffer_text(&notes), "");
+    }
+    buffer_reset(&notes);
+}
+
+static void values_without_their_effect_are_noted(void **state) {
+    (void)state;
+    assert_note("ensemble_elites", 4, "ensemble_size", 3, "there are 3 members: all of them plan");
+    assert_note("ensemble_elites", 3, "ensemble_size", 3, NULL);
+    assert_note("patience", 2, "validation_ratio", 0.0, "patience with validation_ratio 0");
+    assert_note("patience", 2, "validation_ratio", 0.1, NULL);
+    assert_note("patience", 0, "validation_ratio", 0.0, NULL);
+    assert_note("optimizer", OPTIMIZER_ADADELTA, "model_learning_rate", 1e-3, "a rate near 1");
+    assert_note("optimizer", OPTIMIZER_ADADELTA, "model_learning_rate", 1.0, NULL);
+    assert_note("optimizer", OPTIMIZER_ADAM, "model_learning_rate", 1e-3, NULL);
+    /* where nothing is learned nothing of it is said */
+    assert_note("ensemble_elites", 4, "planning_model", simulated(), NULL);
+}
+
 /* E asks every member once, the others every member or one of them for each particle */
 static void announced_and_reported_cost_agree_for_every_propagation(void **state) {
     (void)state;
@@ -216,6 +248,42 @@ static void announced_and_reported_cost_agree_for_every_propagation(void **state
     }
 }
 
+/* Only elites plan: they, not all members, are counted in what is announced, in what is reported
+ * and in what is said of the balance of particles. */
+static void elites_are_the_members_that_count(void **state) {
+    (void)state;
+    double    options[BENCH_MOST_OPTIONS];
+    Record    record = {0};
+    Buffer    notes;
+    AgentCost cost;
+    AgentCost all;
+    buffer_init(&notes, 1 << 12);
+    bench_options(options);
+    bench_option(options, "ensemble_size", 5);
+    bench_option(options, "ensemble_elites", 2);
+    bench_option(options, "particles", 3);
+    bench_option(options, "propagation", PROPAGATION_DS);
+    Pets *pets = make(options);
+    train(pets, 1, &record);
+    pets__destroy(pets);
+    bench_pets()->cost(cartpole(), options, 30.0, &cost);
+    assert_close(record_value(&record, "plan_flop", 0), cost.plan_flop, 0.0, 1e-12);
+    record_free(&record);
+    bench_option(options, "ensemble_elites", 0);
+    bench_pets()->cost(cartpole(), options, 30.0, &all);
+    assert_close(all.plan_flop, 2.5 * cost.plan_flop, 0.0, 1e-12);
+    bench_option(options, "ensemble_elites", 2);
+    bench_option(options, "propagation", PROPAGATION_TS1);
+    assert_ok(bench_pets()->check(cartpole(), options, &notes));
+    assert_contains(buffer_text(&notes), "3 particles are no multiple of the 2 members in use");
+    buffer_reset(&notes);
+    bench_option(options, "particles", 4); /* of 5 members it would be no multiple */
+    buffer_init(&notes, 1 << 12);
+    assert_ok(bench_pets()->check(cartpole(), options, &notes));
+    assert_string_equal(buffer_text(&notes), "");
+    buffer_reset(&notes);
+}
+
 static void control_steps_that_ran_out_of_time_are_counted(void **state) {
     (void)state;
     double options[BENCH_MOST_OPTIONS];
@@ -242,7 +310,9 @@ int main(void) {
         cmocka_unit_test(an_agent_in_the_simulator_is_evaluated_without_training),
         cmocka_unit_test(planner_and_planning_model_are_static),
         cmocka_unit_test(what_goes_together_is_judged_with_notes),
+        cmocka_unit_test(values_without_their_effect_are_noted),
         cmocka_unit_test(announced_and_reported_cost_agree_for_every_propagation),
+        cmocka_unit_test(elites_are_the_members_that_count),
         cmocka_unit_test(control_steps_that_ran_out_of_time_are_counted),
     };
     return cmocka_run_group_tests_name("mbrl/pets_planners", tests, NULL, NULL);

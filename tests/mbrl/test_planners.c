@@ -519,7 +519,7 @@ static void the_simulator_is_asked_from_the_real_state(void **state) {
     const PlannerBackend *backend = &planner_backend_simulation_ops;
     const double          start[DIM] = {0.25, 0.5};
     PlanTask              plan = {.state = origin, .snapshot = start};
-    const RolloutShape    shape = {.candidates = COUNT, .particles = 20, .horizon = T, .tile = 4};
+    const RolloutShape    shape = {.candidates = COUNT, .particles = 20, .horizon = T};
     float                 actions[T][COUNT][DIM] = {{{0.0f}}};
     double                returns[COUNT];
     RolloutResult         result;

@@ -36,6 +36,8 @@ static RolloutTask task_of(const PlanTask *plan, const RolloutShape *shape, cons
     return (RolloutTask){.plan = plan, .actions = actions, .candidates = shape->candidates};
 }
 
+static size_t tile_rows = TILE; /* of evaluate_from() */
+
 static void evaluate_from(const EnvironmentOps *environment, const RolloutShape *shape,
                           StubModel *model, const float *actions, double start, double *returns) {
     const double   state[STUB_STATE] = {start, 0.0};
@@ -43,7 +45,7 @@ static void evaluate_from(const EnvironmentOps *environment, const RolloutShape 
         .model = &stub_model_ops, .model_self = model, .state = state, .seed = 3, .step = 7};
     void         *self = NULL;
     RolloutResult result;
-    assert_ok(backend->create(environment, &self));
+    self = stub_rollout(environment, tile_rows);
     assert_ok(backend->reserve(self, shape, &plan));
     const RolloutTask task = task_of(&plan, shape, actions);
     assert_ok(backend->evaluate(self, &task, returns, &result));
@@ -77,8 +79,7 @@ static Moments moments_of(Propagation propagation, StubModel *model, size_t step
     RolloutShape shape = {.candidates = 1,
                           .particles = PARTICLES,
                           .horizon = steps,
-                          .propagation = propagation,
-                          .tile = TILE};
+                          .propagation = propagation};
     double       returns[1];
     memset(power_sums, 0, sizeof power_sums);
     last_step = (float)steps;
@@ -241,14 +242,14 @@ static void each_candidate_is_spread_evenly_over_the_members(void **state) {
     (void)state;
     enum { CANDIDATES = 9, BALANCED = 8, MEMBERS = 4 };
     const float actions[STEPS * CANDIDATES] = {0.0f};
+    tile_rows = 5;
     stub_reward = moved_by;
     for (int mode = PROPAGATION_TS1; mode <= PROPAGATION_TSINF; mode++) {
         StubModel    model = {.members = MEMBERS, .drift = {0, 1, 2, 3}, .fails_after = -1};
         RolloutShape shape = {.candidates = CANDIDATES,
                               .particles = BALANCED,
                               .horizon = STEPS,
-                              .propagation = (Propagation)mode,
-                              .tile = 5};
+                              .propagation = (Propagation)mode};
         double       returns[CANDIDATES];
         evaluate(&stub_environment, &shape, &model, actions, returns);
         for (size_t c = 0; c < CANDIDATES; c++) {
@@ -276,6 +277,7 @@ static void each_candidate_is_spread_evenly_over_the_members(void **state) {
         }
         assert_true(predicted < 54 * STEPS);
     }
+    tile_rows = TILE;
 }
 
 /* E, DS, MM: everybody predicts everything, the first step once per candidate */
@@ -283,14 +285,14 @@ static void joint_moments_ask_every_member(void **state) {
     (void)state;
     enum { CANDIDATES = 9, COUNT = 7, MEMBERS = 3 };
     const float actions[STEPS * CANDIDATES] = {0.0f};
+    tile_rows = 5;
     stub_reward = moved_by;
     for (int mode = PROPAGATION_E; mode < PROPAGATION_COUNT; mode++) {
         StubModel    model = {.members = MEMBERS, .drift = {0, 1, 5}, .fails_after = -1};
         RolloutShape shape = {.candidates = CANDIDATES,
                               .particles = COUNT,
                               .horizon = STEPS,
-                              .propagation = (Propagation)mode,
-                              .tile = 5};
+                              .propagation = (Propagation)mode};
         double       returns[CANDIDATES];
         const size_t particles = mode == PROPAGATION_E ? 1 : COUNT;
         evaluate(&stub_environment, &shape, &model, actions, returns);
@@ -303,6 +305,7 @@ static void joint_moments_ask_every_member(void **state) {
             assert_true(mean == (mode == PROPAGATION_E));
         }
     }
+    tile_rows = TILE;
 }
 
 /* ---- termination ---- */
@@ -328,8 +331,7 @@ static void terminated_particles_earn_nothing_more(void **state) {
         const RolloutShape shape = {.candidates = 3,
                                     .particles = 4,
                                     .horizon = STEPS,
-                                    .propagation = (Propagation)mode,
-                                    .tile = TILE};
+                                    .propagation = (Propagation)mode};
         double             returns[3];
         stub_reward = one_then_nan;
         environment.terminated = stub_terminated;
@@ -363,8 +365,9 @@ static void moments_are_those_of_the_particles_that_are_left(void **state) {
     StubModel          model = {.members = 1, .sd = 1e-6, .fails_after = -1};
     const float        actions[2] = {0.0f, 0.0f};
     const RolloutShape shape = {
-        .candidates = 1, .particles = 400, .horizon = 2, .propagation = PROPAGATION_MM, .tile = 64};
+        .candidates = 1, .particles = 400, .horizon = 2, .propagation = PROPAGATION_MM};
     double returns[1];
+    tile_rows = 64;
     stub_reward = who_is_left;
     environment.terminated = stub_terminated;
     gone = 0.0f;
@@ -376,6 +379,7 @@ static void moments_are_those_of_the_particles_that_are_left(void **state) {
     /* left: the lower half of N(1, 0.5), mean 0.6, sd 0.3; redrawn as a Gaussian */
     assert_true(isfinite(at_most) && at_most < 0.6f + 4.5f * 0.3f);
     assert_true(at_most > 0.6f);
+    tile_rows = TILE;
 }
 
 /* ---- targets and rewards ---- */
@@ -395,8 +399,7 @@ static void absolute_targets_are_the_next_value_itself(void **state) {
         const RolloutShape shape = {.candidates = 1,
                                     .particles = 2,
                                     .horizon = 2,
-                                    .propagation = (Propagation)mode,
-                                    .tile = TILE};
+                                    .propagation = (Propagation)mode};
         StubModel          model = {.members = 1, .gain = 1.0, .fails_after = -1};
         EnvironmentOps     environment = stub_environment;
         double             returns[1];
@@ -422,13 +425,13 @@ static float no_reward(float x, float action, float next, float k) {
 static void a_learned_reward_is_the_model_s_last_output(void **state) {
     (void)state;
     const float actions[2][2] = {{0.25f, -0.5f}, {0.5f, 0.125f}};
+    tile_rows = 3;
     for (int mode = 0; mode < PROPAGATION_COUNT; mode++) {
         const RolloutShape shape = {.candidates = 2,
                                     .particles = 4,
                                     .horizon = 2,
                                     .propagation = (Propagation)mode,
-                                    .learned_reward = true,
-                                    .tile = 3};
+                                    .learned_reward = true};
         StubModel          model = two_members(0.0, 0.1);
         double             returns[2];
         model.drift[0] = 1.0;
@@ -439,6 +442,7 @@ static void a_learned_reward_is_the_model_s_last_output(void **state) {
         assert_close(returns[0], 10.0 * 0.75 + 2.0 * 2.0, 1e-6, 0.0);
         assert_close(returns[1], 10.0 * -0.375 + 2.0 * 2.0, 1e-6, 0.0);
     }
+    tile_rows = TILE;
 }
 
 /* ---- what must not matter ---- */
@@ -478,12 +482,11 @@ static void results_do_not_depend_on_the_tile(void **state) {
             RolloutShape  shape = {.candidates = CANDIDATES + k, /* more room than is used */
                                    .particles = COUNT,
                                    .horizon = STEPS,
-                                   .propagation = (Propagation)mode,
-                                   .tile = tiles[k % 3]};
+                                   .propagation = (Propagation)mode};
             RolloutTask   task = task_of(&plan, &shape, actions);
             task.candidates = CANDIDATES;
             task.iteration = (k == 3) ? 1 : 0;
-            assert_ok(backend->create(&environment, &self));
+            self = stub_rollout(&environment, tiles[k % 3]);
             assert_ok(backend->reserve(self, &shape, &plan));
             assert_ok(backend->evaluate(self, &task, returns[k], &result));
             backend->destroy(self);
@@ -503,7 +506,7 @@ static void a_deadline_in_the_past_ends_the_evaluation(void **state) {
     const float        actions[2] = {0.0f, 0.0f};
     StubModel          model = {.members = 1, .fails_after = -1};
     const PlanTask     plan = {.model = &stub_model_ops, .model_self = &model, .state = start};
-    const RolloutShape shape = {.candidates = 1, .particles = 2, .horizon = 2, .tile = 4};
+    const RolloutShape shape = {.candidates = 1, .particles = 2, .horizon = 2};
     RolloutTask        task = task_of(&plan, &shape, actions);
     RolloutResult      result;
     double             returns[1] = {7.0};
@@ -525,10 +528,10 @@ static void errors_say_what_is_wrong(void **state) {
     StubModel     model = {.members = 2, .fails_after = -1};
     PlanTask      plan = {.model = &stub_model_ops, .model_self = &model, .state = start};
     void         *self = NULL;
-    RolloutShape  shape = {.candidates = 100000, .particles = 50000, .horizon = 1, .tile = 1};
+    RolloutShape  shape = {.candidates = 100000, .particles = 50000, .horizon = 1};
     assert_ok(backend->create(&stub_environment, &self));
     assert_fails(backend->reserve(self, &shape, &plan), STATUS_ERR_RANGE, "100000 candidates");
-    shape = (RolloutShape){.candidates = 1, .particles = 2, .horizon = 2, .tile = 4};
+    shape = (RolloutShape){.candidates = 1, .particles = 2, .horizon = 2};
     model.members = 1;
     model.deterministic = true;
     assert_fails(backend->reserve(self, &shape, &plan), STATUS_ERR_ARG, "deterministic");

@@ -85,8 +85,7 @@ static void same_rollouts(const RolloutCase *c, const Pools *pools) {
     const RolloutShape shape = {.candidates = c->candidates,
                                 .particles = c->particles,
                                 .horizon = T,
-                                .propagation = c->propagation,
-                                .tile = 256};
+                                .propagation = c->propagation};
     assert_ok(backend->create(&environment, &self));
     for (size_t k = 0; k < sizeof numbers / sizeof *numbers; k++) {
         RolloutResult     result;
@@ -153,7 +152,7 @@ static void same_simulations(const EnvironmentOps *environment, const Pools *poo
     }
     environment->save(simulator, snapshot);
     assert_ok(backend->create(environment, &self));
-    const RolloutShape shape = {.candidates = CANDIDATES, .particles = 1, .horizon = T, .tile = 4};
+    const RolloutShape shape = {.candidates = CANDIDATES, .particles = 1, .horizon = T};
     for (size_t threads = 0; threads <= MOST; threads++) {
         RolloutResult  result;
         const PlanTask plan = {.state = observed, .snapshot = snapshot, .pool = pools->of[threads]};
@@ -279,16 +278,13 @@ static void a_deadline_falls_into_a_step(void **state) {
             void              *self = NULL;
             ThreadPool        *pool = pools.of[threads];
             RolloutResult      result;
-            const RolloutShape shape = {.candidates = 40,
-                                        .particles = 4,
-                                        .horizon = 100,
-                                        .propagation = modes[k],
-                                        .tile = 4};
-            const PlanTask     plan = {
-                    .model = &slow, .model_self = &model, .state = start, .pool = pool};
+            const RolloutShape shape = {
+                .candidates = 40, .particles = 4, .horizon = 100, .propagation = modes[k]};
+            const PlanTask plan = {
+                .model = &slow, .model_self = &model, .state = start, .pool = pool};
             RolloutTask task = {.plan = &plan, .actions = actions, .candidates = 40};
             returns[0] = 7.0;
-            assert_ok(backend->create(&stub_environment, &self));
+            self = stub_rollout(&stub_environment, 4);
             assert_ok(backend->reserve(self, &shape, &plan));
             task.deadline = clock_monotonic() + 0.06;
             late.deadline = task.deadline;
@@ -320,7 +316,7 @@ static void a_deadline_falls_into_the_simulations(void **state) {
     for (size_t threads = 1; threads <= MOST; threads++) {
         void              *self = NULL;
         RolloutResult      result = {.env_steps = 0.0};
-        const RolloutShape shape = {.candidates = MANY, .particles = 1, .horizon = LONG, .tile = 4};
+        const RolloutShape shape = {.candidates = MANY, .particles = 1, .horizon = LONG};
         const PlanTask plan = {.state = observed, .snapshot = snapshot, .pool = pools.of[threads]};
         RolloutTask    task = {.plan = &plan, .actions = actions, .candidates = MANY};
         assert_ok(backend->create(environment, &self));
@@ -352,11 +348,11 @@ static void a_failure_in_a_thread_is_that_of_the_evaluation(void **state) {
     double                returns[40];
     RolloutResult         result;
     void                 *self = NULL;
-    const RolloutShape    shape = {.candidates = 40, .particles = 4, .horizon = 1, .tile = 4};
+    const RolloutShape    shape = {.candidates = 40, .particles = 4, .horizon = 1};
     PlanTask              plan = {.model = &failing, .model_self = &model, .state = start};
     RolloutTask           task = {.plan = &plan, .actions = actions, .candidates = 40};
     failing.predict = failing_predict;
-    assert_ok(backend->create(&stub_environment, &self));
+    self = stub_rollout(&stub_environment, 4);
     for (size_t threads = 1; threads <= MOST; threads++) {
         plan.pool = pools.of[threads];
         assert_ok(backend->reserve(self, &shape, &plan));

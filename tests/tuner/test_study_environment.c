@@ -166,6 +166,9 @@ static void the_bare_name_says_what_it_needs(void **state) {
     study_change(study_built_in, "environment: cartpole", "environment: mjcf", changed);
     assert_true(study_parse("study.yaml", changed, NULL, 0, &study) != STATUS_OK);
     assert_contains(status_last()->text, "'mjcf' needs a model");
+    study_change(study_built_in, "environment: cartpole", "environment: mjfc", changed);
+    assert_true(study_parse("study.yaml", changed, NULL, 0, &study) != STATUS_OK);
+    assert_contains(status_last()->text, "did you mean 'mjcf'");
 }
 
 #else
