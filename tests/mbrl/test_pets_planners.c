@@ -172,6 +172,23 @@ static void planner_and_planning_model_are_static(void **state) {
     pets__destroy(pets);
 }
 
+/* what is shown of the parts is what is offered, and all of it */
+static void every_choice_of_a_part_is_described(void **state) {
+    (void)state;
+    const OptionSpec *specs = bench_pets()->options();
+    size_t            described = 0;
+    for (const AgentPart *part = bench_pets()->parts(); part->name != NULL; part++) {
+        const OptionSpec *spec = &specs[option_find(specs, part->option)];
+        bool              offered = false;
+        for (size_t k = 0; spec->choices[k] != NULL; k++) {
+            offered = offered || strcmp(spec->choices[k], part->name) == 0;
+        }
+        assert_true(offered && part->help != NULL);
+        described++;
+    }
+    assert_int_equal(described, model_count() + planner_count() + planner_backend_count());
+}
+
 static void what_goes_together_is_judged_with_notes(void **state) {
     (void)state;
     double options[BENCH_MOST_OPTIONS];
@@ -309,6 +326,7 @@ int main(void) {
         cmocka_unit_test(planning_in_the_simulator_balances_the_pole),
         cmocka_unit_test(an_agent_in_the_simulator_is_evaluated_without_training),
         cmocka_unit_test(planner_and_planning_model_are_static),
+        cmocka_unit_test(every_choice_of_a_part_is_described),
         cmocka_unit_test(what_goes_together_is_judged_with_notes),
         cmocka_unit_test(values_without_their_effect_are_noted),
         cmocka_unit_test(announced_and_reported_cost_agree_for_every_propagation),

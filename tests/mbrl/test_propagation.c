@@ -76,11 +76,9 @@ typedef struct Moments {
 /* of x after `steps` steps of many particles from `start` */
 static Moments moments_of(Propagation propagation, StubModel *model, size_t steps, double start) {
     const float  actions[STEPS] = {0.0f};
-    RolloutShape shape = {.candidates = 1,
-                          .particles = PARTICLES,
-                          .horizon = steps,
-                          .propagation = propagation};
-    double       returns[1];
+    RolloutShape shape = {
+        .candidates = 1, .particles = PARTICLES, .horizon = steps, .propagation = propagation};
+    double returns[1];
     memset(power_sums, 0, sizeof power_sums);
     last_step = (float)steps;
     stub_reward = collect_last;
@@ -328,11 +326,9 @@ static void terminated_particles_earn_nothing_more(void **state) {
     for (int mode = 0; mode < PROPAGATION_COUNT; mode++) {
         EnvironmentOps     environment = stub_environment;
         StubModel          model = {.members = 2, .gain = 1.0, .fails_after = -1};
-        const RolloutShape shape = {.candidates = 3,
-                                    .particles = 4,
-                                    .horizon = STEPS,
-                                    .propagation = (Propagation)mode};
-        double             returns[3];
+        const RolloutShape shape = {
+            .candidates = 3, .particles = 4, .horizon = STEPS, .propagation = (Propagation)mode};
+        double returns[3];
         stub_reward = one_then_nan;
         environment.terminated = stub_terminated;
         evaluate(&environment, &shape, &model, &actions[0][0], returns);
@@ -396,13 +392,11 @@ static void absolute_targets_are_the_next_value_itself(void **state) {
     const bool  absolute[STUB_STATE] = {true, false};
     const float actions[2] = {0.25f, 0.5f};
     for (int mode = 0; mode < PROPAGATION_COUNT; mode++) {
-        const RolloutShape shape = {.candidates = 1,
-                                    .particles = 2,
-                                    .horizon = 2,
-                                    .propagation = (Propagation)mode};
-        StubModel          model = {.members = 1, .gain = 1.0, .fails_after = -1};
-        EnvironmentOps     environment = stub_environment;
-        double             returns[1];
+        const RolloutShape shape = {
+            .candidates = 1, .particles = 2, .horizon = 2, .propagation = (Propagation)mode};
+        StubModel      model = {.members = 1, .gain = 1.0, .fails_after = -1};
+        EnvironmentOps environment = stub_environment;
+        double         returns[1];
         stub_reward = next_value;
         evaluate(&environment, &shape, &model, actions, returns);
         assert_close(returns[0], 0.25 + 0.75, 0.0, 0.0);

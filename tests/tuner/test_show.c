@@ -419,6 +419,7 @@ static void everything_that_studies_may_name_is_listed(void **state) {
     }
     json_release(json);
     assert_ok(run(f, command_list, "agents", WORDS("pets", NULL)));
+    assert_contains(buffer_text(&f->out), "MacKay (1992)"); /* a part of it */
     assert_contains(buffer_text(&f->out), "model_learning_rate");
     assert_contains(buffer_text(&f->out), "episode_reward");
     assert_ok(run(f, command_list, "presets", WORDS("pets-laptop", NULL)));
@@ -448,31 +449,6 @@ static void an_environment_shows_its_facts(void **state) {
     }
     assert_ok(run(f, command_list, "environments", WORDS("mjcf", NULL)));
     assert_contains(buffer_text(&f->out), "MuJoCo");
-}
-
-/* what the choices of an agent's options are, in the order of the choices */
-static void an_agent_shows_its_parts(void **state) {
-    Fixture        *f = *state;
-    const AgentOps *agent = NULL;
-    size_t          n = 0;
-
-    assert_ok(agent_find("pets", &agent));
-    assert_ok(run(f, command_list, "agents", WORDS("pets", "--format", "json", NULL)));
-    const OptionSpec *specs = agent->options();
-    for (const AgentPart *part = agent->parts(); part->name != NULL; part++, n++) {
-        const size_t row = option_find(specs, part->option);
-        bool         offered = false;
-        assert_int_equal(specs[row].type, OPTION_CHOICE);
-        for (size_t k = 0; specs[row].choices[k] != NULL; k++) {
-            offered = offered || strcmp(specs[row].choices[k], part->name) == 0;
-        }
-        assert_true(offered);
-        assert_contains(buffer_text(&f->out), part->help);
-    }
-    assert_true(n >= 9);
-    assert_ok(run(f, command_list, "agents", WORDS("pets", NULL)));
-    assert_contains(buffer_text(&f->out), "random_shooting");
-    assert_contains(buffer_text(&f->out), "MacKay (1992)");
 }
 
 static void every_example_is_good(void **state) {
@@ -606,7 +582,6 @@ int main(void) {
         cmocka_unit_test_setup_teardown(everything_that_studies_may_name_is_listed, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(an_environment_shows_its_facts, setup, teardown),
-        cmocka_unit_test_setup_teardown(an_agent_shows_its_parts, setup, teardown),
         cmocka_unit_test_setup_teardown(every_example_is_good, setup, teardown),
         cmocka_unit_test_setup_teardown(validation_counts_and_prices_a_study, setup, teardown),
         cmocka_unit_test_setup_teardown(segments_too_short_for_a_first_episode_are_warned_of, setup,
