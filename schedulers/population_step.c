@@ -261,13 +261,14 @@ static void all_out(const Population *population, Decision *decision) {
         retired += population->members[i].retired;
         stopped += population->members[i].stopped;
     }
-    if (retired + stopped == population->size) {
+    if (retired == population->size) {
         scheduler__done(decision, true, "all %zu members failed %d times in a row", retired,
                         POPULATION_MAX_FAILURES);
     } else if (stopped > 0) {
-        scheduler__done(
-            decision, false, "%zu members reached %" PRId64 " units, %zu failed, %zu stopped",
-            population->size - retired - stopped, population->setup.per_trial, retired, stopped);
+        scheduler__done(decision, retired + stopped == population->size,
+                        "%zu members reached %" PRId64 " units, %zu failed, %zu stopped",
+                        population->size - retired - stopped, population->setup.per_trial, retired,
+                        stopped);
     } else if (retired > 0) {
         scheduler__done(decision, false, "%zu members reached %" PRId64 " units, %zu failed",
                         population->size - retired, population->setup.per_trial, retired);

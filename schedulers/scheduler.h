@@ -63,7 +63,6 @@ typedef struct SchedulerSetup {
     bool         baseline;  /* the defaults are configuration 0 */
     bool   can_branch;      /* the trainer checkpoints; without it only fresh chains are possible */
     bool   cost_aware;      /* the study names a cost: events carry it */
-    bool   warm_start;      /* results of earlier studies come before the first decision */
     size_t objective_count; /* 1 .. SCHEDULER_MAX_OBJECTIVES */
     size_t constraint_count;
     bool   maximize[SCHEDULER_MAX_OBJECTIVES];

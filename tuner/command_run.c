@@ -3,7 +3,6 @@
  * mpiexec. Rank 0 becomes the coordinator, all others workers. */
 #include "tuner/command_run.h"
 
-#include "core/linalg.h"
 #include "tuner/cli.h"
 #include "tuner/coordinator.h"
 #include "tuner/launch.h"

@@ -21,7 +21,6 @@ void study_setup(const Study *study, SchedulerSetup *out) {
         .baseline = study->baseline,
         .can_branch = study->can_branch,
         .cost_aware = study->cost != NULL,
-        .warm_start = study->warm_start_count > 0,
         .objective_count = study->objective_count,
         .constraint_count = study->constraint_count,
     };

@@ -81,6 +81,14 @@ static void a_table_without_seeds_has_one_per_configuration(void **state) {
     curve_table_destroy(table);
 }
 
+static void a_byte_order_mark_is_no_part_of_the_first_column(void **state) {
+    CurveTable *table = NULL;
+    (void)state;
+    assert_ok(parse("\xEF\xBB\xBFrate,optimizer,momentum,unit,score\n1,adam,,1,1\n", &table));
+    assert_int_equal(table->curve_count, 1);
+    curve_table_destroy(table);
+}
+
 static void mistakes_are_one_sentence(void **state) {
     static const char *const cases[][2] = {
         {"rate,optimizer,momentum,seed,score\n",
@@ -239,6 +247,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rows_are_sorted_into_curves),
         cmocka_unit_test(a_table_without_seeds_has_one_per_configuration),
+        cmocka_unit_test(a_byte_order_mark_is_no_part_of_the_first_column),
         cmocka_unit_test(mistakes_are_one_sentence),
         cmocka_unit_test(values_outside_the_space_are_refused),
         cmocka_unit_test(the_nearest_curve_is_shown),

@@ -412,6 +412,34 @@ static void ten_thousand_segments_are_resumed_in_two_seconds(void **state) {
     space_destroy(space);
 }
 
+/* a study that was begun with few trials and got more decides as one that had them from the start
+ */
+static void an_extended_study_keeps_its_results(void **state) {
+    (void)state;
+    enum { FEW = 20, MANY = 120 };
+    Space               *space = two_floats();
+    const SchedulerSetup few = point_setup(space, FEW, 1);
+    const SchedulerSetup many = point_setup(space, MANY, 1);
+    Scheduler           *extended = hand_create("gp", &few, NULL);
+    Scheduler           *whole = hand_create("gp", &many, NULL);
+    for (int64_t i = 0; i < MANY; i++) {
+        if (i == FEW) {
+            assert_ok(scheduler_observe(
+                extended,
+                &(Event){.kind = EVENT_BUDGET_CHANGED, .total = many.total, .trials = MANY}));
+        }
+        const Decision a = hand_decide(extended);
+        const Decision b = hand_decide(whole);
+        assert_true(fake_same_values(a.point, b.point, 2));
+        const double loss = distance(a.point);
+        hand_finish(extended, i + 1, loss);
+        hand_finish(whole, i + 1, loss);
+    }
+    scheduler_destroy(extended);
+    scheduler_destroy(whole);
+    space_destroy(space);
+}
+
 static void a_damaged_memo_is_refused(void **state) {
     (void)state;
     Space               *space = two_floats();
@@ -446,6 +474,7 @@ int main(void) {
         cmocka_unit_test(a_proposal_that_is_not_taken_changes_nothing),
         cmocka_unit_test(hyperparameters_come_from_the_memo),
         cmocka_unit_test(ten_thousand_segments_are_resumed_in_two_seconds),
+        cmocka_unit_test(an_extended_study_keeps_its_results),
         cmocka_unit_test(a_damaged_memo_is_refused),
     };
     return cmocka_run_group_tests_name("schedulers/gp", tests, NULL, NULL);

@@ -55,10 +55,9 @@ static void models_ask_what_is_known_at_once(void **state) {
     Space *space = point_cube(2);
     for (size_t i = 0; i < 3; i++) {
         SchedulerSetup setup = point_setup(space, 4, 3);
-        setup.warm_start = true;
-        Scheduler *cold = hand_create(names[i], &setup, NULL);
-        Scheduler *warm = hand_create(names[i], &setup, NULL);
-        Scheduler *again = hand_create(names[i], &setup, NULL);
+        Scheduler     *cold = hand_create(names[i], &setup, NULL);
+        Scheduler     *warm = hand_create(names[i], &setup, NULL);
+        Scheduler     *again = hand_create(names[i], &setup, NULL);
         tell_bowl(warm, 0.9, 0.1, KNOWN, 0.2, 1);
         tell_bowl(again, 0.9, 0.1, KNOWN, 0.2, 1);
         assert_true(first_distance(cold, 0.9, 0.1) > 0.25);
@@ -77,7 +76,6 @@ static void maximized_objectives_are_turned(void **state) {
     Space         *space = point_cube(2);
     SchedulerSetup setup = point_setup(space, 4, 3);
     setup.maximize[0] = true;
-    setup.warm_start = true;
     Scheduler *scheduler = hand_create("gp", &setup, NULL);
     for (size_t i = 0; i < KNOWN; i++) {
         const double x = (double)i / KNOWN;
@@ -93,7 +91,6 @@ static SchedulerSetup deep(const Space *space) {
     SchedulerSetup setup = point_setup(space, 9, 3);
     setup.per_trial = 9;
     setup.total = 81;
-    setup.warm_start = true;
     return setup;
 }
 

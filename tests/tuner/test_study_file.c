@@ -357,6 +357,21 @@ static void populations_refuse_trials_and_multiply_their_depth(void **state) {
     refuses(other, &mute);
 }
 
+/* who trains by hand keeps the agents: nobody could evaluate one */
+static void manual_studies_refuse_evaluations_of_elites(void **state) {
+    static const BadCase bad = {"{name: pbt-bt}", "{name: pbt-bt, elite_evaluations: 2}",
+                                "study.yaml:5:12: ", "'elite_evaluations' is for trainers"};
+    char                 manual[TEXT_BYTES];
+    char                 without[TEXT_BYTES];
+    char                 text[TEXT_BYTES];
+    (void)state;
+    study_change(study_external, "{command: [python3, train.py]}", "manual", manual);
+    study_change(manual, ", trials: 4", "", without);
+    study_change(without, "{name: random}", "{name: pbt-bt}", text);
+    study_destroy(study_good(text));
+    refuses(text, &bad);
+}
+
 static void files_that_are_none_say_so(void **state) {
     Study *study = NULL;
     (void)state;
@@ -508,6 +523,7 @@ int main(void) {
         cmocka_unit_test(built_in_agents_know_their_words),
         cmocka_unit_test(lists_reach_the_agent_element_by_element),
         cmocka_unit_test(populations_refuse_trials_and_multiply_their_depth),
+        cmocka_unit_test(manual_studies_refuse_evaluations_of_elites),
         cmocka_unit_test(files_that_are_none_say_so),
         cmocka_unit_test(trainer_words_that_name_files_beside_the_study_become_absolute),
         cmocka_unit_test(cost_and_stop_are_read),
