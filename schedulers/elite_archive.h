@@ -52,8 +52,8 @@ const SegmentNode *elite_archive_draw(const EliteArchive *archive, const Populat
                                       int64_t number);
 /** The first elite that can be continued; NULL if there is none. */
 const SegmentNode *elite_archive_best(const EliteArchive *archive, const Population *population);
-/** What a segment is worth as a donor: an elite by what the archive holds of it (its evaluation where
- * there is one), others by their filtered score. */
+/** What a segment is worth as a donor: an elite by what the archive holds of it (its evaluation
+ * where there is one), others by their filtered score. */
 double elite_archive_level(const EliteArchive *archive, const SegmentNode *node);
 /** Mean of the elites' fitness; NaN without elites. */
 double elite_archive_mean(const EliteArchive *archive);
