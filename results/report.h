@@ -66,6 +66,15 @@ Status report_lineage(Results *results, int64_t segment, int64_t **ids, size_t *
  * steps; neighbours with equal values and seed are merged. */
 Status report_schedule(Results *results, int64_t segment, Json **out) MUST_USE;
 /**
+ * Learning curves, as `mbtune simulate --table` takes them (docs/simulation.md): one object per
+ * finished or diverged tuning segment whose whole chain, from unit 0 in its own trial, was trained
+ * with the same values. Members: every hyperparameter (null where it is not active), seed (the
+ * trial's id), unit (its end), every objective by metric (null if it diverged), the study's cost,
+ * every constraint's metric, seconds (busy ones of its last attempt). Of two segments of a trial
+ * that go on from the same one, the earlier. New reference.
+ */
+Status report_curves(Results *results, Json **out) MUST_USE;
+/**
  * {"metric","direction","window","arms":[...]}, schedules first, then the defaults; null where
  * there are no confirmation trials. Per arm: arm ("schedule" or "defaults"), number, source, depth,
  * seeds, what `confirmed` of report_best() holds, and runs:

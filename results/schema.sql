@@ -1,4 +1,4 @@
--- The store of one study, version 2. docs/results-schema.md explains it with examples.
+-- The store of one study (its version is RESULTS_VERSION). docs/results-schema.md explains it with examples.
 -- Times are seconds since 1970 (UTC). Checksums are 64 bits, kept as signed integers.
 -- A number that is not finite: NaN is NULL, infinities are themselves.
 

@@ -4,19 +4,25 @@
 #include "results/report.h"
 #include "tuner/cli.h"
 #include "tuner/study_view.h"
+#include "tuner/table.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 enum { EXPORT_BYTES = 1 << 28 };
 
-static const char *const whats[] = {"schedule", NULL};
-static const char *const formats[] = {"json", "yaml", NULL};
+enum { WHAT_SCHEDULE, WHAT_CURVES };
+enum { FORMAT_JSON, FORMAT_YAML, FORMAT_CSV };
+
+static const char *const whats[] = {"schedule", "curves", NULL};
+static const char *const formats[] = {"json", "yaml", "csv", NULL};
 
 static const CliOption options[] = {
-    {"what", 'w', "schedule", "what to export (default schedule)", false},
+    {"what", 'w', "schedule|curves",
+     "a schedule (default), or every learning curve for simulate --table", false},
     {"segment", 's', "N", "the schedule that led to segment N (default: the best one)", false},
-    {"format", 'f', "json|yaml", "file format (default: by the file's name, else json)", false},
+    {"format", 'f', "json|yaml|csv",
+     "of a schedule json or yaml (default: by the file's name, else json); of curves csv", false},
     {"output", 'o', "FILE", "file to write (default: standard output)", false},
     {NULL, 0, NULL, NULL, false},
 };
@@ -24,7 +30,9 @@ static const CliOption options[] = {
 static const CliCommand command = {
     .name = "export",
     .arguments = "DIR",
-    .help = "Writes a schedule of hyperparameters: {begin, end, values, seed} per stretch.",
+    .help = "Writes a schedule of hyperparameters ({begin, end, values, seed} per stretch), or "
+            "learning\n"
+            "curves as a table.",
     .options = options,
     .least = 1,
     .most = 1,
@@ -56,19 +64,40 @@ static Status write_schedule(Results *results, const CliArguments *arguments, bo
     return status;
 }
 
+/* Curves of chains whose values changed would be those of no configuration. */
+static Status write_curves(Results *results, Buffer *out) {
+    Json *rows = NULL;
+    TRY(report_curves(results, &rows));
+    if (json_count(rows) == 0) {
+        json_release(rows);
+        FAIL(STATUS_ERR_STATE, "no chain of this study was trained with the same values from its "
+                               "beginning on: there is no curve to export");
+    }
+    Table table;
+    table_init(&table);
+    table.exact = true;
+    table_rows(&table, rows, NULL, false);
+    const Status status = table_csv(&table, out);
+    table_reset(&table);
+    json_release(rows);
+    return status;
+}
+
 static bool ends_with(const char *text, const char *end) {
     const size_t length = strlen(text);
     return length >= strlen(end) && strcmp(text + length - strlen(end), end) == 0;
 }
 
 static Status export_to(const char *file, const char *folder, const CliArguments *arguments,
-                        bool yaml, Buffer *out) {
+                        size_t format, Buffer *out) {
     Results *results = NULL;
     Buffer   text;
 
     TRY(view_open(folder, &results));
     buffer_init(&text, EXPORT_BYTES);
-    Status status = write_schedule(results, arguments, yaml, &text);
+    Status status = (format == FORMAT_CSV)
+                        ? write_curves(results, &text)
+                        : write_schedule(results, arguments, format == FORMAT_YAML, &text);
     results_close(results);
     if (status == STATUS_OK && file != NULL) {
         status = file_write_atomic(file, text.data, text.length);
@@ -78,6 +107,29 @@ static Status export_to(const char *file, const char *folder, const CliArguments
     }
     buffer_reset(&text);
     return status;
+}
+
+/* a schedule's format may come from the name of its file; curves have but one */
+static Status choose_format(const CliArguments *arguments, size_t what, size_t *format) {
+    const char *file = cli_value(arguments, "output");
+    const bool  said = cli_value(arguments, "format") != NULL;
+
+    TRY(cli_choice(arguments, "format", formats, format));
+    if (what == WHAT_CURVES) {
+        if ((said && *format != FORMAT_CSV) || cli_value(arguments, "segment") != NULL) {
+            FAIL(STATUS_ERR_USAGE, "mbtune export: curves are all of a study's, as csv: no "
+                                   "--segment, no other --format");
+        }
+        *format = FORMAT_CSV;
+        return STATUS_OK;
+    }
+    if (*format == FORMAT_CSV) {
+        FAIL(STATUS_ERR_USAGE, "mbtune export: a schedule is written as json or yaml");
+    }
+    if (file != NULL && !said && (ends_with(file, ".yaml") || ends_with(file, ".yml"))) {
+        *format = FORMAT_YAML;
+    }
+    return STATUS_OK;
 }
 
 Status command_export(int argc, char **argv, Buffer *out) {
@@ -91,11 +143,7 @@ Status command_export(int argc, char **argv, Buffer *out) {
         return STATUS_OK;
     }
     TRY(cli_choice(&arguments, "what", whats, &what));
-    TRY(cli_choice(&arguments, "format", formats, &format));
-    const char *file = cli_value(&arguments, "output");
-    bool        yaml = format == 1;
-    if (file != NULL && cli_value(&arguments, "format") == NULL) {
-        yaml = ends_with(file, ".yaml") || ends_with(file, ".yml");
-    }
-    return export_to(file, arguments.positional[0], &arguments, yaml, out);
+    TRY(choose_format(&arguments, what, &format));
+    return export_to(cli_value(&arguments, "output"), arguments.positional[0], &arguments, format,
+                     out);
 }

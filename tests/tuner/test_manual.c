@@ -100,6 +100,43 @@ static void a_person_trains_a_whole_study(void **state) {
     scene_remove(&scene);
 }
 
+static Json *answer_of(Scene *scene, const char *line) {
+    Json *answer = NULL;
+    assert_int_equal(run_shell(&scene->run, line), 0);
+    assert_ok(json_parse(scene->run.text, scene->run.length, &answer));
+    return answer;
+}
+
+/* what a study recorded is what simulate takes: the best of the table is the best of the study */
+static void its_curves_are_a_table_for_simulate(void **state) {
+    (void)state;
+    Scene scene;
+    char  line[3 * SCENE_PATH_BYTES];
+    make(&scene, "{name: random}", "per_trial: 2, segment: 1, trials: 3");
+    (void)snprintf(line, sizeof line, "mbtune export %s --what curves", scene.study);
+    assert_int_equal(run_shell(&scene.run, line), 1);
+    assert_contains(scene.run.text, "there is no curve to export");
+    assert_int_equal(train_all(&scene), 6);
+    (void)snprintf(line, sizeof line, "mbtune export %s --what curves -o %s/curves.csv",
+                   scene.study, scene.folder);
+    assert_int_equal(run_shell(&scene.run, line), 0);
+    (void)snprintf(line, sizeof line, "mbtune simulate %s --table %s/curves.csv -f json",
+                   scene.yaml, scene.folder);
+    Json *simulated = answer_of(&scene, line);
+    (void)snprintf(line, sizeof line, "mbtune best %s -f json", scene.study);
+    Json *best = answer_of(&scene, line);
+    assert_int_equal(json_integer(json_get(simulated, "segments")), 6);
+    assert_true(json_number(json_get(json_get(simulated, "best"), "objective")) ==
+                json_number(json_get(best, "objective")));
+    json_release(simulated);
+    json_release(best);
+    (void)snprintf(line, sizeof line, "mbtune export %s --what curves -f yaml", scene.study);
+    assert_int_equal(run_shell(&scene.run, line), 2);
+    (void)snprintf(line, sizeof line, "mbtune export %s -f csv", scene.study);
+    assert_int_equal(run_shell(&scene.run, line), 2);
+    scene_remove(&scene);
+}
+
 static void a_confirmation_is_trained_by_hand_too(void **state) {
     (void)state;
     Scene scene;
@@ -235,6 +272,7 @@ static void a_kill_loses_nothing(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_person_trains_a_whole_study),
+        cmocka_unit_test(its_curves_are_a_table_for_simulate),
         cmocka_unit_test(a_confirmation_is_trained_by_hand_too),
         cmocka_unit_test(wrong_answers_are_one_sentence_and_change_nothing),
         cmocka_unit_test(a_barrier_waits_and_says_for_what),
