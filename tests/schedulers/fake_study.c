@@ -34,6 +34,7 @@ typedef struct Drive {
     size_t              count;
     size_t              running;
     size_t              unobserved;
+    size_t              inserted;
     double              now;
 } Drive;
 
@@ -329,11 +330,9 @@ static bool decide(Drive *drive, Decision *done) {
     size_t              waiting = drive->unobserved - drive->running;
     while (barrier || drive->running + waiting < settings->slots) {
         const int64_t number = scheduler_decisions(drive->scheduler);
-        if (settings->insert != NULL && number == settings->insert_at) {
-            const size_t n = drive->log->count;
-            if (n == 0 || drive->log->events[n - 1]->event.kind != settings->insert->kind) {
-                observe(drive, settings->insert);
-            }
+        while (drive->inserted < settings->insert_count &&
+               settings->inserts[drive->inserted].at <= number) {
+            observe(drive, &settings->inserts[drive->inserted++].event);
         }
         Decision decision;
         assert_ok(scheduler_decide(drive->scheduler, &decision));

@@ -34,6 +34,12 @@ typedef struct FakeLog {
     size_t      values; /* per point */
 } FakeLog;
 
+/** An event that is put into the log when decision number `at` is due. */
+typedef struct FakeInsert {
+    int64_t at;
+    Event   event;
+} FakeInsert;
+
 typedef struct FakeSettings {
     size_t   slots;     /* >= 1 */
     uint64_t seed;      /* of durations, noise and failures */
@@ -48,9 +54,9 @@ typedef struct FakeSettings {
     void (*script)(void *context, const Decision *decision, Outcome *outcome, double *objectives,
                    double *spreads);
     void *context;
-    /* an event put in when decision number `insert_at` is due; NULL = none */
-    const Event *insert;
-    int64_t      insert_at;
+    /* events put in by somebody else, in order of `at` */
+    const FakeInsert *inserts;
+    size_t            insert_count;
 } FakeSettings;
 
 /** Runs a study to its end. `log` is freed by fake_log_free(); `done` is the last decision. */

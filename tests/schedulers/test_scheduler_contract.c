@@ -311,9 +311,9 @@ static void the_last_segment_is_shortened_to_the_full_depth(void **state) {
 }
 
 static void check_budget_change(ContractCase *c) {
-    const Event        more = {.kind = EVENT_BUDGET_CHANGED, .total = 90};
+    const FakeInsert   more = {.at = 3, .event = {.kind = EVENT_BUDGET_CHANGED, .total = 90}};
     const FakeSettings settings = {
-        .slots = 2, .seed = 19, .noise = 1.0, .insert = &more, .insert_at = 3};
+        .slots = 2, .seed = 19, .noise = 1.0, .inserts = &more, .insert_count = 1};
     FakeLog log;
     c->setup.total = 40;
     (void)run(c, &settings, &log);
@@ -327,13 +327,13 @@ static void a_new_total_counts_from_then_on(void **state) {
 }
 
 static void check_enqueued(ContractCase *c) {
-    double     *point = calloc(space_count(c->setup.space), sizeof *point);
-    const Event wish = {.kind = EVENT_ENQUEUED, .point = point};
-    Rng         rng = rng_stream(99, 0, RNG_TEST);
+    double *point = calloc(space_count(c->setup.space), sizeof *point);
+    Rng     rng = rng_stream(99, 0, RNG_TEST);
     assert_ok(space_sample(c->setup.space, &rng, point));
     for (int64_t at = 0; at < 2; at++) {
+        const FakeInsert   wish = {.at = at, .event = {.kind = EVENT_ENQUEUED, .point = point}};
         const FakeSettings settings = {
-            .slots = 2, .seed = 23, .noise = 1.0, .insert = &wish, .insert_at = at};
+            .slots = 2, .seed = 23, .noise = 1.0, .inserts = &wish, .insert_count = 1};
         FakeLog log;
         (void)run(c, &settings, &log);
         /* it is what the next fresh agent after the defaults starts with, once */

@@ -9,9 +9,11 @@
 #include "core/linalg.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
-enum { MAX_OPTIONS = 64, MEMBERS = 6, AHEAD = 100, CUTS = 4 };
+enum { MAX_OPTIONS = 64, MEMBERS = 6 };
+enum { AHEAD = 100, CUTS = 3, CONFIGURATIONS = 200, KNOWN = 4, INSERTS = KNOWN + 4 };
 
 typedef struct Case {
     const SchedulerOps *ops;
@@ -74,10 +76,10 @@ static Decision run(const Case *c, const FakeSettings *settings, FakeLog *log) {
 /* ---- resuming ---- */
 
 /* observes events from `first` on, and decides each decision before; a result comes once */
-static void follow(const Case *c, const FakeLog *log, size_t first) {
+static void follow(const Case *c, const FakeLog *log, size_t first, size_t ahead) {
     Scheduler *scheduler = fake_log_replay(c->ops, &c->setup, c->options, log, first);
     size_t     decided = 0;
-    for (size_t i = first; i < log->count && decided < AHEAD; i++) {
+    for (size_t i = first; i < log->count && decided < ahead; i++) {
         const FakeEvent *entry = log->events[i];
         if (entry->event.kind == EVENT_DECIDED) {
             Decision next;
@@ -86,23 +88,105 @@ static void follow(const Case *c, const FakeLog *log, size_t first) {
             decided++;
         }
         assert_ok(scheduler_observe(scheduler, &entry->event));
-        assert_int_equal(scheduler_observe(scheduler, &entry->event), STATUS_ERR_STATE);
+        if (entry->event.kind == EVENT_FINISHED || entry->event.kind == EVENT_EVALUATED) {
+            assert_int_equal(scheduler_observe(scheduler, &entry->event), STATUS_ERR_STATE);
+        }
     }
+    assert_int_equal(decided, ahead);
     scheduler_destroy(scheduler);
 }
 
-static void check_resume(Case *c) {
-    for (uint64_t seed = 1; seed <= 2; seed++) {
-        FakeSettings settings = {.slots = 3, .seed = seed, .fail = 0.1, .nan = 0.05, .noise = 5.0};
-        FakeLog      log;
-        Rng          rng = rng_stream(seed, 0, RNG_TEST);
-        c->setup.seed = seed;
-        (void)run(c, &settings, &log);
-        for (size_t k = 0; k < CUTS; k++) {
-            follow(c, &log, (size_t)rng_below(&rng, log.count));
-        }
-        fake_log_free(&log);
+/* how many events there are in front of the decision after which `ahead` more follow */
+static size_t last_cut(const FakeLog *log, size_t ahead) {
+    size_t i = log->count;
+    for (size_t left = ahead; left > 0 && i > 0; i--) {
+        left -= log->events[i - 1]->event.kind == EVENT_DECIDED;
     }
+    return i;
+}
+
+/* What somebody else may put into the log: results of an earlier study where those are learned
+ * from, points that are wished for, more units and configurations. `points`: (INSERTS, values) */
+static size_t fill_inserts(const Case *c, double *points, FakeInsert *inserts) {
+    static const double  values[SCHEDULER_MAX_OBJECTIVES] = {3.0, -3.0};
+    static const double  broken[SCHEDULER_MAX_CONSTRAINTS] = {1.0};
+    static const int64_t at[INSERTS - KNOWN] = {2, 30, 60, 90};
+    const size_t         n = space_count(c->setup.space);
+    Rng                  rng = rng_stream(31, 0, RNG_TEST);
+    int64_t              depth = 0;
+    size_t               count = 0;
+    Scheduler           *scheduler = NULL;
+
+    assert_ok(scheduler_create(c->ops, &c->setup, c->options, &scheduler));
+    const bool learns = scheduler_known_depths(scheduler, &depth, 1) > 0;
+    scheduler_destroy(scheduler);
+    for (size_t i = 0; i < INSERTS; i++) {
+        double *point = &points[i * n];
+        assert_ok(space_sample(c->setup.space, &rng, point));
+        if (i < KNOWN) {
+            inserts[count] = (FakeInsert){.event = {.kind = EVENT_KNOWN,
+                                                    .outcome = OUTCOME_DONE,
+                                                    .objectives = values,
+                                                    .constraints = broken,
+                                                    .cost = 1.0,
+                                                    .point = point,
+                                                    .depth = c->setup.per_trial}};
+            count += learns;
+        } else if (i % 2 == 0) {
+            inserts[count++] = (FakeInsert){.at = at[i - KNOWN],
+                                            .event = {.kind = EVENT_ENQUEUED, .point = point}};
+        } else {
+            const int64_t trials = c->ops->population ? 0 : CONFIGURATIONS + (int64_t)i;
+            inserts[count++] = (FakeInsert){.at = at[i - KNOWN],
+                                            .event = {.kind = EVENT_BUDGET_CHANGED,
+                                                      .total = c->setup.total + 50,
+                                                      .trials = trials}};
+        }
+    }
+    return count;
+}
+
+static void check_log(const Case *c, const FakeSettings *settings) {
+    FakeLog log;
+    Rng     rng = rng_stream(settings->seed, 0, RNG_TEST);
+    (void)run(c, settings, &log);
+    const size_t last = last_cut(&log, AHEAD);
+    if (last < 30) {
+        fail_msg("%s decides %zu events, too few to cut", c->ops->name, log.count);
+    }
+    for (size_t k = 0; k < CUTS; k++) {
+        follow(c, &log, (size_t)rng_below(&rng, last + 1), AHEAD);
+    }
+    fake_log_free(&log);
+}
+
+/* studies of more than 200 decisions */
+static void check_resume(Case *c) {
+    double    *points = calloc(INSERTS * space_count(c->setup.space), sizeof *points);
+    FakeInsert inserts[INSERTS];
+    const bool deep = c->ops->population || c->ops->stops_early;
+    c->setup.per_trial = c->ops->population ? 40 * c->setup.segment : 4 * c->setup.segment;
+    c->setup.per_trial = deep ? c->setup.per_trial : c->setup.segment;
+    c->setup.trials = c->ops->population ? 0 : CONFIGURATIONS;
+    c->setup.total = (c->ops->population ? MEMBERS : 3 * CONFIGURATIONS) * c->setup.per_trial;
+    assert_non_null(points);
+    for (uint64_t seed = 1; seed <= 2; seed++) {
+        FakeSettings settings = {.slots = 3,
+                                 .seed = seed,
+                                 .fail = 0.1,
+                                 .nan = 0.05,
+                                 .noise = 5.0,
+                                 .inserts = inserts,
+                                 .insert_count = fill_inserts(c, points, inserts)};
+        c->setup.seed = seed;
+        check_log(c, &settings);
+        if (!c->ops->population) { /* then with several chains each, some of which break a bound */
+            c->setup.repeats = 3;
+            c->setup.constraint_count = 1;
+            c->setup.constraint_upper[0] = 3.0;
+        }
+    }
+    free(points);
 }
 
 static void stopping_anywhere_gives_the_same_next_hundred_decisions(void **state) {
