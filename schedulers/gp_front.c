@@ -6,7 +6,7 @@
 
 enum { MOST_ORIGINS = 16 };
 
-/* of the front's range, as BoTorch's infer_reference_point() */
+/* of the range of the allowed points */
 #define BEHIND 0.1
 
 void gp_front_reset(GpFront *front) {
@@ -62,16 +62,15 @@ static size_t keep_allowed(GpFront *f, size_t n) {
     return kept;
 }
 
-/* behind the front in one objective; a front of one point takes its range from all points */
-static double corner_of(const double *front, size_t m, const double *all, size_t n) {
-    double lowest = front[0];
-    double highest = front[0];
-    for (size_t i = 0; i < m; i++) {
-        lowest = fmin(lowest, front[i]);
-        highest = fmax(highest, front[i]);
-    }
-    for (size_t i = 0; m == 1 && i < n; i++) {
-        highest = fmax(highest, all[i]);
+/* Behind the worst of all allowed points in one objective. Behind the worst of the front alone, as
+ * BoTorch infers it, a front that is short at first stays short: what would prolong it lies behind
+ * the reference and improves nothing. */
+static double corner_of(const double *values, size_t n) {
+    double lowest = values[0];
+    double highest = values[0];
+    for (size_t i = 1; i < n; i++) {
+        lowest = fmin(lowest, values[i]);
+        highest = fmax(highest, values[i]);
     }
     const double range = highest - lowest;
     return highest + ((range > 0.0) ? BEHIND * range : 1.0);
@@ -105,8 +104,8 @@ void gp_front_find(GpFront *front, const AcquisitionSearch *search) {
     }
     front->front = (HypervolumeFront){values, values + front->capacity, m, {0.0, 0.0}};
     if (m > 0) {
-        front->front.reference[0] = corner_of(values, m, first, kept);
-        front->front.reference[1] = corner_of(values + front->capacity, m, second, kept);
+        front->front.reference[0] = corner_of(first, kept);
+        front->front.reference[1] = corner_of(second, kept);
     }
     choose_origins(front, search);
 }

@@ -76,6 +76,7 @@ static void two_bowls(PointResult *result) {
     const double y = result->point[1] - 0.5;
     result->objectives[0] = (result->point[0] - 0.2) * (result->point[0] - 0.2) + y * y;
     result->objectives[1] = (result->point[0] - 0.8) * (result->point[0] - 0.8) + y * y;
+    result->constraint = result->point[0];
 }
 
 static void run(const Space *space, PointFunction function, size_t slots, PointResult *results) {
@@ -219,8 +220,9 @@ static void what_costs_more_without_being_better_is_left(void **state) {
     space_destroy(space);
 }
 
-/* share of the line between 0.2 and 0.8, in twelfths, that has a result within 0.05 of it */
-static size_t parts_of_the_front(const char *name, const Space *space, bool constrained) {
+/* share of the line between 0.2 and 0.8, in twelfths, that has a result within 0.05 of it; x is
+ * the constraint's metric, which must reach `least`. @param kept  of the second half's results */
+static size_t parts_of_the_front(const char *name, const Space *space, double least, size_t *kept) {
     PointResult results[TRIALS];
     bool        hit[12] = {false};
     size_t      hits = 0;
@@ -232,14 +234,16 @@ static size_t parts_of_the_front(const char *name, const Space *space, bool cons
     assert_ok(scheduler_find(name, &study.ops));
     fake_options(study.ops, options, NULL);
     study.setup.objective_count = 2;
-    study.setup.constraint_count = constrained ? 1 : 0;
-    study.setup.constraint_upper[0] = 1.0; /* their constraint is 0: all of it is allowed */
+    study.setup.constraint_count = (least > 0.0) ? 1 : 0;
+    study.setup.constraint_lower[0] = least;
+    study.setup.constraint_upper[0] = (double)INFINITY;
     assert_int_equal(point_study_run(&study, results), study.setup.trials);
     for (size_t i = 0; i < TRIALS; i++) {
         const double at = (results[i].point[0] - 0.2) / 0.05;
         if (fabs(results[i].point[1] - 0.5) < 0.05 && at >= 0.0 && at < 12.0) {
             hit[(size_t)at] = true;
         }
+        *kept += i >= TRIALS / 2 && results[i].constraint >= least;
     }
     for (size_t i = 0; i < 12; i++) {
         hits += hit[i] ? 1 : 0;
@@ -250,10 +254,20 @@ static size_t parts_of_the_front(const char *name, const Space *space, bool cons
 static void two_objectives_give_a_front(void **state) {
     (void)state;
     Space *space = two_floats();
+    size_t kept = 0;
     /* 40 random points hit 2.4 of the 12 on average */
-    assert_true(parts_of_the_front("random", space, false) < 7);
-    assert_true(parts_of_the_front("gp", space, false) >= 9);
-    assert_true(parts_of_the_front("gp", space, true) >= 9);
+    assert_true(parts_of_the_front("random", space, 0.0, &kept) < 7);
+    assert_true(parts_of_the_front("gp", space, 0.0, &kept) >= 9);
+    space_destroy(space);
+}
+
+/* half of the front is not allowed: what lies there is neither on it nor asked for */
+static void a_constraint_cuts_the_front(void **state) {
+    (void)state;
+    Space *space = two_floats();
+    size_t kept = 0;
+    assert_true(parts_of_the_front("gp", space, 0.5, &kept) >= 5); /* of six */
+    assert_true(kept >= TRIALS / 2 - 3);
     space_destroy(space);
 }
 
@@ -470,6 +484,7 @@ int main(void) {
         cmocka_unit_test(the_first_configurations_are_sobol_points),
         cmocka_unit_test(what_costs_more_without_being_better_is_left),
         cmocka_unit_test(two_objectives_give_a_front),
+        cmocka_unit_test(a_constraint_cuts_the_front),
         cmocka_unit_test(a_log_gives_the_same_decisions_again),
         cmocka_unit_test(a_proposal_that_is_not_taken_changes_nothing),
         cmocka_unit_test(hyperparameters_come_from_the_memo),

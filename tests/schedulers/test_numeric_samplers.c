@@ -31,6 +31,7 @@ static void two_bowls(PointResult *result) {
         result->objectives[0] += (point[i] - 0.5) * (point[i] - 0.5);
         result->objectives[1] += (point[i] - 0.5) * (point[i] - 0.5);
     }
+    result->constraint = point[0];
 }
 
 typedef struct Search {
@@ -39,6 +40,7 @@ typedef struct Search {
     size_t        trials;
     size_t        slots;
     size_t        objectives; /* 0: one */
+    double        least;      /* of the constraint's metric; 0: no constraint */
     const char   *option;     /* NULL: defaults */
     double        value;
 } Search;
@@ -51,6 +53,9 @@ static void run(const Space *space, const Search *search) {
                         .function = search->function,
                         .slots = search->slots};
     study.setup.objective_count = (search->objectives == 0) ? 1 : search->objectives;
+    study.setup.constraint_count = (search->least > 0.0) ? 1 : 0;
+    study.setup.constraint_lower[0] = search->least;
+    study.setup.constraint_upper[0] = (double)INFINITY;
     assert_ok(scheduler_find(search->scheduler, &study.ops));
     fake_options(study.ops, options, search->option, search->value, NULL);
     assert_int_equal(point_study_run(&study, results), search->trials);
@@ -172,6 +177,27 @@ static void nsga2_covers_the_front(void **state) {
     space_destroy(space);
 }
 
+/* what the bound forbids dies out, though it lies on the front of the two objectives */
+static void nsga2_keeps_a_constraint(void **state) {
+    (void)state;
+    Space *space = point_cube(4);
+    size_t kept = 0;
+    double highest = 0;
+    run(space, &(Search){.scheduler = "nsga2",
+                         .function = two_bowls,
+                         .trials = MOST,
+                         .slots = 4,
+                         .objectives = 2,
+                         .least = 0.5});
+    for (size_t i = 700; i < MOST; i++) {
+        kept += (results[i].point[0] >= 0.5) ? 1 : 0;
+        highest = fmax(highest, results[i].point[0]);
+    }
+    assert_true(kept > 240);
+    assert_true(highest > 0.7);
+    space_destroy(space);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(they_find_the_bottom_of_a_bowl),
@@ -180,6 +206,7 @@ int main(void) {
         cmocka_unit_test(every_algorithm_of_nlopt_searches),
         cmocka_unit_test(starts_run_side_by_side),
         cmocka_unit_test(nsga2_covers_the_front),
+        cmocka_unit_test(nsga2_keeps_a_constraint),
     };
     return cmocka_run_group_tests_name("schedulers/numeric_samplers", tests, NULL, NULL);
 }

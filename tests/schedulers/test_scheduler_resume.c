@@ -319,7 +319,8 @@ static void check_two_members(Case *c) {
     c->setup.maximize[0] = false;
     c->setup.constraint_count = 1;
     c->setup.constraint_upper[0] = 25.0;
-    (void)run(c, &settings, &log);
+    assert_false(run(c, &settings, &log).failed);
+    follow(c, &log, 0, (size_t)log.events[log.count - 1]->decision.number + 1);
     fake_log_free(&log);
 }
 
