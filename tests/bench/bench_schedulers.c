@@ -1,6 +1,8 @@
 /* How long schedulers think: the median time of a decision, and the time to replay a log, at a
  * population of 64 (or 64 slots) and 10 000 segments; for what stops early also at 400 000 (asha:
- * 120 000 configurations). One CSV row per scheduler and mode: of all decisions, and of those that
+ * 120 000 configurations), and for samplers at 10 000 configurations of one segment (mode single;
+ * gp decides the first 64 of them, the others are random, as if its log had them: deciding all
+ * takes half an hour). One CSV row per scheduler and mode: of all decisions, and of those that
  * branch, for which pb2 and bg-pbt ask their model. Times are processor time of this process.
  * usage: bench_schedulers [--quick] [NAME]...   --quick: 300 segments, so that it cannot rot. */
 #include "tests/schedulers/fake_study.h"
@@ -16,15 +18,19 @@
 enum {
     POPULATION = 64,
     SEGMENT = 5,
+    GP_DECIDES = 64,       /* where every configuration is one segment */
     RUNGED = 81 * SEGMENT, /* per_trial of what stops early: rungs are whole segments */
     MAX_OPTIONS = 64,
 };
+
+enum { MODE_SINGLE = 2 };
 
 typedef struct Bench {
     const SchedulerOps *ops;
     SchedulerSetup      setup;
     double              options[MAX_OPTIONS];
     int64_t             segments;
+    bool                single;
     Event              *events; /* the log */
     Decision           *decisions;
     double             *points;
@@ -61,18 +67,39 @@ static void record(Bench *b, Scheduler *scheduler, Event event) {
     b->events[b->count++] = event;
 }
 
+/* What gp would have decided, but for the point: the next one of its trials, with the
+ * hyperparameters that the last decision of the same parity had. */
+static void pretend(Bench *b, Decision *decision) {
+    const Decision *like = decision - 2;
+    Rng             rng = rng_stream(2, b->decided, RNG_TEST);
+    *decision = *like;
+    decision->number = (int64_t)b->decided;
+    decision->id = decision->number + 1;
+    decision->trial = decision->number;
+    decision->point = b->points + b->decided * space_count(b->setup.space);
+    check(space_sample(b->setup.space, &rng, decision->point));
+}
+
 /* decides and commits; false when there is nothing to decide */
 static bool decide(Bench *b, Scheduler *scheduler, bool *done) {
     const size_t n = space_count(b->setup.space);
     Decision    *decision = &b->decisions[b->decided];
+    const bool   asks = !b->single || strcmp(b->ops->name, "gp") != 0 || b->decided < GP_DECIDES ||
+                      (int64_t)b->decided >= b->segments;
     const double start = processor_time();
-    check(scheduler_decide(scheduler, decision));
+    if (asks) {
+        check(scheduler_decide(scheduler, decision));
+    } else {
+        pretend(b, decision);
+    }
     const double seconds = processor_time() - start;
     if (decision->kind != DECISION_RUN) {
         *done = decision->kind == DECISION_DONE;
         return false;
     }
-    memcpy(b->points + b->decided * n, decision->point, n * sizeof *decision->point);
+    if (asks) {
+        memcpy(b->points + b->decided * n, decision->point, n * sizeof *decision->point);
+    }
     decision->point = b->points + b->decided * n;
     if (decision->memo_size > 0) {
         void *memo = must(malloc(decision->memo_size));
@@ -187,16 +214,26 @@ static bool wanted(const char *name, int argc, char **argv) {
 }
 
 static void bench(const SchedulerOps *ops, const Space *space, int64_t segments, int mode) {
-    Bench b = {.ops = ops, .setup = fake_setup(space), .segments = segments};
+    Bench b = {.ops = ops,
+               .setup = fake_setup(space),
+               .segments = segments,
+               .single = mode == MODE_SINGLE};
     b.setup.per_trial = SEGMENT * (segments / POPULATION + 1); /* no shortened segments */
     b.setup.per_trial = ops->stops_early ? RUNGED : b.setup.per_trial;
+    if (b.single) {
+        b.setup.per_trial = SEGMENT;
+        b.setup.trials = segments;
+    }
     b.setup.total = SEGMENT * segments;
     option_defaults(ops->options, b.options);
     if (ops->population) {
         b.options[option_find(ops->options, "population")] = POPULATION;
         b.options[option_find(ops->options, "mode")] = mode;
     }
-    report(&b, !ops->population ? "any" : (mode == 0) ? "synchronous" : "asynchronous");
+    report(&b, b.single           ? "single"
+               : !ops->population ? "any"
+               : (mode == 0)      ? "synchronous"
+                                  : "asynchronous");
 }
 
 int main(int argc, char **argv) {
@@ -213,6 +250,8 @@ int main(int argc, char **argv) {
         }
         if (ops->stops_early && wanted(ops->name, argc, argv)) {
             bench(ops, space, 40 * segments, 0);
+        } else if (!ops->population && wanted(ops->name, argc, argv)) {
+            bench(ops, space, segments, MODE_SINGLE);
         }
     }
     space_destroy(space);
