@@ -37,8 +37,8 @@ typedef struct Contender {
 } Contender;
 
 static const Contender contenders[] = {
-    {"random", 8}, {"gp", 8},     {"pbt", 8},     {"pbt-bt", 8},
-    {"pb2", 8},    {"bg-pbt", 8}, {"mf-pbt", 16}, {"pbt", 16},
+    {"random", 8}, {"gp", 8},      {"pbt", 8}, {"pbt-bt", 8},  {"pb2", 8},
+    {"bg-pbt", 8}, {"random", 16}, {"gp", 16}, {"mf-pbt", 16}, {"pbt", 16},
 };
 
 static const char *const instances[] = {"schedule", "schedule_trap", "schedule_static"};
