@@ -21,7 +21,7 @@ static const Command commands[] = {
     {"tell", "take the result of what was handed out", command_tell, NULL},
     {"show", "show the state, segments or trials of a study", command_show, NULL},
     {"best", "show the best agent of a study and its schedule", command_best, NULL},
-    {"export", "write the best schedule to a file", command_export, NULL},
+    {"export", "write the best schedule, or learning curves, to a file", command_export, NULL},
     {"evaluate", "evaluate an agent without training it", NULL, command_evaluate},
     {"list", "list schedulers, environments, agents and presets", command_list, NULL},
     {"train", "train built-in agents for a worker, or by hand (JSON lines)", NULL, train_main},
