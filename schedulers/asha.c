@@ -213,8 +213,8 @@ const SchedulerOps scheduler_asha_ops = {
     .help = "Trains many configurations a little and the best share of each rung further, with no "
             "slot ever waiting: the first choice where short training ranks configurations as long "
             "training does. Not where learning curves still cross behind the first rung, as they "
-            "often do in model-based RL (raise min_units beyond that, or use full: on such curves "
-            "it lost to random search), nor for values that should change while the agent trains.",
+            "often do in model-based RL (use full: on recorded curves of PETS it lost to random "
+            "search of the same cost), nor for values that should change while the agent trains.",
     .options = asha_options,
     .branches = true,
     .stops_early = true,

@@ -44,9 +44,10 @@ const SchedulerOps scheduler_bohb_ops = {
     .name = "bohb",
     .source = "Falkner et al., ICML (2018)",
     .help = "Hyperband with configurations from tpe, learned from the deepest rung that has enough "
-            "results: when training is dear and short training tells something. Not for fewer than "
-            "a round of brackets (with five rungs about 25 full runs), nor for values that should "
-            "change while the agent trains.",
+            "results: when training is dear and short training tells something. Not where that "
+            "misleads (on recorded curves of PETS it lost to random search of the same cost), for "
+            "fewer than a round of brackets (with five rungs about 25 full runs), nor for values "
+            "that should change while the agent trains.",
     .options = bohb_options,
     .branches = true,
     .stops_early = true,

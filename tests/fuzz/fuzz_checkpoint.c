@@ -1,0 +1,96 @@
+/* The payload of an agent's checkpoint file, as if it had been written with the right checksum. What
+ * loads must be trainable: one step, and saved again. The rest of the folder (experience) is that
+ * of a real agent; MBTUNE_FUZZ_SEED names a file that gets the payload of that agent's own file. */
+#include "tests/fuzz/fuzz_target.h"
+#include "tests/mbrl/agent_bench.h"
+
+#include "core/file.h"
+#include "mbrl/agents/pets_sections.h"
+#include "mbrl/agents/sealed_file.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { PATH = 512, STEPS = 24 };
+
+typedef struct Scene {
+    const EnvironmentOps *environment;
+    double                options[BENCH_MOST_OPTIONS];
+    char                  folder[PATH]; /* of one checkpoint */
+    char                  agent[PATH];  /* the file in it that changes */
+    char                  again[PATH];  /* where it is saved to */
+} Scene;
+
+static void write_seed(const Scene *scene) {
+    const char *path = getenv("MBTUNE_FUZZ_SEED");
+    Buffer      payload;
+
+    buffer_init(&payload, 1 << 24);
+    if (path != NULL) {
+        assert_ok(sealed_file_read(scene->agent, PETS_AGENT_MAGIC, PETS_VERSION, &payload));
+        assert_ok(file_write_atomic(path, buffer_text(&payload), payload.length));
+    }
+    buffer_reset(&payload);
+}
+
+static char *scene_folder; /* stays until the process ends */
+
+static void remove_scene(void) {
+    test_folder_remove(scene_folder);
+}
+
+static void scene_open(Scene *scene) {
+    char       *folder = test_folder_make();
+    const Chain chain =
+        chain_make("cartpole", AGENT_UNIT_ENV_STEP, STEPS, STEPS, CHAIN_SAVED, folder);
+    Record record = {0};
+
+    chain_run(&chain, &record);
+    record_free(&record);
+    scene->environment = chain.environment;
+    memcpy(scene->options, chain.options, sizeof scene->options);
+    (void)snprintf(scene->folder, PATH, "%s/%d", folder, STEPS);
+    (void)snprintf(scene->agent, PATH, "%s/%d/agent", folder, STEPS);
+    (void)snprintf(scene->again, PATH, "%s/again", folder);
+    scene_folder = folder;
+    (void)atexit(remove_scene);
+    write_seed(scene);
+}
+
+static void use(const Scene *scene, void *agent) {
+    Record           record = {.agent = bench_pets()};
+    const MetricSink sink = record_sink(&record);
+    atomic_bool      yield = false;
+    AgentResult      result;
+    const int64_t    at = bench_pets()->position(agent);
+
+    if (at >= 0 && at < INT64_MAX / 2 &&
+        bench_pets()->set(agent, scene->options, 1) == STATUS_OK &&
+        bench_pets()->train(agent, at + 1, &sink, &yield, &result) == STATUS_OK) {
+        (void)!bench_pets()->save(agent, scene->again);
+        char *again = strdup(scene->again);
+        test_folder_remove(again);
+    }
+    record_free(&record);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+    static Scene scene;
+    void        *agent = NULL;
+
+    if (scene.environment == NULL) {
+        scene_open(&scene);
+    }
+    (void)unlink(scene.agent);
+    if (sealed_file_write(scene.agent, PETS_AGENT_MAGIC, PETS_VERSION, data, size) != STATUS_OK) {
+        abort();
+    }
+    if (bench_pets()->load(scene.environment, AGENT_UNIT_ENV_STEP, scene.options, scene.folder,
+                           &agent) == STATUS_OK) {
+        use(&scene, agent);
+        bench_pets()->destroy(agent);
+    }
+    return 0;
+}

@@ -1,0 +1,47 @@
+/* Points as users write them in JSON (`mbtune enqueue`, schedules, table cells), for a space of every
+ * type of hyperparameter. What is accepted lies in the space and is the same when written and read
+ * again. */
+#include "tests/fuzz/fuzz_target.h"
+
+#include "core/json.h"
+#include "tests/schedulers/fake_study.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { MOST_VALUES = 16 };
+
+static void read_point(const Space *space, const Json *json) {
+    double point[MOST_VALUES];
+    double again[MOST_VALUES];
+
+    if (space_from_json(space, json, point) != STATUS_OK) {
+        return;
+    }
+    Json *written = space_to_json(space, point);
+    if (space_check(space, point) != STATUS_OK || written == NULL ||
+        space_from_json(space, written, again) != STATUS_OK ||
+        !fake_same_values(point, again, space_count(space))) {
+        abort();
+    }
+    json_release(written);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+    static Space *spaces[FAKE_SPACE_COUNT]; /* stay */
+    Json         *json = NULL;
+
+    for (size_t i = 0; spaces[FAKE_SPACE_COUNT - 1] == NULL && i < FAKE_SPACE_COUNT; i++) {
+        spaces[i] = fake_space((FakeSpace)i);
+        if (space_count(spaces[i]) > MOST_VALUES) {
+            abort();
+        }
+    }
+    if (json_parse((const char *)data, size, &json) == STATUS_OK) {
+        for (size_t i = 0; i < FAKE_SPACE_COUNT; i++) {
+            read_point(spaces[i], json);
+        }
+    }
+    json_release(json);
+    return 0;
+}
