@@ -50,8 +50,10 @@ size_t arena_mark(const Arena *arena) {
 }
 
 void arena_release(Arena *arena, size_t mark) {
-    POISON(arena->base + mark, arena->used - mark);
-    arena->used = mark;
+    if (mark < arena->used) { /* an arena that was never filled may have no memory to point into */
+        POISON(arena->base + mark, arena->used - mark);
+        arena->used = mark;
+    }
 }
 
 size_t arena_need(size_t count, size_t size) {

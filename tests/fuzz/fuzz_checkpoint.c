@@ -1,6 +1,7 @@
-/* The payload of an agent's checkpoint file, as if it had been written with the right checksum. What
- * loads must be trainable: one step, and saved again. The rest of the folder (experience) is that
- * of a real agent; MBTUNE_FUZZ_SEED names a file that gets the payload of that agent's own file. */
+/* The payload of an agent's checkpoint file, as if it had been written with the right checksum.
+ * What loads must be trainable: one step, and saved again. The rest of the folder (experience) is
+ * that of a real agent; MBTUNE_FUZZ_SEED names a file that gets the payload of that agent's own
+ * file. */
 #include "tests/fuzz/fuzz_target.h"
 #include "tests/mbrl/agent_bench.h"
 
@@ -66,8 +67,7 @@ static void use(const Scene *scene, void *agent) {
     AgentResult      result;
     const int64_t    at = bench_pets()->position(agent);
 
-    if (at >= 0 && at < INT64_MAX / 2 &&
-        bench_pets()->set(agent, scene->options, 1) == STATUS_OK &&
+    if (at >= 0 && at < INT64_MAX / 2 && bench_pets()->set(agent, scene->options, 1) == STATUS_OK &&
         bench_pets()->train(agent, at + 1, &sink, &yield, &result) == STATUS_OK) {
         (void)!bench_pets()->save(agent, scene->again);
         char *again = strdup(scene->again);

@@ -1,6 +1,6 @@
-/* Points as users write them in JSON (`mbtune enqueue`, schedules, table cells), for a space of every
- * type of hyperparameter. What is accepted lies in the space and is the same when written and read
- * again. */
+/* Points as users write them in JSON (`mbtune enqueue`, schedules, table cells), for a space of
+ * every type of hyperparameter. What is accepted lies in the space and is the same when written and
+ * read again. */
 #include "tests/fuzz/fuzz_target.h"
 
 #include "core/json.h"

@@ -20,7 +20,7 @@ static size_t replay_folder(const char *folder) {
         exit(EXIT_FAILURE);
     }
     for (const struct dirent *entry = readdir(dir); entry != NULL; entry = readdir(dir)) {
-        if (entry->d_name[0] == '.') {
+        if (entry->d_name[0] == '.' || entry->d_type == DT_DIR) {
             continue;
         }
         char  *path = file_join(folder, entry->d_name);
