@@ -120,7 +120,10 @@ static void run(const char *name, const Problem *problem, uint64_t seed, double 
 int main(int argc, char **argv) {
     static const char *const names[] = {"random", "nsga2", "gp"};
     static const Problem     problems[] = {
-            {"zdt1", 5, zdt1, 1.1, 0.0}, {"bowls", 4, bowls, 0.5, 0.0}, {"cut", 4, bowls, 0.5, 0.5}};
+            {"zdt1", 5, zdt1, 1.1, 0.0},
+            {"bowls", 4, bowls, 0.5, 0.0},
+            {"cut", 4, bowls, 0.5, 0.5},
+    };
     const size_t seeds = (argc > 1 && strcmp(argv[1], "--quick") == 0) ? 2 : SEEDS;
 
     blas_core_settle(argv);
