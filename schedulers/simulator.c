@@ -32,16 +32,17 @@ typedef struct Simulation {
     size_t                   back_count;
     size_t                   back_capacity;
     double                   now;
-    double                   busy;       /* worker-seconds of all that was started */
-    double                   ends;       /* sum of the times in `running` */
-    double                   fed_busy;   /* worker-seconds up to when the last job started */
-    double                   fed_until;  /* that time */
-    double                   free_at;    /* when the one that decides has time again */
-    Decision                 decision;   /* being made until free_at */
-    bool                     thinking;   /* there is one */
-    bool                     waiting;    /* nothing to decide before the next event */
-    bool                     over;       /* the scheduler is done */
-    bool                     clock_over; /* wall_clock is used up */
+    double                   busy;      /* worker-seconds of all that was started */
+    double                   ends;      /* sum of the times in `running` */
+    double                   fed_busy;  /* worker-seconds up to when the last job started */
+    double                   fed_until; /* that time */
+    double                   free_at;   /* when the one that decides has time again */
+    Decision                 decision;  /* being made until free_at */
+    bool                     thinking;  /* there is one */
+    bool                     waiting;   /* nothing to decide before the next event */
+    bool                     over;      /* the scheduler is done */
+    bool                     ended;     /* by the clock or the stop rule: nothing new is decided */
+    StopRule                 stop;
     bool                     barrier;
     double                   best; /* fitness */
 } Simulation;
@@ -133,15 +134,37 @@ static Status observe(Simulation *s, const Event *event) {
     return status;
 }
 
+static bool keeps_constraints(const Simulation *s, size_t job) {
+    const SchedulerSetup *study = s->work.study;
+    const double         *values = simulator__constraints(&s->work, job);
+    for (size_t i = 0; i < study->constraint_count; i++) {
+        if (!(values[i] >= study->constraint_lower[i] && values[i] <= study->constraint_upper[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* as the coordinator does: results in the order in which they are told */
+static void ask_stop_rule(Simulation *s, size_t index) {
+    const SimulatorJob *job = &s->work.jobs[index];
+    if (job->kind == EVENT_FINISHED) {
+        const bool counts = job->outcome == OUTCOME_DONE && keeps_constraints(s, index);
+        stop_rule_observe(&s->stop, job->end - job->begin,
+                          counts ? simulator__objectives(&s->work, index)[0] : (double)NAN);
+    }
+}
+
 static Status observe_job(Simulation *s, size_t index) {
     const SimulatorJob *job = &s->work.jobs[index];
-    const Event         event = {.kind = job->kind,
-                                 .id = job->id,
-                                 .outcome = job->outcome,
-                                 .objectives = simulator__objectives(&s->work, index),
-                                 .spreads = simulator__spreads(&s->work, index),
-                                 .constraints = simulator__constraints(&s->work, index),
-                                 .cost = job->cost};
+    ask_stop_rule(s, index);
+    const Event event = {.kind = job->kind,
+                         .id = job->id,
+                         .outcome = job->outcome,
+                         .objectives = simulator__objectives(&s->work, index),
+                         .spreads = simulator__spreads(&s->work, index),
+                         .constraints = simulator__constraints(&s->work, index),
+                         .cost = job->cost};
     return observe(s, &event);
 }
 
@@ -200,7 +223,7 @@ static Status observe_back(Simulation *s) {
 /* ---- deciding ---- */
 
 static bool wants_decision(const Simulation *s) {
-    if (s->thinking || s->waiting || s->over || s->clock_over) {
+    if (s->thinking || s->waiting || s->over || s->ended) {
         return false;
     }
     const size_t queued = s->work.count - s->next_job;
@@ -265,17 +288,6 @@ static Status commit(Simulation *s) {
 
 /* ---- results ---- */
 
-static bool keeps_constraints(const Simulation *s, size_t job) {
-    const SchedulerSetup *study = s->work.study;
-    const double         *values = simulator__constraints(&s->work, job);
-    for (size_t i = 0; i < study->constraint_count; i++) {
-        if (!(values[i] >= study->constraint_lower[i] && values[i] <= study->constraint_upper[i])) {
-            return false;
-        }
-    }
-    return true;
-}
-
 static Status note_best(Simulation *s, size_t index) {
     const SimulatorJob *job = &s->work.jobs[index];
     SimulatorReport    *report = s->report;
@@ -332,20 +344,27 @@ static Status end_first(Simulation *s) {
 
 /* ---- the loop ---- */
 
-static void check_clock(Simulation *s) {
+/* neither is a decision of the scheduler's: what was decided runs to its end */
+static void check_end(Simulation *s) {
     const double limit = s->settings->wall_clock;
-    if (s->over || s->clock_over || limit <= 0.0 || s->now < limit) {
+    if (s->over || s->ended) {
         return;
     }
-    s->clock_over = true;
-    (void)snprintf(s->report->reason, sizeof s->report->reason,
-                   "wall-clock budget of %g virtual seconds used", limit);
+    if (s->stop.stopped) {
+        (void)snprintf(s->report->reason, sizeof s->report->reason, "%s", s->settings->stop_reason);
+    } else if (limit > 0.0 && s->now >= limit) {
+        (void)snprintf(s->report->reason, sizeof s->report->reason,
+                       "wall-clock budget of %g virtual seconds used", limit);
+    } else {
+        return;
+    }
+    s->ended = true;
 }
 
 /* one event; false when there is none left */
 static Status advance(Simulation *s, bool *more) {
-    check_clock(s);
     TRY(observe_back(s));
+    check_end(s);
     if (wants_decision(s)) {
         TRY(think(s));
     }
@@ -366,7 +385,7 @@ static Status run(Simulation *s) {
     while (more) {
         TRY(advance(s, &more));
     }
-    if (!s->over && !s->clock_over) {
+    if (!s->over && !s->ended) {
         FAIL(STATUS_ERR_STATE, "the scheduler waits, but nothing is outstanding");
     }
     return STATUS_OK;
@@ -379,6 +398,7 @@ Status simulator_run(const SimulatorSettings *settings, Scheduler *scheduler,
     Simulation s = {.settings = settings,
                     .scheduler = scheduler,
                     .report = out,
+                    .stop = settings->stop,
                     .barrier = scheduler_order(scheduler) == SCHEDULER_ORDER_BARRIER,
                     .best = -(double)INFINITY};
     simulator__work_init(&s.work, settings, scheduler_setup(scheduler), problem);

@@ -24,23 +24,26 @@
 #include "core/status.h"
 #include "schedulers/scheduler.h"
 #include "schedulers/simulated_problem.h"
+#include "schedulers/stop_rule.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 typedef struct SimulatorSettings {
-    int64_t   workers;          /* >= 1 */
-    double    seconds_per_unit; /* virtual seconds, > 0; where the problem knows none */
-    double    spread;           /* standard deviation of a segment's time / its mean, >= 0 */
-    double    failure_rate;     /* probability that a segment crashes, [0, 1] */
-    double    noise;            /* standard deviation added to every value, in its unit, >= 0 */
-    double    decide_seconds;   /* virtual seconds per decision, >= 0; ignored if `measured` */
-    bool      measured;   /* processor time of decide() and observe() is charged: not repeatable */
-    double    wall_clock; /* virtual seconds after which nothing new is decided; 0 = no limit */
-    uint64_t  seed;       /* of times, failures and noise */
-    Reduction reductions[SCHEDULER_MAX_OBJECTIVES]; /* of each objective, `maximize` is the
-                                                       study's; zeros: the newest value */
+    int64_t     workers;          /* >= 1 */
+    double      seconds_per_unit; /* virtual seconds, > 0; where the problem knows none */
+    double      spread;           /* standard deviation of a segment's time / its mean, >= 0 */
+    double      failure_rate;     /* probability that a segment crashes, [0, 1] */
+    double      noise;            /* standard deviation added to every value, in its unit, >= 0 */
+    double      decide_seconds;   /* virtual seconds per decision, >= 0; ignored if `measured` */
+    bool        measured; /* processor time of decide() and observe() is charged: not repeatable */
+    double      wall_clock;  /* virtual seconds after which nothing new is decided; 0 = no limit */
+    uint64_t    seed;        /* of times, failures and noise */
+    StopRule    stop;        /* the study's, new; zeros: never stops */
+    const char *stop_reason; /* what the report says then; borrowed; NULL while it never stops */
+    Reduction   reductions[SCHEDULER_MAX_OBJECTIVES]; /* of each objective, `maximize` is the
+                                                         study's; zeros: the newest value */
 } SimulatorSettings;
 
 /** A moment at which the best result so far was beaten. */
@@ -65,8 +68,8 @@ typedef struct SimulatorReport {
     int64_t        units;  /* of all segments */
     int64_t        decisions;
     bool           study_failed;
-    char           reason[64]; /* why it ended */
-    SimulatorStep *steps;      /* (step_count) */
+    char           reason[160]; /* why it ended */
+    SimulatorStep *steps;       /* (step_count) */
     size_t         step_count;
     size_t         step_capacity;
     /* measured: differs from run to run */

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { MAX_WORKERS = 1 << 20, OVERRIDE_BYTES = 256, MEASURED_BYTES = 4096 };
+enum { MAX_WORKERS = 1 << 20, OVERRIDE_BYTES = 256, REASON_BYTES = 160, MEASURED_BYTES = 4096 };
 
 /* of per_trial: after five of these a static function's curve has 0.7 % of its way left */
 #define TAU_SHARE 0.2
@@ -62,6 +62,7 @@ typedef struct Job {
     SimulatorSettings settings;
     SimulatorReport   report;
     size_t            format;
+    char              stop_reason[REASON_BYTES];
 } Job;
 
 static void job_reset(Job *job) {
@@ -98,6 +99,15 @@ static Status read_study(Job *job) {
     return STATUS_OK;
 }
 
+static void read_stop_rule(Job *job) {
+    const Study *study = job->study;
+    StopRule    *rule = &job->settings.stop;
+    stop_rule_init(rule, study->stop.units, study->stop.by, study->objectives[0].maximize);
+    stop_rule_reason(rule, study->objectives[0].metric, study->budget.unit, job->stop_reason,
+                     sizeof job->stop_reason);
+    job->settings.stop_reason = job->stop_reason;
+}
+
 static Status read_settings(Job *job) {
     const CliArguments *arguments = &job->arguments;
     const char         *decide = cli_value(arguments, "decide-seconds");
@@ -118,6 +128,7 @@ static Status read_settings(Job *job) {
         settings->reductions[i] =
             (Reduction){objective->reduce, objective->window, objective->maximize};
     }
+    read_stop_rule(job);
     settings->measured = decide != NULL && strcmp(decide, "measured") == 0;
     if (!settings->measured) {
         TRY(number_of(arguments, "decide-seconds", &settings->decide_seconds));

@@ -106,12 +106,8 @@ Status simulate_report_text(const Simulated *simulated, Buffer *out) {
                   " evaluations, %" PRId64 " %ss, %" PRId64 " decisions\n",
                   r->segments, r->failed, r->evaluations, r->units, simulated->study->budget.unit,
                   r->decisions);
-    if (simulated->study->stop.units > 0 || simulated->study->warm_start_count > 0) {
-        buffer_printf(
-            out, "  left out     %s%s%s\n", (simulated->study->stop.units > 0) ? "stop" : "",
-            (simulated->study->stop.units > 0 && simulated->study->warm_start_count > 0) ? ", "
-                                                                                         : "",
-            (simulated->study->warm_start_count > 0) ? "warm_start" : "");
+    if (simulated->study->warm_start_count > 0) {
+        buffer_puts(out, "  left out     warm_start\n");
     }
     if (simulated->settings->measured) {
         buffer_puts(out, "  repeatable   no: measured times of decisions are in it\n");

@@ -107,6 +107,24 @@ static void a_static_function_is_maximized_as_its_negative(void **state) {
     json_release(json);
 }
 
+/* as in a study: of the best so far, 200 units of segments that ended later; three were running */
+static void no_improvement_ends_it(void **state) {
+    static const char line[] =
+        EXAMPLE " --function schedule -w 3 -f json --set scheduler={\"name\":random} --set "
+                "budget={\"unit\":unit,\"per_trial\":120,\"segment\":4,\"trials\":16} --set "
+                "stop={\"no_improvement\":{\"units\":200,\"by\":0}}";
+    (void)state;
+    Json         *json = simulate_json(line);
+    const int64_t units = json_integer(json_get(json, "units"));
+    const int64_t best = json_integer(json_get(json_get(json, "best"), "units"));
+    assert_string_equal(json_string(json_get(json, "reason")),
+                        "no improvement of skill by more than 0 in 200 units");
+    assert_false(json_bool(json_get(json, "failed")));
+    assert_true(units >= best + 200 && units <= best + 200 + 3 * 4);
+    assert_true(units < 16 * 120);
+    json_release(json);
+}
+
 static void mistakes_are_one_sentence(void **state) {
     static const char *const cases[][2] = {
         {"--function schedule --workers -3",
@@ -220,6 +238,7 @@ int main(void) {
         cmocka_unit_test(csv_has_a_row_for_every_improvement),
         cmocka_unit_test(a_table_gives_results_constraints_and_times),
         cmocka_unit_test(a_static_function_is_maximized_as_its_negative),
+        cmocka_unit_test(no_improvement_ends_it),
         cmocka_unit_test(mistakes_are_one_sentence),
         cmocka_unit_test(the_study_s_cost_is_a_column_of_the_table),
         cmocka_unit_test(threads_of_openblas_change_nothing),
