@@ -4,6 +4,7 @@
 
 #include "core/json.h"
 #include "schedulers/simulated_problem.h"
+#include "tuner/cli.h"
 #include "tuner/commands.h"
 
 #include <math.h>
@@ -126,35 +127,46 @@ static void no_improvement_ends_it(void **state) {
 }
 
 static void mistakes_are_one_sentence(void **state) {
-    static const char *const cases[][2] = {
-        {"--function schedule --workers -3",
+    /* a wrong command line is 2 to scripts; a file that does not fit, 1 */
+    static const struct {
+        const char *arguments;
+        int         exit_code;
+        const char *text;
+    } cases[] = {
+        {"--function schedule --workers -3", 2,
          "--workers must be a whole number from 1 to 1048576, found '-3'"},
-        {"--function schedule --workers 0", "--workers must be a whole number from 1"},
-        {"--function schedule --noise nan", "--noise must be a number, found 'nan'"},
-        {"--function schedule --noise -1", "noise is -1; expected 0 or more"},
-        {"--function schedule --tau x", "--tau must be a number, found 'x'"},
-        {"--function schedule --seconds-per-unit 0", "seconds per unit is 0; expected a number"},
-        {"--function schedule --failure-rate 2", "failure rate is 2; expected 0 to 1"},
-        {"--function schedule --decide-seconds often", "--decide-seconds must be a number"},
-        {"--function schedul", "no function 'schedul'; did you mean 'schedule'?"},
-        {"--function branin", "'branin' needs 2 numeric and 0 categorical hyperparameters; the "
-                              "study has 3 and 1"},
-        {"--function schedule --set cost=plan_flop",
+        {"--function schedule --workers 0", 2, "--workers must be a whole number from 1"},
+        {"--function schedule --noise nan", 2, "--noise must be a number from 0, found 'nan'"},
+        {"--function schedule --noise -1", 2, "--noise must be a number from 0, found '-1'"},
+        {"--function schedule --noise inf", 2, "--noise must be a number from 0, found 'inf'"},
+        {"--function schedule --spread -1", 2, "--spread must be a number from 0, found '-1'"},
+        {"--function schedule --tau x", 2, "--tau must be a number from 0, found 'x'"},
+        {"--function schedule --seconds-per-unit 0", 2,
+         "--seconds-per-unit must be a number above 0"},
+        {"--function schedule --failure-rate 2", 2, "--failure-rate must be a number from 0 to 1"},
+        {"--function schedule --decide-seconds often", 2,
+         "--decide-seconds must be a number from 0"},
+        {"--function schedul", 2, "no function 'schedul'; did you mean 'schedule'?"},
+        {"--function branin", 1,
+         "'branin' needs 2 numeric and 0 categorical hyperparameters; the "
+         "study has 3 and 1"},
+        {"--function schedule --set cost=plan_flop", 1,
          "the study's cost is 'plan_flop': use a table"},
-        {"", "expected one of --function and --table"},
-        {"--function schedule --table x.csv", "expected one of --function and --table"},
-        {"--table no-such.csv", "no-such.csv"},
-        {"--table " CURVES ".csv", "there is no column 'exploration' (a hyperparameter"},
-        {"--function schedule -f yaml", "yaml"},
+        {"", 2, "expected one of --function and --table"},
+        {"--function schedule --table x.csv", 2, "expected one of --function and --table"},
+        {"--table no-such.csv", 1, "no-such.csv"},
+        {"--table " CURVES ".csv", 1, "there is no column 'exploration' (a hyperparameter"},
+        {"--function schedule -f yaml", 2, "yaml"},
     };
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         Buffer out;
         char   line[512];
-        (void)snprintf(line, sizeof line, "%s%s%s", EXAMPLE, cases[i][0][0] == '\0' ? "" : " ",
-                       cases[i][0]);
-        assert_true(simulate(line, &out) != STATUS_OK);
-        assert_contains(status_last()->text, cases[i][1]);
+        (void)snprintf(line, sizeof line, "%s%s%s", EXAMPLE,
+                       cases[i].arguments[0] == '\0' ? "" : " ", cases[i].arguments);
+        const Status status = simulate(line, &out);
+        assert_contains(status_last()->text, cases[i].text);
+        assert_int_equal(cli_exit_code(status), cases[i].exit_code);
         assert_int_equal(out.length, 0);
         buffer_reset(&out);
     }
