@@ -109,6 +109,23 @@ static Status table_train(const void *self, const SimulatedSegment *segment, Sim
     return STATUS_OK;
 }
 
+/* of all rows: the same for every scheduler that is tried on the table */
+static void table_range(const void *self, double *worst, double *best) {
+    const Curves     *c = self;
+    const CurveTable *table = c->table;
+    for (size_t i = 0; i < c->study->objective_count; i++) {
+        double lowest = (double)INFINITY;
+        double highest = -(double)INFINITY;
+        for (size_t row = 0; row < table->row_count; row++) {
+            const double value = table->metrics[row * table->metric_count + i];
+            lowest = fmin(lowest, value); /* which take no NaN */
+            highest = fmax(highest, value);
+        }
+        worst[i] = c->study->maximize[i] ? lowest : highest;
+        best[i] = c->study->maximize[i] ? highest : lowest;
+    }
+}
+
 /* ---- making ---- */
 
 static void table_destroy(void *self) {
@@ -178,4 +195,5 @@ const SimulatedProblemOps simulated_table_ops = {
     .create = table_create,
     .train = table_train,
     .destroy = table_destroy,
+    .range = table_range,
 };

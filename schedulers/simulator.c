@@ -23,6 +23,7 @@ typedef struct Simulation {
     const SimulatorSettings *settings;
     Scheduler               *scheduler;
     SimulatorWork            work;
+    SimulatorRanking         ranking;
     SimulatorReport         *report;
     End                     *running; /* (running_count) min-heap */
     size_t                   running_count;
@@ -44,7 +45,6 @@ typedef struct Simulation {
     bool                     ended;     /* by the clock or the stop rule: nothing new is decided */
     StopRule                 stop;
     bool                     barrier;
-    double                   best; /* fitness */
 } Simulation;
 
 Status simulator_check(const SimulatorSettings *s) {
@@ -134,22 +134,12 @@ static Status observe(Simulation *s, const Event *event) {
     return status;
 }
 
-static bool keeps_constraints(const Simulation *s, size_t job) {
-    const SchedulerSetup *study = s->work.study;
-    const double         *values = simulator__constraints(&s->work, job);
-    for (size_t i = 0; i < study->constraint_count; i++) {
-        if (!(values[i] >= study->constraint_lower[i] && values[i] <= study->constraint_upper[i])) {
-            return false;
-        }
-    }
-    return true;
-}
-
 /* as the coordinator does: results in the order in which they are told */
 static void ask_stop_rule(Simulation *s, size_t index) {
     const SimulatorJob *job = &s->work.jobs[index];
     if (job->kind == EVENT_FINISHED) {
-        const bool counts = job->outcome == OUTCOME_DONE && keeps_constraints(s, index);
+        const bool counts =
+            job->outcome == OUTCOME_DONE && simulator__keeps_constraints(&s->work, index);
         stop_rule_observe(&s->stop, job->end - job->begin,
                           counts ? simulator__objectives(&s->work, index)[0] : (double)NAN);
     }
@@ -288,30 +278,6 @@ static Status commit(Simulation *s) {
 
 /* ---- results ---- */
 
-static Status note_best(Simulation *s, size_t index) {
-    const SimulatorJob *job = &s->work.jobs[index];
-    SimulatorReport    *report = s->report;
-    const double        objective = simulator__objectives(&s->work, index)[0];
-    const double        fitness = s->work.study->maximize[0] ? objective : -objective;
-    if (!(fitness > s->best) || !keeps_constraints(s, index)) {
-        return STATUS_OK;
-    }
-    SimulatorStep *steps = simulator__grown(report->steps, &report->step_capacity,
-                                            report->step_count + 1, sizeof *steps);
-    if (steps == NULL) {
-        return STATUS_ERR_NOMEM;
-    }
-    s->best = fitness;
-    report->steps = steps;
-    steps[report->step_count++] = (SimulatorStep){.time = s->now,
-                                                  .segment = job->id,
-                                                  .finished = report->segments,
-                                                  .units = report->units,
-                                                  .objective = objective,
-                                                  .truth = simulator__truths(&s->work, index)[0]};
-    return STATUS_OK;
-}
-
 static Status count_segment(Simulation *s, size_t index) {
     const SimulatorJob *job = &s->work.jobs[index];
     s->report->segments++;
@@ -320,7 +286,7 @@ static Status count_segment(Simulation *s, size_t index) {
         s->report->failed++;
         return STATUS_OK;
     }
-    return note_best(s, index);
+    return simulator__ranking_note(&s->ranking, &s->work, index, s->now, s->report);
 }
 
 static Status end_first(Simulation *s) {
@@ -333,6 +299,7 @@ static Status end_first(Simulation *s) {
     s->back = back;
     back[s->back_count++] = end.job;
     s->now = end.time;
+    s->work.jobs[end.job].ended = end.time;
     s->report->seconds = end.time;
     if (s->work.jobs[end.job].kind == EVENT_EVALUATED) {
         s->report->evaluations++;
@@ -399,10 +366,12 @@ Status simulator_run(const SimulatorSettings *settings, Scheduler *scheduler,
                     .scheduler = scheduler,
                     .report = out,
                     .stop = settings->stop,
-                    .barrier = scheduler_order(scheduler) == SCHEDULER_ORDER_BARRIER,
-                    .best = -(double)INFINITY};
+                    .barrier = scheduler_order(scheduler) == SCHEDULER_ORDER_BARRIER};
     simulator__work_init(&s.work, settings, scheduler_setup(scheduler), problem);
-    const Status status = run(&s);
+    Status status = run(&s);
+    if (status == STATUS_OK) {
+        status = simulator__front_find(&s.ranking, &s.work, &out->front);
+    }
     if (status != STATUS_OK) {
         simulator_report_reset(out);
     } else {
@@ -414,6 +383,7 @@ Status simulator_run(const SimulatorSettings *settings, Scheduler *scheduler,
             statistics_sort(out->decide_seconds, (size_t)out->decisions);
         }
     }
+    simulator__ranking_reset(&s.ranking);
     simulator__work_reset(&s.work);
     free(s.running);
     free(s.back);
@@ -422,6 +392,7 @@ Status simulator_run(const SimulatorSettings *settings, Scheduler *scheduler,
 
 void simulator_report_reset(SimulatorReport *report) {
     free(report->steps);
+    free(report->front.points);
     free(report->decide_seconds);
     *report = (SimulatorReport){.steps = NULL};
 }

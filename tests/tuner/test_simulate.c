@@ -80,8 +80,9 @@ static void csv_has_a_row_for_every_improvement(void **state) {
     (void)state;
     assert_ok(simulate(EXAMPLE " --function schedule -f csv", &out));
     assert_int_equal(strncmp(buffer_text(&out),
-                             "seconds,segment,finished,units,objective,without_noise\n4,1,1,4,",
-                             64 - 1),
+                             "seconds,segment,chains,finished,units,objective,without_noise\n"
+                             "4,1,1,1,4,",
+                             72),
                      0);
     buffer_reset(&out);
 }
