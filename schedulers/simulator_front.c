@@ -5,8 +5,7 @@
  * Hypervolume by exclusive contributions (WFG): what point i adds to the points behind it is the
  * box of i less the hypervolume of those points limited to that box, of which most dominate each
  * other. With two objectives one of them is left, so n points cost n^2; with more the worst case is
- * exponential in the objectives, and fronts of a hundred points with four of them take
- * milliseconds.
+ * exponential in the objectives.
  *
  * Source: While, Bradstreet & Barone (2012), A fast way of calculating exact hypervolumes. */
 #include "schedulers/simulator_internal.h"
