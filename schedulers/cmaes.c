@@ -168,6 +168,7 @@ const SamplerOps sampler_cmaes_ops = {
     .tell = cmaes_sampler_tell,
     .forget = cmaes_forget,
     .destroy = cmaes_sampler_destroy,
+    .uses = scheduler_uses_first,
 };
 
 static const OptionSpec cmaes_options[] = {CMAES_OPTION_ROWS, {.name = NULL}};
@@ -185,5 +186,6 @@ const SchedulerOps scheduler_cmaes_ops = {
             "hyperparameters are choices.",
     .options = cmaes_options,
     .create = cmaes_search_create,
+    .uses = scheduler_uses_first,
     CHAINS_SCHEDULER,
 };

@@ -211,4 +211,5 @@ const SchedulerOps scheduler_mf_pbt_ops = {
     .observe = mf_pbt_observe,
     .keeps = mf_pbt_keeps,
     .destroy = mf_pbt_destroy,
+    .uses = population_uses,
 };

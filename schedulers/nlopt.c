@@ -238,6 +238,7 @@ const SamplerOps sampler_nlopt_ops = {
     .tell = nlopt_tell,
     .forget = nlopt_forget,
     .destroy = nlopt_sampler_destroy,
+    .uses = scheduler_uses_first,
 };
 
 static const OptionSpec nlopt_options[] = {NLOPT_OPTION_ROWS, {.name = NULL}};
@@ -256,5 +257,6 @@ const SchedulerOps scheduler_nlopt_ops = {
             "configuration at a time.",
     .options = nlopt_options,
     .create = nlopt_scheduler_create,
+    .uses = scheduler_uses_first,
     CHAINS_SCHEDULER,
 };

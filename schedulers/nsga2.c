@@ -287,6 +287,11 @@ static void nsga2_forget(void *self, int64_t configuration) {
     }
 }
 
+static SchedulerUses nsga2_uses(const double *options) {
+    (void)options;
+    return (SchedulerUses){.objectives = SCHEDULER_MAX_OBJECTIVES};
+}
+
 const SamplerOps sampler_nsga2_ops = {
     .name = "nsga2",
     .source = "Deb et al., IEEE Trans. Evol. Comput. 6 (2002)",
@@ -297,6 +302,7 @@ const SamplerOps sampler_nsga2_ops = {
     .forget = nsga2_forget,
     .know = nsga2_know,
     .destroy = nsga2_destroy,
+    .uses = nsga2_uses,
 };
 
 static const OptionSpec nsga2_options[] = {NSGA2_OPTION_ROWS, {.name = NULL}};
@@ -315,5 +321,6 @@ const SchedulerOps scheduler_nsga2_ops = {
             "four times `survivors`.",
     .options = nsga2_options,
     .create = nsga2_scheduler_create,
+    .uses = nsga2_uses,
     CHAINS_SCHEDULER,
 };

@@ -111,4 +111,5 @@ const SchedulerOps scheduler_pb2_ops = {
     .observe = pb2_observe,
     .keeps = pb2_keeps,
     .destroy = pb2_destroy,
+    .uses = population_uses,
 };

@@ -63,4 +63,5 @@ const SchedulerOps scheduler_pbt_ops = {
     .observe = pbt_observe,
     .keeps = pbt_keeps,
     .destroy = pbt_destroy,
+    .uses = population_uses,
 };

@@ -284,6 +284,14 @@ static Keeps pbt_bt_keeps(const void *self, int64_t segment) {
     return elite_archive_keeps(&bt->archive, &bt->population, segment);
 }
 
+static SchedulerUses pbt_bt_uses(const double *values) {
+    SchedulerUses uses = population_uses(values);
+    if (values[OPTION_ELITE_EVALUATIONS] > 0.0) {
+        uses.evaluations = pbt_bt_options[OPTION_ELITE_EVALUATIONS].name;
+    }
+    return uses;
+}
+
 const SchedulerOps scheduler_pbt_bt_ops = {
     .name = "pbt-bt",
     .source = "Zhang et al. (2021), arXiv 2102.13651",
@@ -299,4 +307,5 @@ const SchedulerOps scheduler_pbt_bt_ops = {
     .observe = pbt_bt_observe,
     .keeps = pbt_bt_keeps,
     .destroy = pbt_bt_destroy,
+    .uses = pbt_bt_uses,
 };

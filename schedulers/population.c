@@ -38,6 +38,11 @@ Status population_init(Population *population, const SchedulerSetup *setup, cons
     return STATUS_OK;
 }
 
+SchedulerUses population_uses(const double *option_values) {
+    (void)option_values;
+    return (SchedulerUses){.objectives = 1, .cost = true, .segments = true};
+}
+
 void population_reset(Population *population) {
     segment_tree_reset(&population->tree);
     point_queue_reset(&population->enqueued);

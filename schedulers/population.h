@@ -103,6 +103,9 @@ extern const char *const population_smoothings[];
                                      "deviations of what noise leaves unknown)",                  \
                              .source = "Jaderberg et al. (2017), t-test selection"}
 
+/** SchedulerOps.uses() of all; those with an archive may ask for evaluations too. */
+SchedulerUses population_uses(const double *option_values);
+
 typedef struct Member {
     int64_t round;    /* synchronous: round of its newest segment; 0 = none */
     int64_t units;    /* consumed by its segments */

@@ -77,6 +77,8 @@ typedef struct SamplerOps {
      */
     Status (*know)(void *self, const double *point, const SamplerResult *result);
     void (*destroy)(void *self); /* accepts NULL */
+    /* as SchedulerOps.uses(), of the sampler's own rows; NULL in one that learns nothing */
+    SchedulerUses (*uses)(const double *options);
 } SamplerOps;
 
 /** A sampler at work. */

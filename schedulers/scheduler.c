@@ -115,6 +115,15 @@ Status scheduler_create(const SchedulerOps *ops, const SchedulerSetup *setup,
     return status;
 }
 
+SchedulerUses scheduler_uses(const SchedulerOps *ops, const double *option_values) {
+    return (ops->uses == NULL) ? (SchedulerUses){.objectives = 0} : ops->uses(option_values);
+}
+
+SchedulerUses scheduler_uses_first(const double *option_values) {
+    (void)option_values;
+    return (SchedulerUses){.objectives = 1};
+}
+
 void scheduler_destroy(Scheduler *scheduler) {
     if (scheduler == NULL) {
         return;
