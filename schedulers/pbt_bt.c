@@ -296,8 +296,10 @@ const SchedulerOps scheduler_pbt_bt_ops = {
     .name = "pbt-bt",
     .source = "Zhang et al. (2021), arXiv 2102.13651",
     .help = "Population based training that can go back: members that fall behind the best the "
-            "population ever had restore it. For agents whose training can collapse; needs the "
-            "disk for the archive's checkpoints.",
+            "population ever had restore it, for agents whose training can collapse. Not where "
+            "what looks best leads to a lower end (its elites are likely what went there), nor on "
+            "a moving optimum where results are noisier than what a segment brings (no better than "
+            "pbt), nor without disk for the checkpoints of the archive.",
     .options = pbt_bt_options,
     .population = true,
     .branches = true,
