@@ -178,7 +178,7 @@ static void end_generation(Generational *bg) {
     const SegmentNode *now = best_ever(&bg->population);
     const bool improved = now != NULL && (before == NULL || segment_node_compare(now, before) > 0);
     bg->best = (now == NULL) ? 0 : now->id;
-    (void)trust_region_end_generation(&bg->region, improved);
+    trust_region_end_generation(&bg->region, improved);
 }
 
 static Status bg_pbt_observe(void *self, const Event *event) {

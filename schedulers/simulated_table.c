@@ -24,10 +24,9 @@ static double distance(const Curves *c, size_t configuration, const double *poin
     const double *place = c->units + configuration * n;
     double        sum = 0.0;
     for (size_t i = 0; i < n; i++) {
-        const SpaceType type = space_at(c->study->space, i)->type;
         if (isnan(point[i]) || isnan(other[i])) {
             sum += (isnan(point[i]) && isnan(other[i])) ? 0.0 : 1.0;
-        } else if (type == SPACE_CATEGORICAL || type == SPACE_BOOL) {
+        } else if (space_is_unordered(space_at(c->study->space, i))) {
             sum += (point[i] == other[i]) ? 0.0 : 1.0;
         } else {
             sum += (unit[i] - place[i]) * (unit[i] - place[i]);

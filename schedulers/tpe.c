@@ -120,7 +120,7 @@ static Status tpe_sampler_propose(const void *self, int64_t configuration, int64
     (void)target;
     proposal->kind = PROPOSAL_POINT;
     if (sampler->told < sampler->startup) {
-        return space_sample(sampler->setup->space, &rng, proposal->point);
+        return scheduler__draw(sampler->setup, configuration, proposal->point);
     }
     tpe_propose(sampler->tpe, &rng, sampler->candidates);
     if (!settle_candidates(sampler)) {
