@@ -194,6 +194,13 @@ Status results_trial_read(Results *results, int64_t id, ResultsTrial *out) {
     FAIL(STATUS_ERR_CORRUPT, "trial %lld is of kind '%s'", (long long)id, kind);
 }
 
+Status results_units_used(Results *results, int64_t *units) {
+    return results__integer(results,
+                            "SELECT sum(s.\"end\" - s.\"begin\") FROM segment AS s"
+                            " JOIN trial AS t ON t.id = s.trial WHERE t.kind = 'tune'",
+                            0, units, "");
+}
+
 Status results_next_ids(Results *results, int64_t *trial, int64_t *segment, int64_t *evaluation) {
     int64_t ids[3] = {0, 0, 0};
     TRY(results__integer(results, "SELECT max(id) FROM trial", -1, &ids[0], ""));

@@ -252,6 +252,9 @@ Status results_metric_read(Results *results, bool evaluation, int64_t id, const 
  */
 Status results_metric_mean(Results *results, bool evaluation, int64_t id, const char *name,
                            double *mean, size_t *count) MUST_USE;
+/** Budget units of all segments of tuning that were decided, failed and running ones included: what
+ * the scheduler counts against its total. */
+Status results_units_used(Results *results, int64_t *units) MUST_USE;
 /** Ids at which new rows start: largest + 1. */
 Status results_next_ids(Results *results, int64_t *trial, int64_t *segment,
                         int64_t *evaluation) MUST_USE;

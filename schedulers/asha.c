@@ -207,6 +207,10 @@ static size_t asha_overruled_by(const double *options, size_t row) {
     return samplers_overruled_by(options, OWN_OPTIONS, row);
 }
 
+static SchedulerUses asha_uses(const double *options) {
+    return samplers_uses(options + OWN_OPTIONS, true);
+}
+
 const SchedulerOps scheduler_asha_ops = {
     .name = "asha",
     .source = "Li et al., MLSys (2020)",
@@ -219,6 +223,7 @@ const SchedulerOps scheduler_asha_ops = {
     .branches = true,
     .stops_early = true,
     .create = asha_search_create,
+    .uses = asha_uses,
     .overruled_by = asha_overruled_by,
     CHAINS_SCHEDULER,
 };

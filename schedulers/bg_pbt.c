@@ -178,7 +178,7 @@ static void end_generation(Generational *bg) {
     const SegmentNode *now = best_ever(&bg->population);
     const bool improved = now != NULL && (before == NULL || segment_node_compare(now, before) > 0);
     bg->best = (now == NULL) ? 0 : now->id;
-    (void)trust_region_end_generation(&bg->region, improved);
+    trust_region_end_generation(&bg->region, improved);
 }
 
 static Status bg_pbt_observe(void *self, const Event *event) {
@@ -273,6 +273,14 @@ static Keeps bg_pbt_keeps(const void *self, int64_t segment) {
     return (keeps == KEEPS_NEVER && newest) ? KEEPS_MAYBE : keeps;
 }
 
+static SchedulerUses bg_pbt_uses(const double *values) {
+    SchedulerUses uses = population_uses(values);
+    if (values[OPTION_ELITE_EVALUATIONS] > 0.0) {
+        uses.evaluations = bg_pbt_options[OPTION_ELITE_EVALUATIONS].name;
+    }
+    return uses;
+}
+
 const SchedulerOps scheduler_bg_pbt_ops = {
     .name = "bg-pbt",
     .source = "Wan et al. (2022), arXiv 2207.09405",
@@ -289,4 +297,5 @@ const SchedulerOps scheduler_bg_pbt_ops = {
     .observe = bg_pbt_observe,
     .keeps = bg_pbt_keeps,
     .destroy = bg_pbt_destroy,
+    .uses = bg_pbt_uses,
 };

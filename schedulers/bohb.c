@@ -52,5 +52,6 @@ const SchedulerOps scheduler_bohb_ops = {
     .branches = true,
     .stops_early = true,
     .create = bohb_create,
+    .uses = scheduler_uses_first,
     CHAINS_SCHEDULER,
 };

@@ -56,6 +56,10 @@ static size_t full_overruled_by(const double *options, size_t row) {
     return (row == SAMPLER_OPTION_LEARN_FROM) ? row : samplers_overruled_by(options, 0, row);
 }
 
+static SchedulerUses full_uses(const double *options) {
+    return samplers_uses(options, false);
+}
+
 const SchedulerOps scheduler_full_ops = {
     .name = "full",
     .source = "control; the samplers name their own",
@@ -65,6 +69,7 @@ const SchedulerOps scheduler_full_ops = {
         "does. Not where most configurations are visibly bad after a little training.",
     .options = full_options,
     .create = full_search_create,
+    .uses = full_uses,
     .overruled_by = full_overruled_by,
     CHAINS_SCHEDULER,
 };

@@ -183,8 +183,7 @@ static Status settle_point(const SchedulerSetup *setup, int64_t configuration, d
         return status;
     }
     status_clear();
-    Rng rng = scheduler_rng(setup, configuration, LANE_SAMPLE);
-    return space_sample(setup->space, &rng, point);
+    return scheduler__draw(setup, configuration, point);
 }
 
 static bool is_drawn_at_random(const Chains *chains, int64_t configuration) {
@@ -195,9 +194,8 @@ static bool is_drawn_at_random(const Chains *chains, int64_t configuration) {
 static Status ask_sampler(const Chains *chains, int64_t configuration, Decision *decision,
                           ProposalKind *kind) {
     if (is_drawn_at_random(chains, configuration)) {
-        Rng rng = scheduler_rng(&chains->setup, configuration, LANE_SAMPLE);
         *kind = PROPOSAL_POINT;
-        return space_sample(chains->setup.space, &rng, decision->point);
+        return scheduler__draw(&chains->setup, configuration, decision->point);
     }
     const MemoHeader header = {level_to_ask(chains)};
     const Sampler   *sampler = &chains->levels[header.level].sampler;

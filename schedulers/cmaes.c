@@ -20,20 +20,18 @@
 
 enum { CMAES_ROW_POPULATION, CMAES_ROW_COVARIANCE, CMAES_ROW_DEVIATION, CMAES_ROW_RESTARTS };
 
-enum { NOBODY = -1 }; /* owns what no configuration has begun */
-
 const char *const cmaes_covariances[] = {"automatic", "full", "diagonal", NULL};
 const char *const cmaes_restarts[] = {"none", "ipop", "bipop", NULL};
 
 typedef struct CmaesSampler {
     const SchedulerSetup *setup;
     Cmaes                *cmaes;
-    int64_t              *owner;  /* (most) configuration of each candidate, NOBODY: not begun */
-    double               *losses; /* (most) told so far */
-    bool                 *told;   /* (most) */
-    size_t                most;   /* largest population of any restart */
-    size_t                begun;
-    size_t                done;
+    int64_t *owner;  /* (most) configuration of each candidate, SAMPLER_NOBODY: not begun */
+    double  *losses; /* (most) told so far */
+    bool    *told;   /* (most) */
+    size_t   most;   /* largest population of any restart */
+    size_t   begun;
+    size_t   done;
 } CmaesSampler;
 
 /* which candidate a proposal was */
@@ -55,7 +53,7 @@ static void cmaes_sampler_destroy(void *self) {
 
 static void next_generation(CmaesSampler *sampler) {
     for (size_t i = 0; i < sampler->most; i++) {
-        sampler->owner[i] = NOBODY;
+        sampler->owner[i] = SAMPLER_NOBODY;
         sampler->told[i] = false;
     }
     sampler->begun = 0;
@@ -168,6 +166,7 @@ const SamplerOps sampler_cmaes_ops = {
     .tell = cmaes_sampler_tell,
     .forget = cmaes_forget,
     .destroy = cmaes_sampler_destroy,
+    .uses = scheduler_uses_first,
 };
 
 static const OptionSpec cmaes_options[] = {CMAES_OPTION_ROWS, {.name = NULL}};
@@ -185,5 +184,6 @@ const SchedulerOps scheduler_cmaes_ops = {
             "hyperparameters are choices.",
     .options = cmaes_options,
     .create = cmaes_search_create,
+    .uses = scheduler_uses_first,
     CHAINS_SCHEDULER,
 };

@@ -111,5 +111,6 @@ const SchedulerOps scheduler_dehb_ops = {
     .options = dehb_options,
     .stops_early = true,
     .create = dehb_search_create,
+    .uses = scheduler_uses_first,
     CHAINS_SCHEDULER,
 };

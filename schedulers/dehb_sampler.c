@@ -156,8 +156,7 @@ static Status propose_first(const DehbSampler *sampler, int64_t configuration,
             }
         }
     }
-    Rng rng = scheduler_rng(sampler->setup, configuration, LANE_SAMPLE);
-    return space_sample(sampler->setup->space, &rng, proposal->point);
+    return scheduler__draw(sampler->setup, configuration, proposal->point);
 }
 
 /* three different parents from the first n of `ranked`; random points where there are fewer */

@@ -23,7 +23,7 @@ static void list_levels(const Encoding *e, size_t j, double *x, double *levels) 
 static void describe(Encoding *e, size_t j, const double *levels) {
     const SpaceParameter *p = space_at(e->space, j);
     const size_t          values = space_value_count(e->space, j);
-    const bool            categorical = p->type == SPACE_CATEGORICAL || p->type == SPACE_BOOL;
+    const bool            categorical = space_is_unordered(p);
     const bool            even = values > 0 && (!p->log || values == 1);
     e->dimensions[j] = (OptimizeDimension){
         .categorical = categorical,

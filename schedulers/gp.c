@@ -406,6 +406,11 @@ static Status gp_know(void *self, const double *point, const SamplerResult *resu
     return STATUS_OK;
 }
 
+static SchedulerUses gp_uses(const double *options) {
+    (void)options;
+    return (SchedulerUses){.objectives = MOST_OBJECTIVES, .cost = true};
+}
+
 const SamplerOps sampler_gp_ops = {
     .name = "gp",
     .source = "Ament et al., NeurIPS 2023; Hvarfner et al., ICML 2024",
@@ -416,6 +421,7 @@ const SamplerOps sampler_gp_ops = {
     .forget = gp_forget,
     .know = gp_know,
     .destroy = gp_destroy,
+    .uses = gp_uses,
 };
 
 /* ---- the scheduler ------------------------------------------------------------------------- */
@@ -435,5 +441,6 @@ const SchedulerOps scheduler_gp_ops = {
             "less than a second, and not for values that should change while the agent trains.",
     .options = gp_options,
     .create = gp_search_create,
+    .uses = gp_uses,
     CHAINS_SCHEDULER,
 };

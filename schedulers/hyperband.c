@@ -258,6 +258,10 @@ static size_t hyperband_overruled_by(const double *options, size_t row) {
     return samplers_overruled_by(options, HYPERBAND_OPTIONS, row);
 }
 
+static SchedulerUses hyperband_uses(const double *options) {
+    return samplers_uses(options + HYPERBAND_OPTIONS, true);
+}
+
 const SchedulerOps scheduler_hyperband_ops = {
     .name = "hyperband",
     .source = "Li et al., JMLR 18 (2017)",
@@ -270,6 +274,7 @@ const SchedulerOps scheduler_hyperband_ops = {
     .branches = true,
     .stops_early = true,
     .create = hyperband_search_create,
+    .uses = hyperband_uses,
     .overruled_by = hyperband_overruled_by,
     CHAINS_SCHEDULER,
 };

@@ -222,6 +222,10 @@ static size_t median_overruled_by(const double *options, size_t row) {
     return samplers_overruled_by(options, OWN_OPTIONS, row);
 }
 
+static SchedulerUses median_uses(const double *options) {
+    return samplers_uses(options + OWN_OPTIONS, true);
+}
+
 const SchedulerOps scheduler_median_ops = {
     .name = "median",
     .source = "Golovin et al., KDD (2017), section 3.2.2",
@@ -233,6 +237,7 @@ const SchedulerOps scheduler_median_ops = {
     .branches = true,
     .stops_early = true,
     .create = median_search_create,
+    .uses = median_uses,
     .overruled_by = median_overruled_by,
     CHAINS_SCHEDULER,
 };

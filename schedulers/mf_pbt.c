@@ -200,8 +200,10 @@ const SchedulerOps scheduler_mf_pbt_ops = {
     .name = "mf-pbt",
     .source = "Doulazmi et al. (2025), arXiv 2506.03225",
     .help = "Population based training in sub-populations that judge after short and after long "
-            "times: where values that pay off at once are the wrong ones in the long run. From "
-            "about 16 members on; with fewer than 8 it is pbt.",
+            "times: for 16 members or more, where values that pay off at once may be the wrong "
+            "ones in the long run. Not as a matter of course: with 16 members it was no better "
+            "than pbt on any problem that was measured (docs/results.md), and with fewer than 8 "
+            "it is pbt.",
     .options = mf_pbt_options,
     .population = true,
     .branches = true,
@@ -211,4 +213,5 @@ const SchedulerOps scheduler_mf_pbt_ops = {
     .observe = mf_pbt_observe,
     .keeps = mf_pbt_keeps,
     .destroy = mf_pbt_destroy,
+    .uses = population_uses,
 };

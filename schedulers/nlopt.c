@@ -20,12 +20,10 @@
 enum { NLOPT_ROW_ALGORITHM, NLOPT_ROW_STARTS, NLOPT_ROW_STEP, NLOPT_ROW_TOLERANCE };
 enum { RUN_FIRST_CAPACITY = 64 };
 
-enum { NOBODY = -1 }; /* owns what no configuration has begun */
-
 /* one algorithm at work */
 typedef struct Run {
     uint64_t start;  /* which start point: run number at first, then counted on */
-    int64_t  owner;  /* configuration of the pending point, NOBODY: none */
+    int64_t  owner;  /* configuration of the pending point, SAMPLER_NOBODY: none */
     double  *losses; /* (told) since the start */
     size_t   told;
     size_t   capacity;
@@ -61,8 +59,10 @@ static void nlopt_sampler_destroy(void *self) {
 }
 
 static Run empty_run(uint64_t start) {
-    return (Run){
-        .start = start, .owner = NOBODY, .lowest = (double)INFINITY, .highest = -(double)INFINITY};
+    return (Run){.start = start,
+                 .owner = SAMPLER_NOBODY,
+                 .lowest = (double)INFINITY,
+                 .highest = -(double)INFINITY};
 }
 
 static Status fill_nlopt(NloptSampler *sampler, const double *options) {
@@ -130,7 +130,7 @@ static Status nlopt_propose(const void *self, int64_t configuration, int64_t tar
     size_t              free_run = 0;
     (void)configuration;
     (void)target;
-    while (free_run < sampler->run_count && sampler->runs[free_run].owner != NOBODY) {
+    while (free_run < sampler->run_count && sampler->runs[free_run].owner != SAMPLER_NOBODY) {
         free_run++;
     }
     if (free_run == sampler->run_count) {
@@ -161,7 +161,7 @@ static Status nlopt_begin(void *self, int64_t configuration, const double *point
         return STATUS_OK; /* of no run */
     }
     memcpy(&which, memo, sizeof which);
-    if (which.run >= sampler->run_count || sampler->runs[which.run].owner != NOBODY) {
+    if (which.run >= sampler->run_count || sampler->runs[which.run].owner != SAMPLER_NOBODY) {
         return STATUS_OK; /* a memo of other options */
     }
     Run *run = &sampler->runs[which.run];
@@ -215,7 +215,7 @@ static void end_pending(NloptSampler *sampler, int64_t configuration, const Samp
         if (run->owner == configuration) {
             run->losses[run->told] = loss_of(run, result);
             run->told++;
-            run->owner = NOBODY;
+            run->owner = SAMPLER_NOBODY;
         }
     }
 }
@@ -238,6 +238,7 @@ const SamplerOps sampler_nlopt_ops = {
     .tell = nlopt_tell,
     .forget = nlopt_forget,
     .destroy = nlopt_sampler_destroy,
+    .uses = scheduler_uses_first,
 };
 
 static const OptionSpec nlopt_options[] = {NLOPT_OPTION_ROWS, {.name = NULL}};
@@ -256,5 +257,6 @@ const SchedulerOps scheduler_nlopt_ops = {
             "configuration at a time.",
     .options = nlopt_options,
     .create = nlopt_scheduler_create,
+    .uses = scheduler_uses_first,
     CHAINS_SCHEDULER,
 };

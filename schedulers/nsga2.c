@@ -129,16 +129,12 @@ static double mutate(Rng *rng, double x) {
     return x + step;
 }
 
-static bool is_choice(const SpaceParameter *parameter) {
-    return parameter->type == SPACE_BOOL || parameter->type == SPACE_CATEGORICAL;
-}
-
 static void make_child(const Nsga2 *nsga2, Rng *rng, double *unit) {
     const double *mother = tournament(nsga2, rng);
     const double *father = tournament(nsga2, rng);
     const bool    both = rng_uniform(rng) < nsga2->crossover;
     for (size_t i = 0; i < nsga2->values; i++) {
-        const bool choice = is_choice(space_at(nsga2->setup->space, i));
+        const bool choice = space_is_unordered(space_at(nsga2->setup->space, i));
         const bool fathers = both && rng_uniform(rng) < 0.5;
         unit[i] = (fathers && choice) ? father[i] : mother[i];
         if (fathers && !choice) {
@@ -158,7 +154,7 @@ static Status nsga2_propose(const void *self, int64_t configuration, int64_t tar
     (void)target;
     proposal->kind = PROPOSAL_POINT;
     if (nsga2->survivors < nsga2->population) {
-        return space_sample(nsga2->setup->space, &rng, proposal->point);
+        return scheduler__draw(nsga2->setup, configuration, proposal->point);
     }
     make_child(nsga2, &rng, proposal->point);
     space_decode(nsga2->setup->space, proposal->point, proposal->point);
@@ -287,6 +283,11 @@ static void nsga2_forget(void *self, int64_t configuration) {
     }
 }
 
+static SchedulerUses nsga2_uses(const double *options) {
+    (void)options;
+    return (SchedulerUses){.objectives = SCHEDULER_MAX_OBJECTIVES};
+}
+
 const SamplerOps sampler_nsga2_ops = {
     .name = "nsga2",
     .source = "Deb et al., IEEE Trans. Evol. Comput. 6 (2002)",
@@ -297,6 +298,7 @@ const SamplerOps sampler_nsga2_ops = {
     .forget = nsga2_forget,
     .know = nsga2_know,
     .destroy = nsga2_destroy,
+    .uses = nsga2_uses,
 };
 
 static const OptionSpec nsga2_options[] = {NSGA2_OPTION_ROWS, {.name = NULL}};
@@ -315,5 +317,6 @@ const SchedulerOps scheduler_nsga2_ops = {
             "four times `survivors`.",
     .options = nsga2_options,
     .create = nsga2_scheduler_create,
+    .uses = nsga2_uses,
     CHAINS_SCHEDULER,
 };

@@ -99,9 +99,11 @@ const SchedulerOps scheduler_pb2_ops = {
     .name = "pb2",
     .source = "Parker-Holder et al. (2020), arXiv 2002.02518",
     .help = "Population based training that learns from all members which values improve most at "
-            "which time: for populations of 4 to 8, where random moves find little. As greedy as "
-            "pbt, and a decision takes milliseconds: with short segments and hundreds of workers "
-            "prefer pbt or mf-pbt.",
+            "which time: for populations of 4 to 8 and results with little noise, where random "
+            "moves find little. Not where results are noisier than what a segment brings (on a "
+            "moving optimum it was no better than the static values of gp), nor where what pays "
+            "off at once is wrong in the long run, nor with short segments on hundreds of "
+            "workers, since a decision takes milliseconds.",
     .options = pb2_options,
     .population = true,
     .branches = true,
@@ -111,4 +113,5 @@ const SchedulerOps scheduler_pb2_ops = {
     .observe = pb2_observe,
     .keeps = pb2_keeps,
     .destroy = pb2_destroy,
+    .uses = population_uses,
 };

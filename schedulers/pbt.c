@@ -51,9 +51,11 @@ static Keeps pbt_keeps(const void *self, int64_t segment) {
 const SchedulerOps scheduler_pbt_ops = {
     .name = "pbt",
     .source = "Jaderberg et al. (2017), arXiv 1711.09846",
-    .help = "A population whose worst members continue the agents of its best with values moved a "
-            "little: for values that should change during training. Greedy: with fewer than about "
-            "8 members, or noisy objectives, prefer pbt-bt or random.",
+    .help = "A population whose worst members continue the agents of its best with values moved "
+            "a little: for values that should change during training, with 8 members or more. "
+            "Not where what pays off at once is wrong in the long run (it is greedy; twice the "
+            "members helped), nor where results are noisier than what a segment brings, where it "
+            "seldom beat the best static values.",
     .options = pbt_options,
     .population = true,
     .branches = true,
@@ -63,4 +65,5 @@ const SchedulerOps scheduler_pbt_ops = {
     .observe = pbt_observe,
     .keeps = pbt_keeps,
     .destroy = pbt_destroy,
+    .uses = population_uses,
 };

@@ -284,12 +284,22 @@ static Keeps pbt_bt_keeps(const void *self, int64_t segment) {
     return elite_archive_keeps(&bt->archive, &bt->population, segment);
 }
 
+static SchedulerUses pbt_bt_uses(const double *values) {
+    SchedulerUses uses = population_uses(values);
+    if (values[OPTION_ELITE_EVALUATIONS] > 0.0) {
+        uses.evaluations = pbt_bt_options[OPTION_ELITE_EVALUATIONS].name;
+    }
+    return uses;
+}
+
 const SchedulerOps scheduler_pbt_bt_ops = {
     .name = "pbt-bt",
     .source = "Zhang et al. (2021), arXiv 2102.13651",
     .help = "Population based training that can go back: members that fall behind the best the "
-            "population ever had restore it. For agents whose training can collapse; needs the "
-            "disk for the archive's checkpoints.",
+            "population ever had restore it, for agents whose training can collapse. Not where "
+            "what looks best leads to a lower end (its elites are likely what went there), nor on "
+            "a moving optimum where results are noisier than what a segment brings (no better than "
+            "pbt), nor without disk for the checkpoints of the archive.",
     .options = pbt_bt_options,
     .population = true,
     .branches = true,
@@ -299,4 +309,5 @@ const SchedulerOps scheduler_pbt_bt_ops = {
     .observe = pbt_bt_observe,
     .keeps = pbt_bt_keeps,
     .destroy = pbt_bt_destroy,
+    .uses = pbt_bt_uses,
 };

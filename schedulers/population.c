@@ -38,6 +38,11 @@ Status population_init(Population *population, const SchedulerSetup *setup, cons
     return STATUS_OK;
 }
 
+SchedulerUses population_uses(const double *option_values) {
+    (void)option_values;
+    return (SchedulerUses){.objectives = 1, .cost = true, .segments = true};
+}
+
 void population_reset(Population *population) {
     segment_tree_reset(&population->tree);
     point_queue_reset(&population->enqueued);
@@ -58,9 +63,16 @@ int64_t population_left(const Population *population) {
     return population->setup.total - population->tree.units;
 }
 
-static const SegmentNode *newest(const Population *population, size_t member) {
+const SegmentNode *population_last(const Population *population, size_t member) {
     const int64_t id = segment_tree_last(&population->tree, (int64_t)member);
     return segment_tree_at(&population->tree, id);
+}
+
+const SegmentNode *population_last_good(const Population *population, const SegmentNode *node) {
+    do {
+        node = segment_tree_at(&population->tree, node->parent);
+    } while (node != NULL && !segment_node_usable(node));
+    return node;
 }
 
 size_t population_lacks(const Population *population) {
@@ -87,7 +99,7 @@ static void count_decided(Population *population, const Decision *decision) {
 static int64_t needed(const Population *population) {
     int64_t sum = 0;
     for (size_t i = 0; i < population->size; i++) {
-        const SegmentNode *node = newest(population, i);
+        const SegmentNode *node = population_last(population, i);
         if (!population->members[i].out) {
             sum += population->setup.per_trial - ((node == NULL) ? 0 : node->end);
         }
@@ -100,14 +112,14 @@ static size_t worst_member(const Population *population) {
     size_t worst = population->size;
     size_t active = 0;
     for (size_t i = 0; i < population->size; i++) {
-        const SegmentNode *node = newest(population, i);
+        const SegmentNode *node = population_last(population, i);
         if (population->members[i].out || node == NULL || node->state == NODE_OPEN) {
             active += !population->members[i].out;
             continue;
         }
         active++;
         if (worst == population->size ||
-            segment_node_compare(node, newest(population, worst)) < 0) {
+            segment_node_compare(node, population_last(population, worst)) < 0) {
             worst = i;
         }
     }
@@ -125,7 +137,7 @@ static void stop_worst(Population *population) {
         return;
     }
     for (; worst < population->size; worst = worst_member(population)) {
-        const int64_t rest = setup->per_trial - newest(population, worst)->end;
+        const int64_t rest = setup->per_trial - population_last(population, worst)->end;
         if (rest < 1 || needed(population) - population_left(population) < rest) {
             return;
         }
@@ -141,7 +153,7 @@ static void close_round(Population *population) {
     size_t        donors = 0;
     population->previous_first = 0;
     for (size_t i = 0; i < population->size; i++) {
-        const SegmentNode *node = newest(population, i);
+        const SegmentNode *node = population_last(population, i);
         if (node == NULL || population->members[i].round != population->round) {
             continue;
         }
@@ -154,7 +166,7 @@ static void close_round(Population *population) {
     population->previous_last = population->tree.first_id + (int64_t)population->tree.count - 1;
     population->failed_rounds = (usable == 0) ? population->failed_rounds + 1 : 0;
     for (size_t i = 0; i < population->size; i++) {
-        const SegmentNode *node = newest(population, i);
+        const SegmentNode *node = population_last(population, i);
         Member            *member = &population->members[i];
         if (node == NULL || member->round != population->round) {
             continue;
@@ -193,7 +205,7 @@ static void find_floor(Population *population) {
     population->floor = INT64_MAX;
     for (size_t i = 0; i < population->size; i++) {
         if (!population->members[i].out) {
-            const SegmentNode *node = newest(population, i);
+            const SegmentNode *node = population_last(population, i);
             const int64_t      depth = (node == NULL) ? 0 : node->end;
             population->floor = (depth < population->floor) ? depth : population->floor;
         }
@@ -227,13 +239,11 @@ Status population_observe(Population *population, const Event *event) {
 /* a member whose newest segment has not come through may start again from here */
 static bool is_restart(const Population *population, int64_t segment) {
     for (size_t i = 0; i < population->size; i++) {
-        const SegmentNode *node = newest(population, i);
+        const SegmentNode *node = population_last(population, i);
         if (population->members[i].out || node == NULL || segment_node_usable(node)) {
             continue;
         }
-        do {
-            node = segment_tree_at(&population->tree, node->parent);
-        } while (node != NULL && !segment_node_usable(node));
+        node = population_last_good(population, node);
         if (node != NULL && node->id == segment) {
             return true;
         }

@@ -103,6 +103,9 @@ extern const char *const population_smoothings[];
                                      "deviations of what noise leaves unknown)",                  \
                              .source = "Jaderberg et al. (2017), t-test selection"}
 
+/** SchedulerOps.uses() of all; those with an archive may ask for evaluations too. */
+SchedulerUses population_uses(const double *option_values);
+
 typedef struct Member {
     int64_t round;    /* synchronous: round of its newest segment; 0 = none */
     int64_t units;    /* consumed by its segments */
@@ -228,6 +231,10 @@ void population_run(const Population *population, int64_t trial, const SegmentNo
                     const char *reason, Decision *decision);
 /** Draws every dynamic value of `point` anew. */
 Status population_redraw(const Population *population, Rng *rng, double *point) MUST_USE;
+/** The newest segment of a member, whatever has become of it, or NULL. */
+const SegmentNode *population_last(const Population *population, size_t member);
+/** The nearest ancestor with a usable result, or NULL. */
+const SegmentNode *population_last_good(const Population *population, const SegmentNode *node);
 /** Units that may still be decided. */
 int64_t population_left(const Population *population);
 /** The first member that the synchronous round still lacks; the size if there is none. */

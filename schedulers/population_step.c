@@ -10,11 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const SegmentNode *newest(const Population *population, size_t member) {
-    const int64_t id = segment_tree_last(&population->tree, (int64_t)member);
-    return segment_tree_at(&population->tree, id);
-}
-
 /* ---- pieces of a decision ------------------------------------------------------------------ */
 
 static void place(const Population *population, int64_t trial, int64_t parent, int64_t begin,
@@ -69,7 +64,7 @@ static Status fresh(const Population *population, int64_t number, size_t member,
                     Decision *decision) {
     const SchedulerSetup *setup = &population->setup;
     const double         *given = point_queue_front(&population->enqueued);
-    const bool            first = newest(population, member) == NULL;
+    const bool            first = population_last(population, member) == NULL;
     place(population, (int64_t)member, 0, 0, decision);
     if (first && member == 0 && setup->baseline) {
         set_reason(decision, "initial");
@@ -82,8 +77,10 @@ static Status fresh(const Population *population, int64_t number, size_t member,
         return STATUS_OK;
     }
     set_reason(decision, first ? "initial" : "resample");
-    Rng rng = first ? scheduler_rng(setup, (int64_t)member, LANE_SAMPLE)
-                    : scheduler_rng(setup, number, LANE_FRESH);
+    if (first) {
+        return scheduler__draw(setup, (int64_t)member, decision->point);
+    }
+    Rng rng = scheduler_rng(setup, number, LANE_FRESH);
     return space_sample(setup->space, &rng, decision->point);
 }
 
@@ -164,18 +161,11 @@ Status population_step(const Population *population, int64_t number, const Segme
 
 /* ---- failed members ------------------------------------------------------------------------ */
 
-static const SegmentNode *last_good(const Population *population, const SegmentNode *node) {
-    do {
-        node = segment_tree_at(&population->tree, node->parent);
-    } while (node != NULL && !segment_node_usable(node));
-    return node;
-}
-
 /* once more after a round in which every member failed: new agents, or new values from where each
  * member last stood */
 static Status repeat_round(const Population *population, int64_t number, const SegmentNode *failed,
                            Decision *decision) {
-    const SegmentNode *good = last_good(population, failed);
+    const SegmentNode *good = population_last_good(population, failed);
     if (good == NULL) {
         return fresh(population, number, (size_t)failed->trial, decision);
     }
@@ -187,7 +177,7 @@ static Status repeat_round(const Population *population, int64_t number, const S
 
 static Status restart(const Population *population, int64_t number, const SegmentNode *failed,
                       Decision *decision) {
-    const SegmentNode *good = last_good(population, failed);
+    const SegmentNode *good = population_last_good(population, failed);
     if (good == NULL) {
         return fresh(population, number, (size_t)failed->trial, decision);
     }
@@ -244,7 +234,7 @@ static size_t ready_member(const Population *population) {
     size_t next = population->size;
     for (size_t i = 0; i < population->size; i++) {
         const Member      *member = &population->members[i];
-        const SegmentNode *node = newest(population, i);
+        const SegmentNode *node = population_last(population, i);
         const bool         busy = node != NULL && node->state == NODE_OPEN;
         if (!member->out && !busy &&
             (next == population->size || member->units < population->members[next].units)) {
@@ -309,7 +299,7 @@ Status population_next(const Population *population, int64_t number, Decision *d
                                  population->tree.open);
         return STATUS_OK;
     }
-    const SegmentNode *node = newest(population, member);
+    const SegmentNode *node = population_last(population, member);
     if (node == NULL) {
         return fresh(population, number, member, decision);
     }

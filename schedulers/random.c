@@ -26,11 +26,9 @@ static Status random_create(const SchedulerSetup *setup, const double *options, 
 
 static Status random_propose(const void *self, int64_t configuration, int64_t target,
                              Proposal *proposal) {
-    const SchedulerSetup *setup = ((const RandomSampler *)self)->setup;
-    Rng                   rng = scheduler_rng(setup, configuration, LANE_SAMPLE);
     (void)target;
     proposal->kind = PROPOSAL_POINT;
-    return space_sample(setup->space, &rng, proposal->point);
+    return scheduler__draw(((const RandomSampler *)self)->setup, configuration, proposal->point);
 }
 
 const SamplerOps sampler_random_ops = {

@@ -47,11 +47,15 @@ typedef struct SamplerResult {
  */
 double sampler_order_loss(const SamplerResult *result);
 
+/** Stands for a configuration where there is none: nobody has begun that point. */
+enum { SAMPLER_NOBODY = -1 };
+
 /** One way to name configurations. Instances are const. */
 typedef struct SamplerOps {
     const char *name;
     const char *source;
-    bool        waits; /* may answer PROPOSAL_WAIT: every point that it proposes needs a result */
+    bool        waits; /* may answer PROPOSAL_WAIT until points that it proposed are told or
+                          forgotten, so budgets that pause configurations would stall it */
     /**
      * @param setup    borrowed for the sampler's life
      * @param options  values of the sampler's own rows, in their order; NULL if it has none
@@ -77,6 +81,8 @@ typedef struct SamplerOps {
      */
     Status (*know)(void *self, const double *point, const SamplerResult *result);
     void (*destroy)(void *self); /* accepts NULL */
+    /* as SchedulerOps.uses(), of the sampler's own rows; NULL in one that learns nothing */
+    SchedulerUses (*uses)(const double *options);
 } SamplerOps;
 
 /** A sampler at work. */

@@ -76,6 +76,16 @@ Status samplers_check_pausing(const double *sampler_options) {
     return STATUS_OK;
 }
 
+SchedulerUses samplers_uses(const double *sampler_options, bool judges) {
+    const SamplerRow *row = &samplers[(size_t)sampler_options[SAMPLER_OPTION_NAME]];
+    SchedulerUses     uses = {.objectives = 0};
+    if (row->ops->uses != NULL) {
+        uses = row->ops->uses(sampler_options + row->first_option);
+    }
+    uses.objectives = (judges && uses.objectives == 0) ? 1 : uses.objectives;
+    return uses;
+}
+
 size_t samplers_overruled_by(const double *options, size_t first, size_t row) {
     const SamplerRow *chosen = &samplers[(size_t)options[first + SAMPLER_OPTION_NAME]];
     const size_t      blame = first + SAMPLER_OPTION_NAME;

@@ -204,6 +204,12 @@ Status chains_create_budget(const SchedulerSetup *setup, const BudgetOps *budget
  * paused configuration has not stopped. */
 Status samplers_check_pausing(const double *sampler_options) MUST_USE;
 /**
+ * SchedulerOps.uses() of a budget scheduler.
+ * @param sampler_options  values of SAMPLER_OPTION_ROWS
+ * @param judges           the budget stops or pauses by the first objective
+ */
+SchedulerUses samplers_uses(const double *sampler_options, bool judges);
+/**
  * SchedulerOps.overruled_by() of a budget scheduler.
  * @param options  values of all rows; those of SAMPLER_OPTION_ROWS begin at `first`
  */

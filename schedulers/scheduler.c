@@ -115,6 +115,20 @@ Status scheduler_create(const SchedulerOps *ops, const SchedulerSetup *setup,
     return status;
 }
 
+Status scheduler__draw(const SchedulerSetup *setup, int64_t configuration, double *point) {
+    Rng rng = scheduler_rng(setup, configuration, LANE_SAMPLE);
+    return space_sample(setup->space, &rng, point);
+}
+
+SchedulerUses scheduler_uses(const SchedulerOps *ops, const double *option_values) {
+    return (ops->uses == NULL) ? (SchedulerUses){.objectives = 0} : ops->uses(option_values);
+}
+
+SchedulerUses scheduler_uses_first(const double *option_values) {
+    (void)option_values;
+    return (SchedulerUses){.objectives = 1};
+}
+
 void scheduler_destroy(Scheduler *scheduler) {
     if (scheduler == NULL) {
         return;

@@ -132,6 +132,16 @@ typedef struct Event {
 typedef enum Keeps { KEEPS_NEVER, KEEPS_MAYBE, KEEPS_YES } Keeps;
 typedef enum SchedulerOrder { SCHEDULER_ORDER_ANY, SCHEDULER_ORDER_BARRIER } SchedulerOrder;
 
+/** What of a study, beside its space, budget, directions and constraints, decisions depend on. The
+ * rest is recorded but ignored, which `mbtune validate` says. */
+typedef struct SchedulerUses {
+    size_t      objectives;  /* the first so many; 0: decisions do not depend on results at all */
+    bool        cost;        /* SchedulerSetup.cost_aware */
+    const char *evaluations; /* option by which it asks for evaluations; NULL: asks for none */
+    bool        segments;    /* compares results of single segments, whose values may have changed:
+                                an objective that looks further back blurs what they brought */
+} SchedulerUses;
+
 /** One scheduling algorithm. Instances are const and live for the whole run. */
 typedef struct SchedulerOps {
     const char       *name;        /* key in study files and in the database */
@@ -162,6 +172,8 @@ typedef struct SchedulerOps {
     void (*destroy)(void *self); /* accepts NULL */
 
     /* optional */
+    /* with these option values; NULL: nothing of it, as a random search */
+    SchedulerUses (*uses)(const double *option_values);
     /* row of the option whose value leaves row `option` without effect, `option` itself where
      * nothing gives it one; SCHEDULER_HAS_EFFECT where it has one */
     size_t (*overruled_by)(const double *option_values, size_t option);
@@ -169,6 +181,11 @@ typedef struct SchedulerOps {
      * there are; 0, or NULL, where it learns nothing from results of an earlier study */
     size_t (*known_depths)(const void *self, int64_t *depths, size_t capacity);
 } SchedulerOps;
+
+/** SchedulerOps.uses() of these option values. */
+SchedulerUses scheduler_uses(const SchedulerOps *ops, const double *option_values);
+/** For the tables of schedulers that look at the first objective and nothing else. */
+SchedulerUses scheduler_uses_first(const double *option_values);
 
 /** A scheduler at work: ops, state, setup and the caller's memory. */
 typedef struct Scheduler Scheduler;

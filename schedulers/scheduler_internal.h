@@ -29,6 +29,10 @@ Status scheduler__wrap(const SchedulerOps *ops, const SchedulerSetup *setup, Sch
 /** Checks the setup as scheduler_create() does. STATUS_ERR_ARG names the field. */
 Status scheduler__check_setup(const SchedulerSetup *setup) MUST_USE;
 
+/** The draw of random search for a configuration (or a member's first): the same for every
+ * scheduler that draws one, whatever happened before. @return what space_sample() does */
+Status scheduler__draw(const SchedulerSetup *setup, int64_t configuration, double *point) MUST_USE;
+
 /** Writes a decision that is not work: WAIT, or DONE with a sentence. */
 void scheduler__wait(Decision *decision);
 void scheduler__done(Decision *decision, bool failed, const char *format, ...) PRINTF_LIKE(3, 4);

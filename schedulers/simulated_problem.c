@@ -68,10 +68,6 @@ void simulated_problem_destroy(SimulatedProblem *problem) {
 
 /* ---- coordinates ---- */
 
-static bool is_categorical(const SpaceParameter *parameter) {
-    return parameter->type == SPACE_CATEGORICAL || parameter->type == SPACE_BOOL;
-}
-
 Status simulated_coordinates_find(const SimulatedNeed *need, const Space *space,
                                   SimulatedCoordinates *out) {
     const size_t n = space_count(space);
@@ -81,13 +77,13 @@ Status simulated_coordinates_find(const SimulatedNeed *need, const Space *space,
     }
     *out = (SimulatedCoordinates){.space = space};
     for (size_t i = 0; i < n; i++) {
-        if (!is_categorical(space_at(space, i))) {
+        if (!space_is_unordered(space_at(space, i))) {
             out->index[out->numeric++] = i;
         }
     }
     for (size_t i = 0; i < n; i++) {
         const SpaceParameter *parameter = space_at(space, i);
-        if (!is_categorical(parameter)) {
+        if (!space_is_unordered(parameter)) {
             continue;
         }
         const size_t choices = (size_t)parameter->upper + 1;

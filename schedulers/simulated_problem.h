@@ -75,6 +75,10 @@ typedef struct SimulatedProblemOps {
     /** Pure, and callable by several threads. */
     Status (*train)(const void *self, const SimulatedSegment *segment, SimulatedResult *out);
     void (*destroy)(void *self); /* accepts NULL */
+
+    /** Worst and best value of each objective (objective_count) that it can show. Optional: NULL
+     * where it gives one objective only. */
+    void (*range)(const void *self, double *worst, double *best);
 } SimulatedProblemOps;
 
 typedef struct SimulatedProblem {

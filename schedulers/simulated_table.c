@@ -24,10 +24,9 @@ static double distance(const Curves *c, size_t configuration, const double *poin
     const double *place = c->units + configuration * n;
     double        sum = 0.0;
     for (size_t i = 0; i < n; i++) {
-        const SpaceType type = space_at(c->study->space, i)->type;
         if (isnan(point[i]) || isnan(other[i])) {
             sum += (isnan(point[i]) && isnan(other[i])) ? 0.0 : 1.0;
-        } else if (type == SPACE_CATEGORICAL || type == SPACE_BOOL) {
+        } else if (space_is_unordered(space_at(c->study->space, i))) {
             sum += (point[i] == other[i]) ? 0.0 : 1.0;
         } else {
             sum += (unit[i] - place[i]) * (unit[i] - place[i]);
@@ -109,6 +108,23 @@ static Status table_train(const void *self, const SimulatedSegment *segment, Sim
     return STATUS_OK;
 }
 
+/* of all rows: the same for every scheduler that is tried on the table */
+static void table_range(const void *self, double *worst, double *best) {
+    const Curves     *c = self;
+    const CurveTable *table = c->table;
+    for (size_t i = 0; i < c->study->objective_count; i++) {
+        double lowest = (double)INFINITY;
+        double highest = -(double)INFINITY;
+        for (size_t row = 0; row < table->row_count; row++) {
+            const double value = table->metrics[row * table->metric_count + i];
+            lowest = fmin(lowest, value); /* which take no NaN */
+            highest = fmax(highest, value);
+        }
+        worst[i] = c->study->maximize[i] ? lowest : highest;
+        best[i] = c->study->maximize[i] ? highest : lowest;
+    }
+}
+
 /* ---- making ---- */
 
 static void table_destroy(void *self) {
@@ -178,4 +194,5 @@ const SimulatedProblemOps simulated_table_ops = {
     .create = table_create,
     .train = table_train,
     .destroy = table_destroy,
+    .range = table_range,
 };

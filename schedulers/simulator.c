@@ -23,6 +23,7 @@ typedef struct Simulation {
     const SimulatorSettings *settings;
     Scheduler               *scheduler;
     SimulatorWork            work;
+    SimulatorRanking         ranking;
     SimulatorReport         *report;
     End                     *running; /* (running_count) min-heap */
     size_t                   running_count;
@@ -32,18 +33,18 @@ typedef struct Simulation {
     size_t                   back_count;
     size_t                   back_capacity;
     double                   now;
-    double                   busy;       /* worker-seconds of all that was started */
-    double                   ends;       /* sum of the times in `running` */
-    double                   fed_busy;   /* worker-seconds up to when the last job started */
-    double                   fed_until;  /* that time */
-    double                   free_at;    /* when the one that decides has time again */
-    Decision                 decision;   /* being made until free_at */
-    bool                     thinking;   /* there is one */
-    bool                     waiting;    /* nothing to decide before the next event */
-    bool                     over;       /* the scheduler is done */
-    bool                     clock_over; /* wall_clock is used up */
+    double                   busy;      /* worker-seconds of all that was started */
+    double                   ends;      /* sum of the times in `running` */
+    double                   fed_busy;  /* worker-seconds up to when the last job started */
+    double                   fed_until; /* that time */
+    double                   free_at;   /* when the one that decides has time again */
+    Decision                 decision;  /* being made until free_at */
+    bool                     thinking;  /* there is one */
+    bool                     waiting;   /* nothing to decide before the next event */
+    bool                     over;      /* the scheduler is done */
+    bool                     ended;     /* by the clock or the stop rule: nothing new is decided */
+    StopRule                 stop;
     bool                     barrier;
-    double                   best; /* fitness */
 } Simulation;
 
 Status simulator_check(const SimulatorSettings *s) {
@@ -133,15 +134,27 @@ static Status observe(Simulation *s, const Event *event) {
     return status;
 }
 
+/* as the coordinator does: results in the order in which they are told */
+static void ask_stop_rule(Simulation *s, size_t index) {
+    const SimulatorJob *job = &s->work.jobs[index];
+    if (job->kind == EVENT_FINISHED) {
+        const bool counts =
+            job->outcome == OUTCOME_DONE && simulator__keeps_constraints(&s->work, index);
+        stop_rule_observe(&s->stop, job->end - job->begin,
+                          counts ? simulator__objectives(&s->work, index)[0] : (double)NAN);
+    }
+}
+
 static Status observe_job(Simulation *s, size_t index) {
     const SimulatorJob *job = &s->work.jobs[index];
-    const Event         event = {.kind = job->kind,
-                                 .id = job->id,
-                                 .outcome = job->outcome,
-                                 .objectives = simulator__objectives(&s->work, index),
-                                 .spreads = simulator__spreads(&s->work, index),
-                                 .constraints = simulator__constraints(&s->work, index),
-                                 .cost = job->cost};
+    ask_stop_rule(s, index);
+    const Event event = {.kind = job->kind,
+                         .id = job->id,
+                         .outcome = job->outcome,
+                         .objectives = simulator__objectives(&s->work, index),
+                         .spreads = simulator__spreads(&s->work, index),
+                         .constraints = simulator__constraints(&s->work, index),
+                         .cost = job->cost};
     return observe(s, &event);
 }
 
@@ -200,7 +213,7 @@ static Status observe_back(Simulation *s) {
 /* ---- deciding ---- */
 
 static bool wants_decision(const Simulation *s) {
-    if (s->thinking || s->waiting || s->over || s->clock_over) {
+    if (s->thinking || s->waiting || s->over || s->ended) {
         return false;
     }
     const size_t queued = s->work.count - s->next_job;
@@ -265,41 +278,6 @@ static Status commit(Simulation *s) {
 
 /* ---- results ---- */
 
-static bool keeps_constraints(const Simulation *s, size_t job) {
-    const SchedulerSetup *study = s->work.study;
-    const double         *values = simulator__constraints(&s->work, job);
-    for (size_t i = 0; i < study->constraint_count; i++) {
-        if (!(values[i] >= study->constraint_lower[i] && values[i] <= study->constraint_upper[i])) {
-            return false;
-        }
-    }
-    return true;
-}
-
-static Status note_best(Simulation *s, size_t index) {
-    const SimulatorJob *job = &s->work.jobs[index];
-    SimulatorReport    *report = s->report;
-    const double        objective = simulator__objectives(&s->work, index)[0];
-    const double        fitness = s->work.study->maximize[0] ? objective : -objective;
-    if (!(fitness > s->best) || !keeps_constraints(s, index)) {
-        return STATUS_OK;
-    }
-    SimulatorStep *steps = simulator__grown(report->steps, &report->step_capacity,
-                                            report->step_count + 1, sizeof *steps);
-    if (steps == NULL) {
-        return STATUS_ERR_NOMEM;
-    }
-    s->best = fitness;
-    report->steps = steps;
-    steps[report->step_count++] = (SimulatorStep){.time = s->now,
-                                                  .segment = job->id,
-                                                  .finished = report->segments,
-                                                  .units = report->units,
-                                                  .objective = objective,
-                                                  .truth = simulator__truths(&s->work, index)[0]};
-    return STATUS_OK;
-}
-
 static Status count_segment(Simulation *s, size_t index) {
     const SimulatorJob *job = &s->work.jobs[index];
     s->report->segments++;
@@ -308,7 +286,7 @@ static Status count_segment(Simulation *s, size_t index) {
         s->report->failed++;
         return STATUS_OK;
     }
-    return note_best(s, index);
+    return simulator__ranking_note(&s->ranking, &s->work, index, s->now, s->report);
 }
 
 static Status end_first(Simulation *s) {
@@ -321,6 +299,7 @@ static Status end_first(Simulation *s) {
     s->back = back;
     back[s->back_count++] = end.job;
     s->now = end.time;
+    s->work.jobs[end.job].ended = end.time;
     s->report->seconds = end.time;
     if (s->work.jobs[end.job].kind == EVENT_EVALUATED) {
         s->report->evaluations++;
@@ -332,20 +311,27 @@ static Status end_first(Simulation *s) {
 
 /* ---- the loop ---- */
 
-static void check_clock(Simulation *s) {
+/* neither is a decision of the scheduler's: what was decided runs to its end */
+static void check_end(Simulation *s) {
     const double limit = s->settings->wall_clock;
-    if (s->over || s->clock_over || limit <= 0.0 || s->now < limit) {
+    if (s->over || s->ended) {
         return;
     }
-    s->clock_over = true;
-    (void)snprintf(s->report->reason, sizeof s->report->reason,
-                   "wall-clock budget of %g virtual seconds used", limit);
+    if (s->stop.stopped) {
+        (void)snprintf(s->report->reason, sizeof s->report->reason, "%s", s->settings->stop_reason);
+    } else if (limit > 0.0 && s->now >= limit) {
+        (void)snprintf(s->report->reason, sizeof s->report->reason,
+                       "wall-clock budget of %g virtual seconds used", limit);
+    } else {
+        return;
+    }
+    s->ended = true;
 }
 
 /* one event; false when there is none left */
 static Status advance(Simulation *s, bool *more) {
-    check_clock(s);
     TRY(observe_back(s));
+    check_end(s);
     if (wants_decision(s)) {
         TRY(think(s));
     }
@@ -366,7 +352,7 @@ static Status run(Simulation *s) {
     while (more) {
         TRY(advance(s, &more));
     }
-    if (!s->over && !s->clock_over) {
+    if (!s->over && !s->ended) {
         FAIL(STATUS_ERR_STATE, "the scheduler waits, but nothing is outstanding");
     }
     return STATUS_OK;
@@ -379,10 +365,13 @@ Status simulator_run(const SimulatorSettings *settings, Scheduler *scheduler,
     Simulation s = {.settings = settings,
                     .scheduler = scheduler,
                     .report = out,
-                    .barrier = scheduler_order(scheduler) == SCHEDULER_ORDER_BARRIER,
-                    .best = -(double)INFINITY};
+                    .stop = settings->stop,
+                    .barrier = scheduler_order(scheduler) == SCHEDULER_ORDER_BARRIER};
     simulator__work_init(&s.work, settings, scheduler_setup(scheduler), problem);
-    const Status status = run(&s);
+    Status status = run(&s);
+    if (status == STATUS_OK) {
+        status = simulator__front_find(&s.ranking, &s.work, &out->front);
+    }
     if (status != STATUS_OK) {
         simulator_report_reset(out);
     } else {
@@ -394,6 +383,7 @@ Status simulator_run(const SimulatorSettings *settings, Scheduler *scheduler,
             statistics_sort(out->decide_seconds, (size_t)out->decisions);
         }
     }
+    simulator__ranking_reset(&s.ranking);
     simulator__work_reset(&s.work);
     free(s.running);
     free(s.back);
@@ -402,6 +392,7 @@ Status simulator_run(const SimulatorSettings *settings, Scheduler *scheduler,
 
 void simulator_report_reset(SimulatorReport *report) {
     free(report->steps);
+    free(report->front.points);
     free(report->decide_seconds);
     *report = (SimulatorReport){.steps = NULL};
 }

@@ -24,34 +24,60 @@
 #include "core/status.h"
 #include "schedulers/scheduler.h"
 #include "schedulers/simulated_problem.h"
+#include "schedulers/stop_rule.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 typedef struct SimulatorSettings {
-    int64_t   workers;          /* >= 1 */
-    double    seconds_per_unit; /* virtual seconds, > 0; where the problem knows none */
-    double    spread;           /* standard deviation of a segment's time / its mean, >= 0 */
-    double    failure_rate;     /* probability that a segment crashes, [0, 1] */
-    double    noise;            /* standard deviation added to every value, in its unit, >= 0 */
-    double    decide_seconds;   /* virtual seconds per decision, >= 0; ignored if `measured` */
-    bool      measured;   /* processor time of decide() and observe() is charged: not repeatable */
-    double    wall_clock; /* virtual seconds after which nothing new is decided; 0 = no limit */
-    uint64_t  seed;       /* of times, failures and noise */
-    Reduction reductions[SCHEDULER_MAX_OBJECTIVES]; /* of each objective, `maximize` is the
-                                                       study's; zeros: the newest value */
+    int64_t     workers;          /* >= 1 */
+    double      seconds_per_unit; /* virtual seconds, > 0; where the problem knows none */
+    double      spread;           /* standard deviation of a segment's time / its mean, >= 0 */
+    double      failure_rate;     /* probability that a segment crashes, [0, 1] */
+    double      noise;            /* standard deviation added to every value, in its unit, >= 0 */
+    double      decide_seconds;   /* virtual seconds per decision, >= 0; ignored if `measured` */
+    bool        measured; /* processor time of decide() and observe() is charged: not repeatable */
+    double      wall_clock;  /* virtual seconds after which nothing new is decided; 0 = no limit */
+    uint64_t    seed;        /* of times, failures and noise */
+    StopRule    stop;        /* the study's, new; zeros: never stops */
+    const char *stop_reason; /* what the report says then; borrowed; NULL while it never stops */
+    Reduction   reductions[SCHEDULER_MAX_OBJECTIVES]; /* of each objective, `maximize` is the
+                                                         study's; zeros: the newest value */
 } SimulatorSettings;
 
-/** A moment at which the best result so far was beaten. */
+/** A moment at which the best result so far changed: was beaten, or, with repeats, became the mean
+ * of other chains. */
 typedef struct SimulatorStep {
     double  time;      /* virtual seconds */
-    int64_t segment;   /* whose result it is */
+    int64_t segment;   /* whose result it is; of several chains the best one's */
+    int64_t chains;    /* that the objective is the mean of; 1 without repeats */
     int64_t finished;  /* segments, this one included */
     int64_t units;     /* of those */
     double  objective; /* as observed */
     double  truth;     /* the same of values without noise */
 } SimulatorStep;
+
+/** A result, or the mean of a configuration's chains, that nothing is better than in all
+ * objectives.
+ */
+typedef struct SimulatorFrontPoint {
+    int64_t segment; /* of several chains the best one's, by the first objective */
+    int64_t chains;  /* 1 without repeats */
+    int64_t depth;   /* units from the root */
+    double  time;    /* virtual seconds at which it was known */
+    double  objectives[SCHEDULER_MAX_OBJECTIVES]; /* as observed */
+    double  truths[SCHEDULER_MAX_OBJECTIVES];     /* the same of values without noise */
+} SimulatorFrontPoint;
+
+/** Of a study with several objectives, when it has ended. */
+typedef struct SimulatorFront {
+    SimulatorFrontPoint *points; /* (count) the first objective's best first, equal ones once */
+    size_t               count;
+    double               hypervolume; /* between the front and the reference; observed values */
+    double               share;       /* of the box between the problem's worst and best values */
+    double               reference[SCHEDULER_MAX_OBJECTIVES]; /* the problem's worst values */
+} SimulatorFront;
 
 /** What happened. */
 typedef struct SimulatorReport {
@@ -65,10 +91,12 @@ typedef struct SimulatorReport {
     int64_t        units;  /* of all segments */
     int64_t        decisions;
     bool           study_failed;
-    char           reason[64]; /* why it ended */
-    SimulatorStep *steps;      /* (step_count) */
+    char           reason[160]; /* why it ended */
+    bool           has_best;    /* the last step; false where no result counts */
+    SimulatorStep *steps;       /* (step_count) */
     size_t         step_count;
     size_t         step_capacity;
+    SimulatorFront front; /* empty where there is one objective */
     /* measured: differs from run to run */
     double *decide_seconds; /* (decisions), ascending */
     size_t  decide_capacity;

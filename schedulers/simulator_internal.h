@@ -12,12 +12,14 @@ enum { SIMULATOR_LANE_NOISE = 3 };
 typedef struct SimulatorJob {
     EventKind kind; /* EVENT_FINISHED or EVENT_EVALUATED */
     int64_t   id;
+    int64_t   trial;
     int64_t   begin;
     int64_t   end;
     uint64_t  seed; /* of the line */
     Outcome   outcome;
     double    cost;
     double    seconds; /* virtual, that it takes */
+    double    ended;   /* virtual time, once it has */
     size_t    values;  /* where its numbers begin */
     int64_t   parent;  /* segment; 0 = none */
     size_t    units;   /* where its values by unit begin, oldest first */
@@ -47,6 +49,36 @@ typedef struct SimulatorWork {
     size_t  newest_capacity;
 } SimulatorWork;
 
+/** A configuration at a depth: what its chains gave there. */
+typedef struct SimulatorPlace {
+    int64_t depth;
+    int64_t chains;   /* that ended there with a result */
+    bool    feasible; /* all of them keep the constraints */
+    size_t  job;      /* of the best of them */
+    double  best;     /* its fitness */
+    double  ended;    /* virtual time at which the last of them did */
+    size_t  older;    /* place of the same configuration, + 1; 0 = none */
+} SimulatorPlace;
+
+/** Places by index + 1; 0 = none. */
+typedef struct SimulatorConfiguration {
+    size_t newest;   /* first of the list of its places */
+    size_t standing; /* by which it is ranked: most chains, then the deepest */
+} SimulatorConfiguration;
+
+/** Configurations that are trained several times, by their means. Empty without repeats. */
+typedef struct SimulatorRanking {
+    SimulatorPlace         *places; /* (count) */
+    size_t                  count;
+    size_t                  capacity;
+    double                 *sums; /* (count, 2 k) of k objectives as observed, then truths */
+    size_t                  sum_capacity;
+    SimulatorConfiguration *configurations; /* (configuration_count) */
+    size_t                  configuration_count;
+    size_t                  configuration_capacity;
+    size_t                  best; /* place + 1; 0 = none */
+} SimulatorRanking;
+
 void simulator__work_init(SimulatorWork *work, const SimulatorSettings *settings,
                           const SchedulerSetup *study, const SimulatedProblem *problem);
 void simulator__work_reset(SimulatorWork *work);
@@ -59,6 +91,20 @@ const double *simulator__objectives(const SimulatorWork *work, size_t job);
 const double *simulator__truths(const SimulatorWork *work, size_t job);
 const double *simulator__spreads(const SimulatorWork *work, size_t job);
 const double *simulator__constraints(const SimulatorWork *work, size_t job);
+/** Whether the constraints of a finished segment hold. */
+bool simulator__keeps_constraints(const SimulatorWork *work, size_t job);
+/** A segment ended with a result at time `now`: adds a step to the report where what is best
+ * changes. @return STATUS_OK; STATUS_ERR_NOMEM */
+Status simulator__ranking_note(SimulatorRanking *ranking, const SimulatorWork *work, size_t job,
+                               double now, SimulatorReport *report) MUST_USE;
+void   simulator__ranking_reset(SimulatorRanking *ranking);
+/** Means over the chains of a place: (k) objectives as observed, (k) truths. */
+void simulator__place_means(const SimulatorRanking *ranking, const SimulatorWork *work,
+                            size_t place, double *means);
+/** What nothing is better than in all objectives, once everything has ended; empty where there is
+ * one objective. @return STATUS_OK; STATUS_ERR_NOMEM (empty) */
+Status simulator__front_find(const SimulatorRanking *ranking, const SimulatorWork *work,
+                             SimulatorFront *front) MUST_USE;
 /** Job of a segment; work->count if there is none. */
 size_t simulator__job_of(const SimulatorWork *work, int64_t segment);
 /** Trains a segment unit by unit, or at once where only its end counts. `result` holds the state

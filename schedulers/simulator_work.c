@@ -226,6 +226,7 @@ Status simulator__work_add(SimulatorWork *work, const Decision *decision, size_t
     *job = work->count;
     work->jobs[*job] = (SimulatorJob){.kind = segment ? EVENT_FINISHED : EVENT_EVALUATED,
                                       .id = decision->id,
+                                      .trial = decision->trial,
                                       .begin = decision->begin,
                                       .end = decision->end,
                                       .outcome = OUTCOME_DONE,

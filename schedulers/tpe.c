@@ -120,7 +120,7 @@ static Status tpe_sampler_propose(const void *self, int64_t configuration, int64
     (void)target;
     proposal->kind = PROPOSAL_POINT;
     if (sampler->told < sampler->startup) {
-        return space_sample(sampler->setup->space, &rng, proposal->point);
+        return scheduler__draw(sampler->setup, configuration, proposal->point);
     }
     tpe_propose(sampler->tpe, &rng, sampler->candidates);
     if (!settle_candidates(sampler)) {
@@ -191,6 +191,7 @@ const SamplerOps sampler_tpe_ops = {
     .tell = tpe_sampler_tell,
     .know = tpe_sampler_know,
     .destroy = tpe_sampler_destroy,
+    .uses = scheduler_uses_first,
 };
 
 static const OptionSpec tpe_options[] = {TPE_OPTION_ROWS, {.name = NULL}};
@@ -209,5 +210,6 @@ const SchedulerOps scheduler_tpe_ops = {
             "trains.",
     .options = tpe_options,
     .create = tpe_search_create,
+    .uses = scheduler_uses_first,
     CHAINS_SCHEDULER,
 };

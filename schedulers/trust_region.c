@@ -27,13 +27,11 @@ static void count(TrustRegion *region, bool improved) {
     }
 }
 
-bool trust_region_end_generation(TrustRegion *region, bool improved) {
+void trust_region_end_generation(TrustRegion *region, bool improved) {
     count(region, improved);
-    if (region->length >= LENGTH_LEAST && region->stale < PATIENCE) {
-        return false;
+    if (region->length < LENGTH_LEAST || region->stale >= PATIENCE) {
+        *region = (TrustRegion){.length = LENGTH_FIRST, .restarts = region->restarts + 1};
     }
-    *region = (TrustRegion){.length = LENGTH_FIRST, .restarts = region->restarts + 1};
-    return true;
 }
 
 size_t trust_region_radius(const TrustRegion *region, size_t n) {

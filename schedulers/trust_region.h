@@ -20,8 +20,8 @@ typedef struct TrustRegion {
 } TrustRegion;
 
 TrustRegion trust_region_begin(void);
-/** Ends a generation. @return true where the region restarts */
-bool trust_region_end_generation(TrustRegion *region, bool improved);
+/** Ends a generation; `restarts` counts where the region begins anew. */
+void trust_region_end_generation(TrustRegion *region, bool improved);
 /** How many of n categorical values may differ from those in the middle: all at the first length
  * and above, in proportion below, at least 1. */
 size_t trust_region_radius(const TrustRegion *region, size_t n);

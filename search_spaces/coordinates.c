@@ -43,6 +43,10 @@ double space__cells(const SpaceParameter *p) {
     return 0;
 }
 
+bool space_is_unordered(const SpaceParameter *parameter) {
+    return parameter->type == SPACE_CATEGORICAL || parameter->type == SPACE_BOOL;
+}
+
 size_t space_value_count(const Space *space, size_t index) {
     const SpaceParameter *p = &space->parameters[index];
     return (p->lower == p->upper) ? 1 : (size_t)space__cells(p);

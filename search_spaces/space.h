@@ -84,6 +84,9 @@ const SpaceParameter *space_at(const Space *space, size_t index);
 /** Index of `name`, or space_count(). */
 size_t space_find(const Space *space, const char *name);
 size_t space_dynamic_count(const Space *space);
+/** Do its values have no order (categorical, bool)? Then they differ or not, and have no distance.
+ */
+bool space_is_unordered(const SpaceParameter *parameter);
 /** Distinct values of hyperparameter `index`; 0 for a float without a step. */
 size_t space_value_count(const Space *space, size_t index);
 

@@ -80,13 +80,14 @@ static Status make_body(const StudyFolder *folder, const CliArguments *arguments
 }
 
 static Status deliver(const CliArguments *arguments, const StudyFolder *folder, bool runs,
-                      Buffer *out) {
-    char   name[STUDY_REQUEST_NAME_BYTES];
+                      char name[STUDY_REQUEST_NAME_BYTES], Buffer *out) {
     Json  *body = json_new_object();
     Status status = make_body(folder, arguments, body);
-    if (status == STATUS_OK) {
-        status = (runs || cli_flag(arguments, "later")) ? request_deliver(folder, body, out)
-                                                        : study_request_put(folder, body, name);
+    if (status == STATUS_OK && (runs || cli_flag(arguments, "later"))) {
+        status = request_deliver(folder, body, out);
+    } else if (status == STATUS_OK) {
+        status = request_look_over(folder, body);
+        status = (status == STATUS_OK) ? study_request_put(folder, body, name) : status;
     }
     json_release(body);
     return status;
@@ -117,6 +118,15 @@ static int run_again(const CliArguments *arguments, const StudyFolder *folder) {
     return command_run(argc, argv);
 }
 
+/* a run that refused the change has done its own work well, and not what it was started for */
+static int run_with_change(const CliArguments *arguments, const StudyFolder *folder,
+                           const char *name) {
+    const int    exit_status = run_again(arguments, folder);
+    const Status status = request_outcome(folder, name);
+    return (status == STATUS_OK || exit_status != CLI_EXIT_DONE) ? exit_status
+                                                                 : cli_complain(status);
+}
+
 static int print(const Buffer *out, Status status) {
     const Status written = cli_write(STDOUT_FILENO, buffer_text(out), out->length);
     return (status != STATUS_OK || written != STATUS_OK)
@@ -127,17 +137,18 @@ static int print(const Buffer *out, Status status) {
 static int extend_study(const CliArguments *arguments) {
     StudyFolder folder;
     Buffer      out;
+    char        name[STUDY_REQUEST_NAME_BYTES];
     Status      status = request_open(arguments->positional[0], &folder);
     if (status != STATUS_OK) {
         return cli_complain(status);
     }
     const bool runs = study_folder_is_locked(folder.path);
     buffer_init(&out, OUTPUT_BYTES);
-    status = deliver(arguments, &folder, runs, &out);
+    status = deliver(arguments, &folder, runs, name, &out);
     int exit_status = print(&out, status);
     buffer_reset(&out);
     if (status == STATUS_OK && !runs && !cli_flag(arguments, "later")) {
-        exit_status = run_again(arguments, &folder);
+        exit_status = run_with_change(arguments, &folder, name);
     }
     study_folder_reset(&folder);
     return exit_status;

@@ -5,6 +5,7 @@
 #include "core/file.h"
 #include "tuner/cli.h"
 #include "tuner/commands.h"
+#include "tuner/request_check.h"
 #include "tuner/study_file.h"
 #include "tuner/study_request.h"
 
@@ -33,10 +34,30 @@ static Status tell(const Json *answer, Buffer *out) {
     return buffer_status(out);
 }
 
+Status request_look_over(const StudyFolder *folder, const Json *body) {
+    return study_folder_is_locked(folder->path) ? STATUS_OK : request_check(folder, body);
+}
+
+Status request_outcome(const StudyFolder *folder, const char *name) {
+    Json       *answer = NULL;
+    StudyAnswer how = STUDY_ANSWER_ENDED;
+    Buffer      said;
+    TRY(study_request_await(folder, name, 0.0, &answer, &how));
+    if (how != STUDY_ANSWER_CAME) {
+        return STATUS_OK;
+    }
+    buffer_init(&said, STUDY_REQUEST_BYTES);
+    const Status status = tell(answer, &said);
+    buffer_reset(&said);
+    json_release(answer);
+    return status;
+}
+
 Status request_deliver(const StudyFolder *folder, const Json *body, Buffer *out) {
     char        name[STUDY_REQUEST_NAME_BYTES];
     Json       *answer = NULL;
     StudyAnswer how = STUDY_ANSWER_ENDED;
+    TRY(request_look_over(folder, body));
     TRY(study_request_put(folder, body, name));
     TRY(study_request_await(folder, name, ANSWER_SECONDS, &answer, &how));
     if (how == STUDY_ANSWER_CAME) {

@@ -6,10 +6,11 @@
 #include "tuner/commands.h"
 #include "tuner/simulate_report.h"
 
+#include <float.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { MAX_WORKERS = 1 << 20, OVERRIDE_BYTES = 256, MEASURED_BYTES = 4096 };
+enum { MAX_WORKERS = 1 << 20, OVERRIDE_BYTES = 256, REASON_BYTES = 160, MEASURED_BYTES = 4096 };
 
 /* of per_trial: after five of these a static function's curve has 0.7 % of its way left */
 #define TAU_SHARE 0.2
@@ -62,6 +63,7 @@ typedef struct Job {
     SimulatorSettings settings;
     SimulatorReport   report;
     size_t            format;
+    char              stop_reason[REASON_BYTES];
 } Job;
 
 static void job_reset(Job *job) {
@@ -71,16 +73,27 @@ static void job_reset(Job *job) {
     study_destroy(job->study);
 }
 
-/* *out is left alone if the option was not given; NaN is no number here */
-static Status number_of(const CliArguments *arguments, const char *name, double *out) {
+/* what a number on the command line may be */
+typedef struct Range {
+    double      lower;
+    double      upper;
+    const char *text;
+} Range;
+
+static const Range positive = {DBL_MIN, DBL_MAX, "above 0"};
+static const Range not_negative = {0.0, DBL_MAX, "from 0"};
+static const Range probability = {0.0, 1.0, "from 0 to 1"};
+
+/* *out is left alone if the option was not given; NaN and infinity are no numbers here */
+static Status number_of(const CliArguments *arguments, const char *name, Range range, double *out) {
     const char *text = cli_value(arguments, name);
     double      value = 0.0;
     if (text == NULL) {
         return STATUS_OK;
     }
-    if (!number_parse(text, &value) || !number_all_finite(&value, 1)) {
-        FAIL(STATUS_ERR_USAGE, "mbtune %s: --%s must be a number, found '%s'",
-             arguments->command->name, name, text);
+    if (!number_parse(text, &value) || !(value >= range.lower && value <= range.upper)) {
+        FAIL(STATUS_ERR_USAGE, "mbtune %s: --%s must be a number %s, found '%s'",
+             arguments->command->name, name, range.text, text);
     }
     *out = value;
     return STATUS_OK;
@@ -98,6 +111,15 @@ static Status read_study(Job *job) {
     return STATUS_OK;
 }
 
+static void read_stop_rule(Job *job) {
+    const Study *study = job->study;
+    StopRule    *rule = &job->settings.stop;
+    stop_rule_init(rule, study->stop.units, study->stop.by, study->objectives[0].maximize);
+    stop_rule_reason(rule, study->objectives[0].metric, study->budget.unit, job->stop_reason,
+                     sizeof job->stop_reason);
+    job->settings.stop_reason = job->stop_reason;
+}
+
 static Status read_settings(Job *job) {
     const CliArguments *arguments = &job->arguments;
     const char         *decide = cli_value(arguments, "decide-seconds");
@@ -108,21 +130,22 @@ static Status read_settings(Job *job) {
                                     .wall_clock = job->study->budget.wall_clock};
     TRY(cli_integer(arguments, "workers", 1, MAX_WORKERS, &settings->workers));
     TRY(cli_integer(arguments, "seed", 0, INT64_MAX, &seed));
-    TRY(number_of(arguments, "seconds-per-unit", &settings->seconds_per_unit));
-    TRY(number_of(arguments, "spread", &settings->spread));
-    TRY(number_of(arguments, "failure-rate", &settings->failure_rate));
-    TRY(number_of(arguments, "noise", &settings->noise));
+    TRY(number_of(arguments, "seconds-per-unit", positive, &settings->seconds_per_unit));
+    TRY(number_of(arguments, "spread", not_negative, &settings->spread));
+    TRY(number_of(arguments, "failure-rate", probability, &settings->failure_rate));
+    TRY(number_of(arguments, "noise", not_negative, &settings->noise));
     settings->seed = (uint64_t)seed;
     for (size_t i = 0; i < job->study->objective_count; i++) {
         const StudyObjective *objective = &job->study->objectives[i];
         settings->reductions[i] =
             (Reduction){objective->reduce, objective->window, objective->maximize};
     }
+    read_stop_rule(job);
     settings->measured = decide != NULL && strcmp(decide, "measured") == 0;
     if (!settings->measured) {
-        TRY(number_of(arguments, "decide-seconds", &settings->decide_seconds));
+        TRY(number_of(arguments, "decide-seconds", not_negative, &settings->decide_seconds));
     }
-    return simulator_check(settings);
+    return STATUS_OK;
 }
 
 static Status make_problem(Job *job) {
@@ -150,9 +173,9 @@ static Status make_problem(Job *job) {
     for (size_t i = 0; i < study->constraint_count; i++) {
         constraints[i] = study->constraints[i].metric;
     }
-    TRY(number_of(arguments, "tau", &setup.tau));
-    if (function != NULL) {
-        TRY(simulated_problem_find(function, &ops));
+    TRY(number_of(arguments, "tau", not_negative, &setup.tau));
+    if (function != NULL && simulated_problem_find(function, &ops) != STATUS_OK) {
+        FAIL(STATUS_ERR_USAGE, "mbtune simulate: %s", status_last()->text);
     }
     return simulated_problem_create(ops, &setup, &job->problem);
 }

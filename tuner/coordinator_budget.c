@@ -54,10 +54,8 @@ void coordinator__check_end(Coordinator *c) {
     }
     if (c->stop_rule.stopped) {
         c->decided_all = true;
-        (void)snprintf(c->reason, sizeof c->reason,
-                       "no improvement of %s by more than %g in %" PRId64 " %ss",
-                       c->study->objectives[0].metric, c->study->stop.by, c->study->stop.units,
-                       c->study->budget.unit);
+        stop_rule_reason(&c->stop_rule, c->study->objectives[0].metric, c->study->budget.unit,
+                         c->reason, sizeof c->reason);
     } else if (limit > 0.0 && clock_wall() - c->created_at >= limit) {
         c->decided_all = true;
         c->clock_ended = true;

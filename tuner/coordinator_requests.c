@@ -3,6 +3,7 @@
 #include "core/clock.h"
 #include "results/report.h"
 #include "tuner/coordinator_state.h"
+#include "tuner/request_check.h"
 #include "tuner/study_request.h"
 
 #include <inttypes.h>
@@ -59,6 +60,18 @@ static void balance(const Study *study, bool total, bool trials, ResultsBudget *
     }
 }
 
+/* A study that was over may be so with any budget: members of a population that have reached
+ * per_trial go no further, a grid has no more points. The scheduler is asked, which changes
+ * nothing. */
+static Status say_if_still_over(Coordinator *c, Buffer *answer) {
+    Decision decision;
+    TRY(scheduler_decide(c->scheduler, &decision));
+    if (decision.kind == DECISION_DONE) {
+        buffer_printf(answer, ", but there is nothing more to train: %s", decision.reason);
+    }
+    return buffer_status(answer);
+}
+
 static Status serve_extend(Coordinator *c, const Json *body, Buffer *answer) {
     ResultsBudget budget = c->budget;
     TRY(coordinator__refuse_after_confirmation(c, "the budget cannot change"));
@@ -74,7 +87,11 @@ static Status serve_extend(Coordinator *c, const Json *body, Buffer *answer) {
              "unit, and trials for samplers only",
              budget.total, budget.trials, budget.wall_clock);
     }
+    if (json_get(body, "total") != NULL) {
+        TRY(request_check_total(c->results, c->study, budget.total));
+    }
     balance(c->study, json_get(body, "total") != NULL, json_get(body, "trials") != NULL, &budget);
+    const bool was_over = c->decided_all;
     TRY(coordinator__set_budget(c, &budget));
     buffer_printf(answer, "the budget is now %" PRId64 " %ss", budget.total, c->study->budget.unit);
     if (budget.trials > 0) {
@@ -83,7 +100,7 @@ static Status serve_extend(Coordinator *c, const Json *body, Buffer *answer) {
     if (budget.wall_clock > 0.0) {
         buffer_printf(answer, ", %g s since the study was created", budget.wall_clock);
     }
-    return buffer_status(answer);
+    return was_over ? say_if_still_over(c, answer) : buffer_status(answer);
 }
 
 /* ---- stop ----------------------------------------------------------------------------------- */
@@ -167,16 +184,7 @@ static Status cancel_running(Coordinator *c, int64_t trial) {
 }
 
 static Status serve_stop_trial(Coordinator *c, int64_t id, Buffer *answer) {
-    ResultsTrial trial;
-    if (results_trial_read(c->results, id, &trial) != STATUS_OK) {
-        FAIL(STATUS_ERR_UNKNOWN_NAME, "there is no trial %" PRId64 " yet", id);
-    }
-    if (trial.kind != TRIAL_TUNE || c->study->scheduler->population) {
-        FAIL(STATUS_ERR_STATE, "trial %" PRId64 " cannot be stopped alone: %s", id,
-             (trial.kind != TRIAL_TUNE)
-                 ? "it belongs to the confirmation"
-                 : "it is a member of a population, which would be replaced at once");
-    }
+    TRY(request_check_stop(c->results, c->study, id));
     TRY(coordinator__begin(c));
     TRY(results_trial_stop(c->results, id));
     TRY(results_irreproducible_set(c->results, "a user stopped trials"));
@@ -218,11 +226,8 @@ static Status serve_pin(Coordinator *c, const Json *body, Buffer *answer) {
     int64_t        id = 0;
     TRY(json_need_integer(body, "segment", &id));
     const bool pinned = !json_bool(json_get(body, "unpin"));
+    TRY(request_check_pin(c->results, c->study, id, pinned));
     TRY(results_segment_read(c->results, NULL, id, &row));
-    if (pinned && (row.state == SEGMENT_FAILED || !c->study->can_branch || c->study->manual)) {
-        FAIL(STATUS_ERR_STATE, "segment %" PRId64 " leaves no checkpoint: %s", id,
-             (row.state == SEGMENT_FAILED) ? "it failed" : "the trainer writes none");
-    }
     TRY(coordinator__begin(c));
     TRY(results_segment_pin(c->results, id, pinned));
     coordinator__pin(c, id, pinned);

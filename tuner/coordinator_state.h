@@ -18,10 +18,10 @@
 #define TUNER_COORDINATOR_STATE_H
 
 #include "results/results.h"
+#include "schedulers/stop_rule.h"
 #include "tuner/coordinator.h"
 #include "tuner/decider.h"
 #include "tuner/progress.h"
-#include "tuner/stop_rule.h"
 #include "workers/crew.h"
 
 typedef enum WorkKind {

@@ -39,15 +39,13 @@ void simulate_report_measured(const Simulated *simulated, Buffer *out) {
 }
 
 static const SimulatorStep *best_of(const SimulatorReport *report) {
-    return (report->steps == NULL || report->step_count == 0)
-               ? NULL
-               : &report->steps[report->step_count - 1];
+    return report->has_best ? &report->steps[report->step_count - 1] : NULL;
 }
 
 /* ---- rows ---- */
 
 static void fill_table(const SimulatorReport *report, size_t first, Table *table) {
-    static const char *const titles[] = {"seconds", "segment",   "finished",
+    static const char *const titles[] = {"seconds", "segment",   "chains",       "finished",
                                          "units",   "objective", "without_noise"};
     for (size_t i = 0; i < sizeof titles / sizeof titles[0]; i++) {
         table_column(table, titles[i], TABLE_RIGHT);
@@ -56,6 +54,7 @@ static void fill_table(const SimulatorReport *report, size_t first, Table *table
         const SimulatorStep *step = &report->steps[i];
         table_number(table, step->time);
         table_number(table, (double)step->segment);
+        table_number(table, (double)step->chains);
         table_number(table, (double)step->finished);
         table_number(table, (double)step->units);
         table_number(table, step->objective);
@@ -63,11 +62,37 @@ static void fill_table(const SimulatorReport *report, size_t first, Table *table
     }
 }
 
+/* several objectives: a column for each */
+static void fill_front(const Simulated *simulated, Table *table) {
+    static const char *const titles[] = {"seconds", "segment", "chains", "depth"};
+    const SimulatorFront    *front = &simulated->report->front;
+    for (size_t i = 0; i < sizeof titles / sizeof titles[0]; i++) {
+        table_column(table, titles[i], TABLE_RIGHT);
+    }
+    for (size_t k = 0; k < simulated->study->objective_count; k++) {
+        table_column(table, simulated->study->objectives[k].metric, TABLE_RIGHT);
+    }
+    for (size_t i = 0; i < front->count; i++) {
+        const SimulatorFrontPoint *point = &front->points[i];
+        table_number(table, point->time);
+        table_number(table, (double)point->segment);
+        table_number(table, (double)point->chains);
+        table_number(table, (double)point->depth);
+        for (size_t k = 0; k < simulated->study->objective_count; k++) {
+            table_number(table, point->objectives[k]);
+        }
+    }
+}
+
 Status simulate_report_csv(const Simulated *simulated, Buffer *out) {
     Table table;
     table_init(&table);
     table.exact = true;
-    fill_table(simulated->report, 0, &table);
+    if (simulated->study->objective_count > 1) {
+        fill_front(simulated, &table);
+    } else {
+        fill_table(simulated->report, 0, &table);
+    }
     const Status status = table_csv(&table, out);
     table_reset(&table);
     return status;
@@ -89,6 +114,36 @@ static Status put_steps(const SimulatorReport *report, Buffer *out) {
     return status;
 }
 
+static Status put_front(const Simulated *simulated, Buffer *out) {
+    const SimulatorFront *front = &simulated->report->front;
+    Table                 table;
+    buffer_printf(out, "\nfront: hypervolume %.6g", front->hypervolume);
+    if (isfinite(front->share)) {
+        buffer_printf(out, ", %.2f %% of what the table has room for", 100.0 * front->share);
+    }
+    buffer_puts(out, "\n");
+    table_init(&table);
+    fill_front(simulated, &table);
+    const Status status = table_text(&table, cli_style(STDOUT_FILENO), out);
+    table_reset(&table);
+    return status;
+}
+
+static void put_best(const Simulated *simulated, const SimulatorStep *best, Buffer *out) {
+    const int64_t repeats = simulated->study->repeats;
+    buffer_printf(out, "  best         %.6g", best->objective);
+    if (simulated->settings->noise > 0.0) {
+        buffer_printf(out, " (%.6g without noise)", best->truth);
+    }
+    if (repeats > 1) {
+        buffer_printf(out, ", mean of %" PRId64 " of %" PRId64 " chains", best->chains, repeats);
+    }
+    if (simulated->study->objective_count > 1) {
+        buffer_printf(out, ", by %s alone", simulated->study->objectives[0].metric);
+    }
+    buffer_printf(out, ", segment %" PRId64 ", after %.6g s\n", best->segment, best->time);
+}
+
 Status simulate_report_text(const Simulated *simulated, Buffer *out) {
     const SimulatorReport *r = simulated->report;
     const SimulatorStep   *best = best_of(r);
@@ -106,12 +161,8 @@ Status simulate_report_text(const Simulated *simulated, Buffer *out) {
                   " evaluations, %" PRId64 " %ss, %" PRId64 " decisions\n",
                   r->segments, r->failed, r->evaluations, r->units, simulated->study->budget.unit,
                   r->decisions);
-    if (simulated->study->stop.units > 0 || simulated->study->warm_start_count > 0) {
-        buffer_printf(
-            out, "  left out     %s%s%s\n", (simulated->study->stop.units > 0) ? "stop" : "",
-            (simulated->study->stop.units > 0 && simulated->study->warm_start_count > 0) ? ", "
-                                                                                         : "",
-            (simulated->study->warm_start_count > 0) ? "warm_start" : "");
+    if (simulated->study->warm_start_count > 0) {
+        buffer_puts(out, "  left out     warm_start\n");
     }
     if (simulated->settings->measured) {
         buffer_puts(out, "  repeatable   no: measured times of decisions are in it\n");
@@ -124,12 +175,8 @@ Status simulate_report_text(const Simulated *simulated, Buffer *out) {
                           : "finished with a result");
         return buffer_status(out);
     }
-    buffer_printf(out, "  best         %.6g", best->objective);
-    if (simulated->settings->noise > 0.0) {
-        buffer_printf(out, " (%.6g without noise)", best->truth);
-    }
-    buffer_printf(out, ", segment %" PRId64 ", after %.6g s\n", best->segment, best->time);
-    TRY(put_steps(r, out));
+    put_best(simulated, best, out);
+    TRY((simulated->study->objective_count > 1) ? put_front(simulated, out) : put_steps(r, out));
     return buffer_status(out);
 }
 
@@ -146,6 +193,7 @@ static Status set_integer(Json *object, const char *key, int64_t value) {
 static Status add_step(const SimulatorStep *step, Json *object) {
     TRY(set_number(object, "seconds", step->time));
     TRY(set_integer(object, "segment", step->segment));
+    TRY(set_integer(object, "chains", step->chains));
     TRY(set_integer(object, "finished", step->finished));
     TRY(set_integer(object, "units", step->units));
     TRY(set_number(object, "objective", step->objective));
@@ -168,6 +216,39 @@ static Status add_steps(const SimulatorReport *report, Json *root) {
         TRY(add_step(step, row));
     }
     return STATUS_OK;
+}
+
+static Status add_named(const Study *study, const char *key, const double *values, Json *object) {
+    Json *named = json_new_object();
+    TRY(json_set(object, key, named));
+    for (size_t k = 0; k < study->objective_count; k++) {
+        TRY(set_number(named, study->objectives[k].metric, values[k]));
+    }
+    return STATUS_OK;
+}
+
+/* not there where there is one objective */
+static Status add_front(const Simulated *simulated, Json *root) {
+    const SimulatorFront *front = &simulated->report->front;
+    if (simulated->study->objective_count < 2) {
+        return STATUS_OK;
+    }
+    Json *array = json_new_array();
+    TRY(json_set(root, "front", array));
+    for (size_t i = 0; i < front->count; i++) {
+        const SimulatorFrontPoint *point = &front->points[i];
+        Json                      *row = json_new_object();
+        TRY(json_push(array, row));
+        TRY(set_number(row, "seconds", point->time));
+        TRY(set_integer(row, "segment", point->segment));
+        TRY(set_integer(row, "chains", point->chains));
+        TRY(set_integer(row, "depth", point->depth));
+        TRY(add_named(simulated->study, "objective", point->objectives, row));
+        TRY(add_named(simulated->study, "without_noise", point->truths, row));
+    }
+    TRY(set_number(root, "hypervolume", front->hypervolume));
+    TRY(set_number(root, "hypervolume_share", front->share));
+    return add_named(simulated->study, "reference", front->reference, root);
 }
 
 static Status add_measured(const SimulatorReport *report, Json *root) {
@@ -198,6 +279,7 @@ static Status fill_json(const Simulated *simulated, Json *root) {
     TRY(set_integer(root, "units", r->units));
     TRY(set_integer(root, "decisions", r->decisions));
     TRY(add_steps(r, root));
+    TRY(add_front(simulated, root));
     return add_measured(r, root);
 }
 

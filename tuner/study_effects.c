@@ -1,5 +1,6 @@
 #include "tuner/study_effects.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -151,8 +152,73 @@ static Status look_at_scheduler(const Study *study, Buffer *out) {
     return buffer_status(out);
 }
 
+/* ---- what the study asks for and its scheduler does not look at ---- */
+
+static void put_objectives(const Study *study, const SchedulerUses *uses, Buffer *out) {
+    const char *name = study->scheduler->name;
+    const char *first = study->objectives[0].metric;
+    if (uses->objectives > 0 && uses->objectives < study->objective_count) {
+        buffer_puts(out, "objective: ");
+        for (size_t i = uses->objectives; i < study->objective_count; i++) {
+            buffer_printf(out, "%s%s", (i == uses->objectives) ? "" : ", ",
+                          study->objectives[i].metric);
+        }
+        buffer_printf(out, ": recorded, but changes no decision of '%s', which looks at ", name);
+        if (uses->objectives == 1) {
+            buffer_printf(out, "%s only\n", first);
+        } else {
+            buffer_printf(out, "the first %zu only\n", uses->objectives);
+        }
+    }
+    if (uses->objectives > 1 && study->objective_count > 1 && study->scheduler->stops_early) {
+        buffer_printf(out, "objective: '%s' judges early by %s only, whatever its sampler learns\n",
+                      name, first);
+    }
+}
+
+/* A result that is partly that of earlier values, of another member's even after an exploit, is
+ * compared as if it were this segment's; results that share values are also smoother than the
+ * noise in them, which is how noise is measured. */
+static void put_window(const Study *study, const SchedulerUses *uses, Buffer *out) {
+    const StudyObjective *objective = &study->objectives[0];
+    const Reduction       reduction = {objective->reduce, objective->window, objective->maximize};
+    const size_t          segment = (size_t)study->budget.segment;
+    if (!uses->segments || reduce_window(reduction, SIZE_MAX) <= segment) {
+        return;
+    }
+    buffer_printf(out, "objective: %s looks back ", reduce_name(objective->reduce));
+    if (objective->reduce == REDUCE_MEAN_LAST) {
+        buffer_printf(out, "%" PRId64 " %ss", objective->window, study->budget.unit);
+    } else {
+        buffer_puts(out, "to the root");
+    }
+    buffer_printf(out,
+                  ", beyond a segment of %zu: '%s' judges new values partly by what earlier ones "
+                  "showed, and takes results for less noisy than they are\n",
+                  segment, study->scheduler->name);
+}
+
+static Status look_at_uses(const Study *study, Buffer *out) {
+    const char         *name = study->scheduler->name;
+    const SchedulerUses uses = scheduler_uses(study->scheduler, study->scheduler_values);
+    put_objectives(study, &uses, out);
+    if (study->cost != NULL && !uses.cost) {
+        buffer_printf(out, "cost: %s is recorded, but '%s' weighs no cost\n", study->cost, name);
+    }
+    if (uses.evaluations != NULL && study->command_count > 0 && !study->evaluate_said) {
+        buffer_printf(out,
+                      "scheduler.%s: needs a trainer that evaluates; one that answers 'failed' "
+                      "leaves '%s' nothing to go back to ('trainer.evaluate: true' says that yours "
+                      "does)\n",
+                      uses.evaluations, name);
+    }
+    put_window(study, &uses, out);
+    return buffer_status(out);
+}
+
 Status study_effects(const Study *study, Buffer *out) {
     TRY(look_at_scheduler(study, out));
+    TRY(look_at_uses(study, out));
     if (study->agent == NULL) {
         return STATUS_OK;
     }

@@ -105,6 +105,8 @@ typedef struct Study {
     size_t              command_count;
     char               *folder;     /* external: where relative words of `command` are looked up */
     bool                can_branch; /* the trainer writes checkpoints; true for built-in agents */
+    bool                can_evaluate;  /* it evaluates agents; false where a person trains */
+    bool                evaluate_said; /* the file says so itself (trainer.evaluate) */
     StudyObjective      objectives[SCHEDULER_MAX_OBJECTIVES];
     size_t              objective_count;
     StudyConstraint     constraints[SCHEDULER_MAX_CONSTRAINTS];

@@ -229,15 +229,20 @@ static Status read_confirm(const Node *node, Study *study) {
                           study->budget.per_trial, &study->confirm.per_trial);
 }
 
-/* schedulers may ask for evaluations too */
-static Status refuse_elite_evaluations(const Node *scheduler, const Study *study) {
-    const OptionSpec *specs = study->scheduler->options;
-    const size_t      row = option_find(specs, "elite_evaluations");
-    if (study->manual && row < option_count(specs) && study->scheduler_values[row] > 0.0) {
-        return node_fail(scheduler,
-                         "'elite_evaluations' is for trainers that are programs; here you train");
+/* `what` asks for evaluations, where there are none to be had */
+static Status refuse_evaluations(const Node *node, const char *what, const Study *study) {
+    if (study->manual) {
+        return node_fail(node, "'%s' is for trainers that are programs; here you train", what);
     }
-    return STATUS_OK;
+    return node_fail(node, "'%s' needs a trainer that evaluates, and trainer.evaluate is false",
+                     what);
+}
+
+/* an archive that lets in nobody whose evaluation failed stays empty: pbt-bt would be pbt */
+static Status check_evaluations(const Node *scheduler, const Study *study) {
+    const char *what = scheduler_uses(study->scheduler, study->scheduler_values).evaluations;
+    return (what == NULL || study->can_evaluate) ? STATUS_OK
+                                                 : refuse_evaluations(scheduler, what, study);
 }
 
 static Status read_evaluate(const Node *node, Study *study) {
@@ -246,8 +251,8 @@ static Status read_evaluate(const Node *node, Study *study) {
     if (node == NULL) {
         return STATUS_OK;
     }
-    if (study->manual) {
-        return node_fail(node, "'evaluate' is for trainers that are programs; here you train");
+    if (!study->can_evaluate) {
+        return refuse_evaluations(node, "evaluate", study);
     }
     study->evaluate = (StudyEvaluate){.top = 1, .episodes = 10};
     TRY(study__mapping(node, "evaluate", "{top: 1, episodes: 10}"));
@@ -330,7 +335,7 @@ static Status read_limits(const Node *node, Study *study) {
 Status study__read_rest(const Node *root, Study *study) {
     TRY(read_confirm(node_get(root, "confirm"), study));
     TRY(read_evaluate(node_get(root, "evaluate"), study));
-    TRY(refuse_elite_evaluations(node_get(root, "scheduler"), study));
+    TRY(check_evaluations(node_get(root, "scheduler"), study));
     TRY(read_resources(node_get(root, "resources"), study));
     TRY(read_limits(node_get(root, "limits"), study));
     return study__integer(node_get(root, "workers"), "workers", 1, 1000000, &study->workers);

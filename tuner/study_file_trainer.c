@@ -26,6 +26,7 @@ static Status read_agent(const Node *node, Study *study) {
     TRY(study__pick(node, "agent", names, n, &index));
     study->agent = agent_at(index);
     study->can_branch = true;
+    study->can_evaluate = true;
     return STATUS_OK;
 }
 
@@ -51,14 +52,17 @@ static Status read_environment_text(const Node *root, Study *study) {
 }
 
 static Status read_command(const Node *root, const Node *node, Study *study) {
-    static const char *const keys[] = {"command", "checkpoint", "folder", NULL};
+    static const char *const keys[] = {"command", "checkpoint", "evaluate", "folder", NULL};
     const char              *hint = "command: [python3, train.py]";
     const Node              *command = NULL;
     const Node              *checkpoint = NULL;
+    const Node              *evaluate = NULL;
 
     study->can_branch = true;
+    study->can_evaluate = true;
     if (node_text(node) != NULL && strcmp(node_text(node), "manual") == 0) {
         study->manual = true; /* who trains keeps what a segment ended with */
+        study->can_evaluate = false;
         return read_environment_text(root, study);
     }
     TRY(study__mapping(node, "trainer", "{command: [python3, train.py]}, or manual"));
@@ -68,6 +72,11 @@ static Status read_command(const Node *root, const Node *node, Study *study) {
     checkpoint = node_get(node, "checkpoint");
     if (checkpoint != NULL) {
         TRY(node_bool(checkpoint, "trainer.checkpoint", &study->can_branch));
+    }
+    evaluate = node_get(node, "evaluate");
+    if (evaluate != NULL) {
+        TRY(node_bool(evaluate, "trainer.evaluate", &study->can_evaluate));
+        study->evaluate_said = true;
     }
     TRY(read_folder(node_get(node, "folder"), study));
     return read_environment_text(root, study);

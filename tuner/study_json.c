@@ -282,6 +282,9 @@ static Status add_trainer(const Study *study, Json *root) {
     TRY(json_set(root, "trainer", trainer));
     TRY(json_set(root, "environment", json_new_string(study->environment_name)));
     TRY(json_set(trainer, "checkpoint", json_new_bool(study->can_branch)));
+    if (!study->can_evaluate) { /* an older program's definition does not know it */
+        TRY(json_set(trainer, "evaluate", json_new_bool(false)));
+    }
     TRY(json_set(trainer, "folder", json_new_string(study->folder)));
     return add_words(trainer, "command", study->command, study->command_count);
 }

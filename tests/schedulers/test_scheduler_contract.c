@@ -32,6 +32,19 @@ static int64_t units_of(const FakeLog *log) {
 
 /* ---- the table ----------------------------------------------------------------------------- */
 
+/* its paper, and in two sentences when to use it and when not */
+static void check_description(const SchedulerOps *ops) {
+    const size_t length = strlen(ops->help);
+    const char  *second = strstr(ops->help, ". ");
+    assert_true(strlen(ops->source) >= 8);
+    if (second == NULL || strstr(second + 2, ". ") != NULL || ops->help[length - 1] != '.') {
+        fail_msg("%s: not two sentences: %s", ops->name, ops->help);
+    }
+    if (strstr(second, "Not ") == NULL && strstr(second, " not ") == NULL) {
+        fail_msg("%s: does not say when not to use it: %s", ops->name, ops->help);
+    }
+}
+
 static void every_scheduler_is_complete(void **state) {
     (void)state;
     assert_true(scheduler_count() >= 1);
@@ -43,6 +56,7 @@ static void every_scheduler_is_complete(void **state) {
         assert_non_null(ops->source);
         assert_non_null(ops->help);
         assert_non_null(ops->options);
+        check_description(ops);
         assert_true(ops->create != NULL && ops->order != NULL && ops->decide != NULL &&
                     ops->observe != NULL && ops->keeps != NULL && ops->destroy != NULL);
         if (ops->destroy != NULL) {

@@ -157,6 +157,42 @@ static void extending_goes_on_after_the_end_and_the_old_file_takes_nothing_back(
     scene_remove(&scene);
 }
 
+static void a_total_below_what_is_used_is_refused(void **state) {
+    (void)state;
+    Scene scene;
+    Run   beside;
+    scene_make(&scene, sampler, "", 0.05);
+    start_until(&scene, "1", 3, "3");
+    assert_int_equal(command(&scene, &beside, "extend", "--set", "budget.total=4", NULL), 1);
+    assert_contains(beside.text, "a total of 4 episodes is less than what is used already: ");
+    assert_int_equal(run_wait(&scene.run), 0);
+    assert_int_equal(units(&scene), 36);
+    /* the same where nobody runs it: nothing is started, nothing waits */
+    assert_int_equal(command(&scene, &beside, "extend", "--set", "budget.total=35", NULL), 1);
+    assert_contains(beside.text,
+                    "a total of 35 episodes is less than what is used already: 36 (mbtune stop");
+    assert_int_equal(command(&scene, &beside, "extend", "--set", "budget.total=35", "--later"), 1);
+    assert_int_equal(requests_left(&scene, "*"), 0);
+    assert_int_equal(
+        run_query(scene.study, "SELECT count(*) FROM event WHERE kind = 'budget_changed'"), 0);
+    scene_remove(&scene);
+}
+
+/* its members have reached the full depth: more units train nobody, and that is said */
+static void extending_a_finished_population_says_that_nothing_is_left(void **state) {
+    (void)state;
+    Scene scene;
+    Run   beside;
+    scene_make(&scene, SCENE_SYNCHRONOUS, "", 0.0);
+    assert_int_equal(scene_run(&scene, "2"), 0);
+    const long before = units(&scene);
+    assert_int_equal(command(&scene, &beside, "extend", "--set", "budget.total=400", NULL), 0);
+    assert_contains(beside.text, "the budget is now 400 episodes, but there is nothing more to "
+                                 "train: every member reached 12 units");
+    assert_int_equal(units(&scene), before);
+    scene_remove(&scene);
+}
+
 static void extending_a_running_study_is_answered_and_applied(void **state) {
     (void)state;
     Scene scene;
@@ -312,9 +348,10 @@ static void stop_a_trial(bool kill_it) {
     assert_int_equal(run_query(scene.study, "SELECT max(\"end\") FROM segment WHERE trial = 1 AND "
                                             "state = 'finished'"),
                      12);
-    assert_int_equal(command(&scene, &beside, "stop", "--trial", "99", NULL), 0);
-    assert_int_equal(scene_run_with(&scene, "1", "budget.trials=2"), 0);
-    assert_contains(scene.run.text, "there is no trial 99");
+    /* nobody runs it: told at once, and nothing waits */
+    assert_int_equal(command(&scene, &beside, "stop", "--trial", "99", NULL), 1);
+    assert_contains(beside.text, "there is no trial 99 yet");
+    assert_int_equal(requests_left(&scene, "*.json"), 0);
     scene_remove(&scene);
 }
 
@@ -353,9 +390,9 @@ static void a_pinned_checkpoint_stays_or_is_made_again(void **state) {
     assert_int_equal(kept(&scene, 2), 0);
     assert_int_equal(kept(&scene, 3), 1);
     assert_int_equal(command(&scene, &beside, "pin", NULL, NULL, NULL), 2);
-    assert_int_equal(command(&scene, &beside, "pin", "--segment", "77", NULL), 0);
-    assert_int_equal(scene_run_with(&scene, "1", "budget.trials=1"), 0);
-    assert_contains(scene.run.text, "no segment 77");
+    assert_int_equal(command(&scene, &beside, "pin", "--segment", "77", NULL), 1);
+    assert_contains(beside.text, "no segment 77");
+    assert_int_equal(requests_left(&scene, "*.json"), 0);
     scene_assert_sound(&scene);
     scene_remove(&scene);
 }
@@ -365,6 +402,8 @@ int main(void) {
         cmocka_unit_test(no_improvement_ends_the_study_and_stays_the_end),
         cmocka_unit_test(a_barrier_study_stops_at_the_same_rows_with_any_number_of_workers),
         cmocka_unit_test(extending_goes_on_after_the_end_and_the_old_file_takes_nothing_back),
+        cmocka_unit_test(a_total_below_what_is_used_is_refused),
+        cmocka_unit_test(extending_a_finished_population_says_that_nothing_is_left),
         cmocka_unit_test(extending_a_running_study_is_answered_and_applied),
         cmocka_unit_test(points_of_a_user_are_checked_and_tried),
         cmocka_unit_test(a_request_is_applied_once_whatever_is_killed),

@@ -4,6 +4,7 @@
 
 #include "core/json.h"
 #include "schedulers/simulated_problem.h"
+#include "tuner/cli.h"
 #include "tuner/commands.h"
 
 #include <math.h>
@@ -79,8 +80,9 @@ static void csv_has_a_row_for_every_improvement(void **state) {
     (void)state;
     assert_ok(simulate(EXAMPLE " --function schedule -f csv", &out));
     assert_int_equal(strncmp(buffer_text(&out),
-                             "seconds,segment,finished,units,objective,without_noise\n4,1,1,4,",
-                             64 - 1),
+                             "seconds,segment,chains,finished,units,objective,without_noise\n"
+                             "4,1,1,1,4,",
+                             72),
                      0);
     buffer_reset(&out);
 }
@@ -107,36 +109,192 @@ static void a_static_function_is_maximized_as_its_negative(void **state) {
     json_release(json);
 }
 
+/* ---- tables that are made for a question ---- */
+
+typedef struct TableStudy {
+    char *folder;
+    char  study[256];
+    char  table[256];
+} TableStudy;
+
+static void write_text(const char *path, const char *text) {
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    assert_true(fputs(text, file) >= 0);
+    assert_int_equal(fclose(file), 0);
+}
+
+/* every choice of one hyperparameter, `repeats` times; `objectives` is a list in YAML */
+static void open_tables(const char *objectives, const char *choices, int repeats, const char *table,
+                        TableStudy *tables) {
+    char text[1024];
+    tables->folder = test_folder_make();
+    (void)snprintf(tables->study, sizeof tables->study, "%s/study.yaml", tables->folder);
+    (void)snprintf(tables->table, sizeof tables->table, "%s/table.csv", tables->folder);
+    (void)snprintf(text, sizeof text,
+                   "name: tables\ntrainer: {command: [nothing]}\nobjective: %s\n"
+                   "budget: {unit: episode, per_trial: 1, segment: 1, trials: 100}\nrepeats: %d\n"
+                   "baseline: false\nscheduler: {name: grid}\n"
+                   "hyperparameters: {way: {type: categorical, choices: %s, default: a}}\n",
+                   objectives, repeats, choices);
+    write_text(tables->study, text);
+    write_text(tables->table, table);
+}
+
+static void close_tables(TableStudy *tables) {
+    test_folder_remove(tables->folder);
+}
+
+static Json *simulate_tables(const TableStudy *tables) {
+    char line[700];
+    (void)snprintf(line, sizeof line, "%s --table %s -w 3 -f json", tables->study, tables->table);
+    return simulate_json(line);
+}
+
+#define SCORE  "{metric: score, direction: maximize, reduce: last}"
+#define TOLL   "{metric: toll, direction: minimize, reduce: last}"
+#define WEIGHT "{metric: weight, direction: minimize, reduce: last}"
+
+/* `a` shows 10 once in a while, on average 0; `b` always 6 */
+static void with_repeats_the_best_is_no_lucky_chain(void **state) {
+    TableStudy tables;
+    (void)state;
+    open_tables(SCORE, "[a, b]", 8, "way,seed,unit,score\na,1,1,10\na,2,1,-10\nb,1,1,6\nb,2,1,6\n",
+                &tables);
+    Json       *json = simulate_tables(&tables);
+    const Json *best = json_get(json, "best");
+    assert_int_equal(json_integer(json_get(json, "segments")), 16);
+    assert_int_equal(json_integer(json_get(best, "chains")), 8);
+    assert_true(json_number(json_get(best, "objective")) == 6.0);
+    json_release(json);
+    close_tables(&tables);
+}
+
+/* by hand: from the corner (0, 5) the strips of score 0..1, 1..3, 3..4 are 4, 3 and 1 high */
+static void several_objectives_give_a_front(void **state) {
+    static const double scores[] = {4.0, 3.0, 1.0};
+    static const double tolls[] = {4.0, 2.0, 1.0};
+    TableStudy          tables;
+    Buffer              out;
+    char                line[700];
+    (void)state;
+    open_tables("[" SCORE ", " TOLL "]", "[a, b, c, d, e]", 1,
+                "way,unit,score,toll\na,1,4,4\nb,1,3,2\nc,1,1,1\nd,1,0,5\ne,1,3,2\n", &tables);
+    Json       *json = simulate_tables(&tables);
+    const Json *front = json_get(json, "front");
+    assert_int_equal(json_count(front), 3);
+    for (size_t i = 0; i < 3; i++) {
+        const Json *objective = json_get(json_at(front, i), "objective");
+        assert_true(json_number(json_get(objective, "score")) == scores[i]);
+        assert_true(json_number(json_get(objective, "toll")) == tolls[i]);
+    }
+    assert_close(json_number(json_get(json, "hypervolume")), 11.0, 1e-12, 0.0);
+    assert_close(json_number(json_get(json, "hypervolume_share")), 11.0 / 16.0, 1e-12, 0.0);
+    assert_true(json_number(json_get(json_get(json, "reference"), "toll")) == 5.0);
+    json_release(json);
+    (void)snprintf(line, sizeof line, "%s --table %s", tables.study, tables.table);
+    assert_ok(simulate(line, &out));
+    assert_contains(buffer_text(&out), "front: hypervolume 11, 68.75 % of what the table");
+    assert_contains(buffer_text(&out), "by score alone");
+    buffer_reset(&out);
+    (void)snprintf(line, sizeof line, "%s --table %s -f csv", tables.study, tables.table);
+    assert_ok(simulate(line, &out));
+    assert_contains(buffer_text(&out), "seconds,segment,chains,depth,score,toll\n");
+    buffer_reset(&out);
+    close_tables(&tables);
+}
+
+/* unit cells of the room between the front and the corner, counted */
+static void three_objectives_have_the_volume_that_counting_finds(void **state) {
+    static const int points[][3] = {{9, 7, 8}, {7, 3, 6}, {4, 6, 1}, {8, 8, 3},
+                                    {2, 1, 9}, {5, 4, 4}, {0, 9, 9}, {6, 2, 7}};
+    TableStudy       tables;
+    char             table[512] = "way,unit,score,toll,weight\n";
+    int              cells = 0;
+    (void)state;
+    for (size_t i = 0; i < 8; i++) {
+        const size_t used = strlen(table);
+        (void)snprintf(table + used, sizeof table - used, "%c,1,%d,%d,%d\n", (int)('a' + i),
+                       points[i][0], points[i][1], points[i][2]);
+    }
+    for (int cell = 0; cell < 1000; cell++) {
+        const int score = cell % 10;
+        const int toll = cell / 10 % 10;
+        const int weight = cell / 100;
+        bool      inside = false;
+        for (size_t i = 0; i < 8; i++) {
+            inside = inside || (score < points[i][0] && toll >= points[i][1] && toll < 9 &&
+                                weight >= points[i][2] && weight < 9);
+        }
+        cells += inside ? 1 : 0;
+    }
+    open_tables("[" SCORE ", " TOLL ", " WEIGHT "]", "[a, b, c, d, e, f, g, h]", 1, table, &tables);
+    Json *json = simulate_tables(&tables);
+    assert_true(cells > 50);
+    assert_close(json_number(json_get(json, "hypervolume")), (double)cells, 1e-9, 0.0);
+    json_release(json);
+    close_tables(&tables);
+}
+
+/* as in a study: of the best so far, 200 units of segments that ended later; three were running */
+static void no_improvement_ends_it(void **state) {
+    static const char line[] =
+        EXAMPLE " --function schedule -w 3 -f json --set scheduler={\"name\":random} --set "
+                "budget={\"unit\":unit,\"per_trial\":120,\"segment\":4,\"trials\":16} --set "
+                "stop={\"no_improvement\":{\"units\":200,\"by\":0}}";
+    (void)state;
+    Json         *json = simulate_json(line);
+    const int64_t units = json_integer(json_get(json, "units"));
+    const int64_t best = json_integer(json_get(json_get(json, "best"), "units"));
+    assert_string_equal(json_string(json_get(json, "reason")),
+                        "no improvement of skill by more than 0 in 200 units");
+    assert_false(json_bool(json_get(json, "failed")));
+    assert_true(units >= best + 200 && units <= best + 200 + 3 * 4);
+    assert_true(units < 16 * 120);
+    json_release(json);
+}
+
 static void mistakes_are_one_sentence(void **state) {
-    static const char *const cases[][2] = {
-        {"--function schedule --workers -3",
+    /* a wrong command line is 2 to scripts; a file that does not fit, 1 */
+    static const struct {
+        const char *arguments;
+        int         exit_code;
+        const char *text;
+    } cases[] = {
+        {"--function schedule --workers -3", 2,
          "--workers must be a whole number from 1 to 1048576, found '-3'"},
-        {"--function schedule --workers 0", "--workers must be a whole number from 1"},
-        {"--function schedule --noise nan", "--noise must be a number, found 'nan'"},
-        {"--function schedule --noise -1", "noise is -1; expected 0 or more"},
-        {"--function schedule --tau x", "--tau must be a number, found 'x'"},
-        {"--function schedule --seconds-per-unit 0", "seconds per unit is 0; expected a number"},
-        {"--function schedule --failure-rate 2", "failure rate is 2; expected 0 to 1"},
-        {"--function schedule --decide-seconds often", "--decide-seconds must be a number"},
-        {"--function schedul", "no function 'schedul'; did you mean 'schedule'?"},
-        {"--function branin", "'branin' needs 2 numeric and 0 categorical hyperparameters; the "
-                              "study has 3 and 1"},
-        {"--function schedule --set cost=plan_flop",
+        {"--function schedule --workers 0", 2, "--workers must be a whole number from 1"},
+        {"--function schedule --noise nan", 2, "--noise must be a number from 0, found 'nan'"},
+        {"--function schedule --noise -1", 2, "--noise must be a number from 0, found '-1'"},
+        {"--function schedule --noise inf", 2, "--noise must be a number from 0, found 'inf'"},
+        {"--function schedule --spread -1", 2, "--spread must be a number from 0, found '-1'"},
+        {"--function schedule --tau x", 2, "--tau must be a number from 0, found 'x'"},
+        {"--function schedule --seconds-per-unit 0", 2,
+         "--seconds-per-unit must be a number above 0"},
+        {"--function schedule --failure-rate 2", 2, "--failure-rate must be a number from 0 to 1"},
+        {"--function schedule --decide-seconds often", 2,
+         "--decide-seconds must be a number from 0"},
+        {"--function schedul", 2, "no function 'schedul'; did you mean 'schedule'?"},
+        {"--function branin", 1,
+         "'branin' needs 2 numeric and 0 categorical hyperparameters; the "
+         "study has 3 and 1"},
+        {"--function schedule --set cost=plan_flop", 1,
          "the study's cost is 'plan_flop': use a table"},
-        {"", "expected one of --function and --table"},
-        {"--function schedule --table x.csv", "expected one of --function and --table"},
-        {"--table no-such.csv", "no-such.csv"},
-        {"--table " CURVES ".csv", "there is no column 'exploration' (a hyperparameter"},
-        {"--function schedule -f yaml", "yaml"},
+        {"", 2, "expected one of --function and --table"},
+        {"--function schedule --table x.csv", 2, "expected one of --function and --table"},
+        {"--table no-such.csv", 1, "no-such.csv"},
+        {"--table " CURVES ".csv", 1, "there is no column 'exploration' (a hyperparameter"},
+        {"--function schedule -f yaml", 2, "yaml"},
     };
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         Buffer out;
         char   line[512];
-        (void)snprintf(line, sizeof line, "%s%s%s", EXAMPLE, cases[i][0][0] == '\0' ? "" : " ",
-                       cases[i][0]);
-        assert_true(simulate(line, &out) != STATUS_OK);
-        assert_contains(status_last()->text, cases[i][1]);
+        (void)snprintf(line, sizeof line, "%s%s%s", EXAMPLE,
+                       cases[i].arguments[0] == '\0' ? "" : " ", cases[i].arguments);
+        const Status status = simulate(line, &out);
+        assert_contains(status_last()->text, cases[i].text);
+        assert_int_equal(cli_exit_code(status), cases[i].exit_code);
         assert_int_equal(out.length, 0);
         buffer_reset(&out);
     }
@@ -220,6 +378,10 @@ int main(void) {
         cmocka_unit_test(csv_has_a_row_for_every_improvement),
         cmocka_unit_test(a_table_gives_results_constraints_and_times),
         cmocka_unit_test(a_static_function_is_maximized_as_its_negative),
+        cmocka_unit_test(with_repeats_the_best_is_no_lucky_chain),
+        cmocka_unit_test(several_objectives_give_a_front),
+        cmocka_unit_test(three_objectives_have_the_volume_that_counting_finds),
+        cmocka_unit_test(no_improvement_ends_it),
         cmocka_unit_test(mistakes_are_one_sentence),
         cmocka_unit_test(the_study_s_cost_is_a_column_of_the_table),
         cmocka_unit_test(threads_of_openblas_change_nothing),

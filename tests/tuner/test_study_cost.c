@@ -68,6 +68,75 @@ static void options_of_a_scheduler_that_change_nothing_are_said(void **state) {
     }
 }
 
+static const char external[] =
+    "name: idle\n"
+    "trainer: {command: [sh]}\n"
+    "objective: {metric: score, direction: maximize, reduce: mean_last, window: 2}\n"
+    "budget: {unit: episode, per_trial: 8, segment: 2, total: 64}\n"
+    "scheduler: {name: random}\n"
+    "hyperparameters: {rate: {type: float, lower: 0.0, upper: 1.0, default: 0.5, dynamic: true}}\n";
+
+#define SCORES(more)                                     \
+    "objective: [{metric: score, direction: maximize}, " \
+    "{metric: toll, direction: minimize}" more "]\n"
+
+/* what the study asks for and the scheduler's table does not name is said, in a sentence each */
+static void what_a_scheduler_does_not_look_at_is_said(void **state) {
+    (void)state;
+    static const struct {
+        const char *objective; /* instead of that of the text; NULL: as it is */
+        const char *scheduler;
+        const char *said;
+    } cases[] = {
+        {SCORES(""), "tpe}",
+         "objective: toll: recorded, but changes no decision of 'tpe', which looks at score "
+         "only\n"},
+        {SCORES(", {metric: weight, direction: minimize}"), "gp}",
+         "objective: weight: recorded, but changes no decision of 'gp', which looks at the first 2 "
+         "only\n"},
+        {SCORES(""), "nsga2}", ""},
+        {SCORES(""), "random}", ""}, /* looks at no result */
+        {SCORES(""), "asha, sampler: gp}",
+         "objective: 'asha' judges early by score only, whatever its sampler learns\n"},
+        {NULL, "tpe}\ncost: fuel", "cost: fuel is recorded, but 'tpe' weighs no cost\n"},
+        {NULL, "gp}\ncost: fuel", ""},
+        {NULL, "pbt}\ncost: fuel", ""},
+        {NULL, "pbt-bt, elite_evaluations: 2}",
+         "scheduler.elite_evaluations: needs a trainer that evaluates; one that answers 'failed' "
+         "leaves 'pbt-bt' nothing to go back to ('trainer.evaluate: true' says that yours does)\n"},
+        {"objective: {metric: score, direction: maximize, reduce: mean_last, window: 3}\n", "pbt}",
+         "objective: mean_last looks back 3 episodes, beyond a segment of 2: 'pbt' judges new "
+         "values partly by what earlier ones showed, and takes results for less noisy than they "
+         "are\n"},
+        {"objective: {metric: score, direction: maximize, reduce: max}\n", "pb2}",
+         "objective: max looks back to the root, beyond a segment of 2: 'pb2' judges new values "
+         "partly by what earlier ones showed, and takes results for less noisy than they are\n"},
+        {"objective: {metric: score, direction: maximize, reduce: max}\n", "gp}", ""},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char   whole[TEXT_BYTES];
+        char   other[TEXT_BYTES];
+        char   scheduler[128];
+        Buffer said;
+        (void)snprintf(scheduler, sizeof scheduler, "{name: %s\n", cases[i].scheduler);
+        study_change(external, "{name: random}\n", scheduler, whole);
+        study_change(whole,
+                     "objective: {metric: score, direction: maximize, reduce: mean_last, window: "
+                     "2}\n",
+                     (cases[i].objective == NULL)
+                         ? "objective: {metric: score, direction: maximize, reduce: mean_last, "
+                           "window: 2}\n"
+                         : cases[i].objective,
+                     other);
+        buffer_init(&said, TEXT_BYTES);
+        Study *study = study_good(other);
+        assert_ok(study_effects(study, &said));
+        assert_string_equal(buffer_text(&said), cases[i].said);
+        buffer_reset(&said);
+        study_destroy(study);
+    }
+}
+
 /* of 10 units at most 5 could be full ones, but most will be stopped before */
 static void one_that_stops_early_takes_as_many_configurations_as_it_can(void **state) {
     (void)state;
@@ -171,6 +240,7 @@ int main(void) {
         cmocka_unit_test(rebuilds_are_in_the_dearest_figure),
         cmocka_unit_test(another_planner_leaves_a_presets_values_without_effect),
         cmocka_unit_test(options_of_a_scheduler_that_change_nothing_are_said),
+        cmocka_unit_test(what_a_scheduler_does_not_look_at_is_said),
         cmocka_unit_test(one_that_stops_early_takes_as_many_configurations_as_it_can),
         cmocka_unit_test(a_planner_that_is_tuned_asks_for_conditions),
         cmocka_unit_test(planning_in_the_simulator_leaves_the_model_without_effect),

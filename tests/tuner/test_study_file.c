@@ -372,6 +372,28 @@ static void manual_studies_refuse_evaluations_of_elites(void **state) {
     refuses(text, &bad);
 }
 
+/* nor could an archive of evaluated elites ever hold one of a trainer that cannot evaluate */
+static void trainers_that_cannot_evaluate_are_not_asked_to(void **state) {
+    static const BadCase elites = {"{name: pbt-bt}", "{name: bg-pbt, elite_evaluations: 2}",
+                                   "study.yaml:5:12: ",
+                                   "'elite_evaluations' needs a trainer that evaluates, and "
+                                   "trainer.evaluate is false"};
+    char                 mute[TEXT_BYTES];
+    char                 without[TEXT_BYTES];
+    char                 text[TEXT_BYTES];
+    (void)state;
+    study_change(study_external, "train.py]}", "train.py], evaluate: false}", mute);
+    study_change(mute, ", trials: 4", "", without);
+    study_change(without, "{name: random}", "{name: pbt-bt}", text);
+    Study *study = study_good(text);
+    assert_false(study->can_evaluate);
+    study_destroy(study);
+    refuses(text, &elites);
+    const BadCase end = {"{name: pbt-bt}\n", "{name: pbt-bt}\nevaluate: {top: 1, episodes: 2}\n",
+                         "study.yaml:", "'evaluate' needs a trainer that evaluates"};
+    refuses(text, &end);
+}
+
 static void files_that_are_none_say_so(void **state) {
     Study *study = NULL;
     (void)state;
@@ -524,6 +546,7 @@ int main(void) {
         cmocka_unit_test(lists_reach_the_agent_element_by_element),
         cmocka_unit_test(populations_refuse_trials_and_multiply_their_depth),
         cmocka_unit_test(manual_studies_refuse_evaluations_of_elites),
+        cmocka_unit_test(trainers_that_cannot_evaluate_are_not_asked_to),
         cmocka_unit_test(files_that_are_none_say_so),
         cmocka_unit_test(trainer_words_that_name_files_beside_the_study_become_absolute),
         cmocka_unit_test(cost_and_stop_are_read),

@@ -1,6 +1,6 @@
 /* When `stop: {no_improvement: ...}` ends tuning. */
+#include "schedulers/stop_rule.h"
 #include "tests/support/test_support.h"
-#include "tuner/stop_rule.h"
 
 #include <math.h>
 
@@ -59,5 +59,5 @@ int main(void) {
         cmocka_unit_test(what_does_not_count_passes_units_from_the_start),
         cmocka_unit_test(without_units_it_never_stops),
     };
-    return cmocka_run_group_tests_name("tuner/stop_rule", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("schedulers/stop_rule", tests, NULL, NULL);
 }

@@ -1,6 +1,8 @@
-#include "tuner/stop_rule.h"
+#include "schedulers/stop_rule.h"
 
+#include <inttypes.h>
 #include <math.h>
+#include <stdio.h>
 
 void stop_rule_init(StopRule *rule, int64_t units, double by, bool maximize) {
     *rule = (StopRule){.units = units, .by = by, .maximize = maximize};
@@ -25,4 +27,10 @@ void stop_rule_observe(StopRule *rule, int64_t units, double value) {
 void stop_rule_restart(StopRule *rule) {
     rule->passed = 0;
     rule->stopped = false;
+}
+
+void stop_rule_reason(const StopRule *rule, const char *metric, const char *unit, char *text,
+                      size_t size) {
+    (void)snprintf(text, size, "no improvement of %s by more than %g in %" PRId64 " %ss", metric,
+                   rule->by, rule->units, unit);
 }

@@ -1,9 +1,11 @@
 /** @file stop_rule.h  `stop: {no_improvement: {units, by}}`: an automaton over results as the log
- * has them, so that a replay comes to the same end. Knows no clock and no database. */
-#ifndef TUNER_STOP_RULE_H
-#define TUNER_STOP_RULE_H
+ * has them, so that a replay comes to the same end. Knows no clock and no database: the coordinator
+ * and the simulator ask the same one. */
+#ifndef SCHEDULERS_STOP_RULE_H
+#define SCHEDULERS_STOP_RULE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 typedef struct StopRule {
@@ -26,5 +28,8 @@ void stop_rule_init(StopRule *rule, int64_t units, double by, bool maximize);
 void stop_rule_observe(StopRule *rule, int64_t units, double value);
 /** Goes on, counting from here; what is best stays (a user changed the budget or gave a point). */
 void stop_rule_restart(StopRule *rule);
+/** Why it stopped, for people. */
+void stop_rule_reason(const StopRule *rule, const char *metric, const char *unit, char *text,
+                      size_t size);
 
 #endif
