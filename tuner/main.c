@@ -24,6 +24,8 @@ static const Command commands[] = {
     {"export", "write the best schedule, or learning curves, to a file", command_export, NULL},
     {"evaluate", "evaluate an agent without training it", NULL, command_evaluate},
     {"list", "list schedulers, environments, agents and presets", command_list, NULL},
+    {"doctor", "say what this machine lacks for running studies, and what to do", NULL,
+     command_doctor},
     {"train", "train built-in agents for a worker, or by hand (JSON lines)", NULL, train_main},
     {"supervise", "run a trainer so that nothing outlives its worker", NULL, supervise_main},
     {"version", "print the version", command_version, NULL},

@@ -1,0 +1,93 @@
+/* What `mbtune doctor` finds on a machine that runs these tests, and where it must not be pleased.
+ */
+#include "tests/support/test_support.h"
+#include "tests/tuner/run_mbtune.h"
+
+#include "core/clock.h"
+#include "core/json.h"
+#include "tuner/doctor.h"
+#include "tuner/doctor_run.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const Finding *finding_of(const Diagnosis *diagnosis, const char *topic) {
+    for (size_t i = 0; i < diagnosis->count; i++) {
+        if (strcmp(diagnosis->findings[i].topic, topic) == 0) {
+            return &diagnosis->findings[i];
+        }
+    }
+    fail_msg("nothing is said about %s", topic);
+    return NULL;
+}
+
+static void a_machine_that_runs_studies_is_good(void **state) {
+    static const char *const topics[] = {"cores", "blas",    "memory", "shared memory",
+                                         "mpi",   "mpiexec", "ranks",  "folder",
+                                         "disk",  "locks",   "sync",   "slurm"};
+    (void)state;
+    static Run run;
+    char      *folder = test_folder_make();
+    char       line[512];
+    Json      *rows = NULL;
+    (void)snprintf(line, sizeof line, "mbtune doctor %s/study -f json", folder);
+    assert_int_equal(run_shell(&run, line), 0);
+    assert_ok(json_parse(run.text, run.length, &rows));
+    for (size_t i = 0; i < sizeof topics / sizeof topics[0]; i++) {
+        bool found = false;
+        for (size_t k = 0; k < json_count(rows); k++) {
+            const Json *row = json_at(rows, k);
+            found = found || strcmp(json_string(json_get(row, "topic")), topics[i]) == 0;
+            assert_string_not_equal(json_string(json_get(row, "level")), "problem");
+        }
+        assert_true(found);
+    }
+    json_release(rows);
+    (void)snprintf(line, sizeof line, "ls -A %s | wc -l", folder); /* it leaves nothing behind */
+    assert_int_equal(run_shell(&run, line), 0);
+    assert_string_equal(run.text, "0\n");
+    test_folder_remove(folder);
+}
+
+static void a_folder_that_cannot_be_written_is_a_problem(void **state) {
+    (void)state;
+    static Run run;
+    assert_int_equal(run_shell(&run, "mbtune doctor /proc/studies"), 1);
+    assert_contains(run.text, "cannot make a file in /proc");
+    assert_contains(run.text, "studies cannot run here: 1 problem, the first is 'writing'");
+}
+
+static void memory_is_no_place_for_studies(void **state) {
+    (void)state;
+    static Diagnosis diagnosis;
+    doctor_folder(&diagnosis, "/dev/shm");
+    if (strstr(finding_of(&diagnosis, "folder")->text, "tmpfs") != NULL) {
+        assert_int_equal(finding_of(&diagnosis, "folder")->level, FINDING_WARNING);
+    }
+    assert_int_equal(finding_of(&diagnosis, "locks")->level, FINDING_GOOD);
+}
+
+static void other_programs_are_asked_with_a_deadline(void **state) {
+    static const char *const missing[] = {"mbtune-no-such-program", NULL};
+    static const char *const slow[] = {"sh", "-c", "echo begun; sleep 60", NULL};
+    static const char *const loud[] = {"sh", "-c", "yes | head -c 100000; exit 3", NULL};
+    (void)state;
+    char         text[64];
+    const double begin = clock_monotonic();
+    assert_int_equal(doctor_run(missing, 5.0, text, sizeof text), DOCTOR_NOT_FOUND);
+    assert_int_equal(doctor_run(slow, 0.3, text, sizeof text), DOCTOR_TOO_SLOW);
+    assert_string_equal(text, "begun\n");
+    assert_true(clock_monotonic() - begin < 50.0);
+    assert_int_equal(doctor_run(loud, 50.0, text, sizeof text), 3);
+    assert_int_equal(strlen(text), sizeof text - 1);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_machine_that_runs_studies_is_good),
+        cmocka_unit_test(a_folder_that_cannot_be_written_is_a_problem),
+        cmocka_unit_test(memory_is_no_place_for_studies),
+        cmocka_unit_test(other_programs_are_asked_with_a_deadline),
+    };
+    return cmocka_run_group_tests_name("tuner/doctor", tests, NULL, NULL);
+}

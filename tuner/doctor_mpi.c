@@ -1,0 +1,118 @@
+/* MPI: whose library, which launcher, and whether two ranks of this program can talk. */
+#include "tuner/doctor.h"
+
+#include "tuner/doctor_run.h"
+#include "tuner/launch.h"
+
+#include <mpi.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#ifndef MBTUNE_MPIEXEC
+#define MBTUNE_MPIEXEC "mpiexec.mpich"
+#endif
+
+enum { TEXT = 1 << 14, RUN_SECONDS = 10, WORD = 4711 };
+
+static const char *kind_of(const char *text) {
+    if (strstr(text, "Open MPI") != NULL || strstr(text, "open-mpi") != NULL ||
+        strstr(text, "OpenRTE") != NULL) {
+        return "Open MPI";
+    }
+    return (strstr(text, "MPICH") != NULL || strstr(text, "HYDRA") != NULL) ? "MPICH"
+                                                                            : "another MPI";
+}
+
+/* @return whether there is a launcher */
+static int launcher(Diagnosis *diagnosis, const char *library) {
+    static const char *const version[] = {MBTUNE_MPIEXEC, "--version", NULL};
+    char                     text[TEXT];
+    const int                rc = doctor_run(version, RUN_SECONDS, text, sizeof text);
+
+    if (rc == DOCTOR_NOT_FOUND) {
+        doctor_add(diagnosis, "mpiexec", FINDING_PROBLEM,
+                   "Install MPICH (Debian: mpich), or start mbtune under srun.",
+                   "%s, which starts the workers, is not there", MBTUNE_MPIEXEC);
+        return 0;
+    }
+    if (strcmp(kind_of(text), library) != 0) {
+        doctor_add(diagnosis, "mpiexec", FINDING_PROBLEM,
+                   "Build again with the mpicc that belongs to this mpiexec "
+                   "(-DMPI_C_COMPILER=... -DMPIEXEC_EXECUTABLE=...).",
+                   "%s is of %s, the library is %s: every rank would be alone", MBTUNE_MPIEXEC,
+                   kind_of(text), library);
+        return 0;
+    }
+    doctor_add(diagnosis, "mpiexec", FINDING_GOOD, NULL, "%s (%s)", MBTUNE_MPIEXEC, kind_of(text));
+    return 1;
+}
+
+static void two_ranks(Diagnosis *diagnosis) {
+    char              text[TEXT];
+    char             *binary = launch_binary();
+    const char *const run[] = {MBTUNE_MPIEXEC, "-n", "2", binary, "doctor", "--handshake", NULL};
+
+    if (binary == NULL) {
+        return;
+    }
+    const int rc = doctor_run(run, RUN_SECONDS, text, sizeof text);
+    if (rc == 0) {
+        doctor_add(diagnosis, "ranks", FINDING_GOOD, NULL, "two ranks on this host talk");
+    } else {
+        text[strcspn(text, "\n")] = '\0';
+        doctor_add(diagnosis, "ranks", FINDING_PROBLEM,
+                   "Look at /etc/hosts (the host's own name must be known) and at /dev/shm.",
+                   "two ranks on this host do not talk (%s): %s",
+                   (rc == DOCTOR_TOO_SLOW) ? "nothing happens in 10 s" : "they fail", text);
+    }
+    free(binary);
+}
+
+void doctor_mpi(Diagnosis *diagnosis) {
+    char library[MPI_MAX_LIBRARY_VERSION_STRING];
+    int  length = 0;
+
+    if (MPI_Get_library_version(library, &length) != MPI_SUCCESS) {
+        library[0] = '\0';
+    }
+    const char *kind = kind_of(library);
+    library[strcspn(library, "\n")] = '\0';
+    for (char *at = library; *at != '\0'; at++) {
+        *at = (*at == '\t') ? ' ' : *at;
+    }
+    doctor_add(diagnosis, "mpi", FINDING_GOOD, NULL, "%s, built for MPI %d.%d", library,
+               MPI_VERSION, MPI_SUBVERSION);
+    if (launcher(diagnosis, kind)) {
+        two_ranks(diagnosis);
+    }
+}
+
+int doctor_handshake(void) {
+    int rank = 0;
+    int ranks = 0;
+    int word = WORD;
+
+    (void)alarm(RUN_SECONDS); /* a rank that waits for ever ends by the signal */
+    if (MPI_Init(NULL, NULL) != MPI_SUCCESS) {
+        return EXIT_FAILURE;
+    }
+    (void)MPI_Comm_rank(MPI_COMM_WORLD, &rank);
+    (void)MPI_Comm_size(MPI_COMM_WORLD, &ranks);
+    if (ranks == 2 && rank == 0) {
+        (void)MPI_Send(&word, 1, MPI_INT, 1, 1, MPI_COMM_WORLD);
+        word = 0;
+        (void)MPI_Recv(&word, 1, MPI_INT, 1, 1, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
+    } else if (ranks == 2) {
+        word = 0;
+        (void)MPI_Recv(&word, 1, MPI_INT, 0, 1, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
+        (void)MPI_Send(&word, 1, MPI_INT, 0, 1, MPI_COMM_WORLD);
+    }
+    (void)MPI_Finalize();
+    if (ranks != 2) {
+        (void)fprintf(stderr, "a rank sees %d ranks instead of 2\n", ranks);
+        return EXIT_FAILURE;
+    }
+    return (word == WORD) ? EXIT_SUCCESS : EXIT_FAILURE;
+}
