@@ -205,7 +205,6 @@ static Status find(const SimulatorRanking *ranking, const SimulatorWork *work,
         let_in_segments(work, candidates);
     }
     TRY(measure(work, candidates, front));
-    front->points = candidates->points;
     front->count = candidates->count;
     sort(work->study, front);
     return STATUS_OK;
@@ -218,14 +217,16 @@ Status simulator__front_find(const SimulatorRanking *ranking, const SimulatorWor
     if (m < 2 || work->problem->ops->range == NULL) {
         return STATUS_OK;
     }
-    Candidates candidates = {.points = calloc(work->count + 1, sizeof *candidates.points),
+    front->points = calloc(work->count + 1, sizeof *front->points);
+    Candidates candidates = {.points = front->points,
                              .losses = calloc((work->count + 1) * m, sizeof *candidates.losses)};
     Status     status = (candidates.points == NULL || candidates.losses == NULL)
                             ? FAILURE(STATUS_ERR_NOMEM, "no memory for a front")
                             : find(ranking, work, &candidates, front);
     free(candidates.losses);
     if (status != STATUS_OK) {
-        free(candidates.points);
+        free(front->points);
+        *front = (SimulatorFront){.points = NULL};
     }
     return status;
 }
