@@ -259,6 +259,17 @@ Status results_units_used(Results *results, int64_t *units) MUST_USE;
 Status results_next_ids(Results *results, int64_t *trial, int64_t *segment,
                         int64_t *evaluation) MUST_USE;
 
+/* ---- checking (mbtune fsck) ------------------------------------------------------------------ */
+
+/** What a check found, as a sentence without its full stop. */
+typedef Status (*ResultsFinding)(void *context, const char *text);
+/** SQLite's integrity and foreign keys, then the rules of rows: lineage, results, log, metrics. At
+ * most a few findings of each kind. @return what `found` fails with; STATUS_ERR_DATABASE */
+Status results_check(Results *results, ResultsFinding found, void *context) MUST_USE;
+/** Builds the indexes anew and puts what the write-ahead log holds into the database. Not inside a
+ * group. */
+Status results_rebuild(Results *results) MUST_USE;
+
 /** Column of the study row as text ("name", "state", "study_hash", "numerics", "definition", ...).
  */
 Status results_study_text(Results *results, const char *column, Buffer *out) MUST_USE;

@@ -31,6 +31,8 @@ Status command_ask(int argc, char **argv, Buffer *out) MUST_USE;
 Status command_tell(int argc, char **argv, Buffer *out) MUST_USE;
 /** `mbtune doctor [FOLDER]`: prints itself, since it stands in for a rank too. @return exit code */
 int command_doctor(int argc, char **argv);
+/** `mbtune fsck DIR [--repair]` */
+Status command_fsck(int argc, char **argv, Buffer *out) MUST_USE;
 /** `mbtune version` */
 Status command_version(int argc, char **argv, Buffer *out) MUST_USE;
 

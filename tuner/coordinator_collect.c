@@ -3,6 +3,7 @@
  * a transaction; the file goes after the commit, so a crash leaves at most an orphan file, which
  * the next start sweeps. What was removed and is asked for again is computed again. */
 #include "core/file.h"
+#include "tuner/checkpoint_name.h"
 #include "tuner/coordinator_state.h"
 
 #include <dirent.h>
@@ -11,8 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-enum { NAME_BYTES = 64 };
 
 Status coordinator__keep(Coordinator *c, const Kept *kept) {
     if (c->kept_count == c->kept_capacity) {
@@ -206,8 +205,8 @@ Status coordinator__collect(Coordinator *c) {
 
 void coordinator__sweep(Coordinator *c) {
     for (size_t i = 0; i + 1 < c->doomed_count; i += 2) {
-        char name[NAME_BYTES];
-        (void)snprintf(name, sizeof name, "%" PRId64 ".a%" PRId64, c->doomed[i], c->doomed[i + 1]);
+        char name[CHECKPOINT_NAME_BYTES];
+        checkpoint_name(c->doomed[i], c->doomed[i + 1], name);
         char *path = study_folder_checkpoint(c->folder, name);
         if (path != NULL && file_remove_all(path) != STATUS_OK) {
             coordinator__log(c, "warning", "%s", status_last()->text);
@@ -218,29 +217,6 @@ void coordinator__sweep(Coordinator *c) {
 }
 
 /* ---- orphans --------------------------------------------------------------------------------- */
-
-/* true if a row names this file: the counting attempt of a kept segment, or a yielded part */
-static Status is_named(Coordinator *c, const char *name, bool *named) {
-    char         *end = NULL;
-    const int64_t segment = strtoll(name, &end, 10);
-    *named = false;
-    if (strncmp(end, ".a", 2) != 0 || segment <= 0) {
-        return STATUS_OK;
-    }
-    const int64_t attempt = strtoll(end + 2, &end, 10);
-    if (*end != '\0') {
-        return STATUS_OK;
-    }
-    ResultsSegment row = {.point = NULL};
-    const Status   status = results_segment_read(c->results, NULL, segment, &row);
-    if (status == STATUS_ERR_UNKNOWN_NAME) {
-        return STATUS_OK;
-    }
-    *named =
-        status == STATUS_OK && ((row.kept && row.attempt == attempt) ||
-                                (row.state == SEGMENT_QUEUED && row.partial_attempt == attempt));
-    return status;
-}
 
 Status coordinator__sweep_orphans(Coordinator *c) {
     DIR *entries = opendir(c->folder->checkpoints);
@@ -256,7 +232,7 @@ Status coordinator__sweep_orphans(Coordinator *c) {
         if (entry->d_name[0] == '.') {
             continue;
         }
-        status = is_named(c, entry->d_name, &named);
+        status = checkpoint_is_named(c->results, entry->d_name, &named);
         if (status == STATUS_OK && !named) {
             char *path = study_folder_checkpoint(c->folder, entry->d_name);
             status = (path == NULL) ? STATUS_ERR_NOMEM : file_remove_all(path);

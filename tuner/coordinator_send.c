@@ -3,6 +3,7 @@
  */
 #include "core/clock.h"
 #include "core/file.h"
+#include "tuner/checkpoint_name.h"
 #include "tuner/coordinator_state.h"
 #include "workers/protocol.h"
 
@@ -10,8 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-enum { NAME_BYTES = 64 };
 
 Status coordinator__queue(Coordinator *c, const Work *work) {
     WorkQueue *queue = &c->queue;
@@ -162,13 +161,9 @@ Status coordinator__assign(Coordinator *c) {
 /* ---- sending ------------------------------------------------------------------------------------
  */
 
-static void checkpoint_name(int64_t segment, int64_t attempt, char name[NAME_BYTES]) {
-    (void)snprintf(name, NAME_BYTES, "%" PRId64 ".a%" PRId64, segment, attempt);
-}
-
 /* where the work starts from: the checkpoint of its parent, or what an earlier attempt yielded */
 static Status fill_resume(Coordinator *c, const Work *work, const ResultsSegment *row, Order *order,
-                          char resume[NAME_BYTES]) {
+                          char resume[CHECKPOINT_NAME_BYTES]) {
     resume[0] = '\0';
     if (work->partial) {
         checkpoint_name(work->id, row->partial_attempt, resume);
@@ -198,7 +193,7 @@ static Status send_line(Coordinator *c, size_t slot, Order *order, Request *requ
         request->resume_from = resume_path;
     }
     if (checkpoint[0] != '\0') {
-        char temporary[NAME_BYTES + 8];
+        char temporary[CHECKPOINT_NAME_BYTES + 8];
         (void)snprintf(temporary, sizeof temporary, "%s.tmp", checkpoint);
         checkpoint_path = study_folder_checkpoint(c->folder, temporary);
         request->checkpoint_to = checkpoint_path;
@@ -225,8 +220,8 @@ static Status send_line(Coordinator *c, size_t slot, Order *order, Request *requ
 static Status send_segment(Coordinator *c, size_t slot, const Work *work, double *point) {
     ResultsSegment row = {.point = point};
     Order          order = {.id = work->id, .attempt = work->attempt};
-    char           resume[NAME_BYTES];
-    char           checkpoint[NAME_BYTES];
+    char           resume[CHECKPOINT_NAME_BYTES];
+    char           checkpoint[CHECKPOINT_NAME_BYTES];
     TRY(results_segment_read(c->results, c->study->space, work->id, &row));
     TRY(fill_resume(c, work, &row, &order, resume));
     checkpoint_name(work->id, work->attempt, checkpoint);
@@ -251,7 +246,7 @@ static Status send_evaluation(Coordinator *c, size_t slot, const Work *work, dou
     ResultsEvaluation evaluation = {.id = work->id};
     ResultsSegment    row = {.point = point};
     Order             order = {.evaluate = true, .id = work->id, .attempt = work->attempt};
-    char              resume[NAME_BYTES];
+    char              resume[CHECKPOINT_NAME_BYTES];
     TRY(results_evaluations_visit(c->results, find_evaluation, &evaluation));
     TRY(results_segment_read(c->results, c->study->space, evaluation.segment, &row));
     TRY(fill_resume(c, work, &row, &order, resume));

@@ -54,7 +54,7 @@ static void describe(Diagnosis *diagnosis, const char *folder, const struct stat
     } else if (type.network) {
         doctor_add(diagnosis, "folder", FINDING_NOTE,
                    "Run one coordinator per study; keep the study's folder on one file system.",
-                   "%s lies on a network file system (%s)", folder, type.name);
+                   "%s lies on a network file system: %s", folder, type.name);
     } else {
         doctor_add(diagnosis, "folder", FINDING_GOOD, NULL, "%s: %s", folder, type.name);
     }

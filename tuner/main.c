@@ -24,6 +24,8 @@ static const Command commands[] = {
     {"export", "write the best schedule, or learning curves, to a file", command_export, NULL},
     {"evaluate", "evaluate an agent without training it", NULL, command_evaluate},
     {"list", "list schedulers, environments, agents and presets", command_list, NULL},
+    {"fsck", "check a study's directory, and mend what a crash or a backup leaves", command_fsck,
+     NULL},
     {"doctor", "say what this machine lacks for running studies, and what to do", NULL,
      command_doctor},
     {"train", "train built-in agents for a worker, or by hand (JSON lines)", NULL, train_main},

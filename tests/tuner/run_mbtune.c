@@ -325,3 +325,15 @@ long run_query(const char *folder, const char *sql) {
     free(path);
     return value;
 }
+
+void run_execute(const char *folder, const char *sql) {
+    char    *path = database_path(folder);
+    sqlite3 *database = NULL;
+    assert_int_equal(sqlite3_open_v2(path, &database, SQLITE_OPEN_READWRITE, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_busy_timeout(database, BUSY_MS), SQLITE_OK);
+    if (sqlite3_exec(database, sql, NULL, NULL, NULL) != SQLITE_OK) {
+        fail_msg("%s: %s", sql, sqlite3_errmsg(database));
+    }
+    (void)sqlite3_close(database);
+    free(path);
+}

@@ -48,5 +48,7 @@ size_t run_count_processes(const char *needle);
 char *run_canonical(const char *folder);
 /** Number that the SQL query gives on the study's database. */
 long run_query(const char *folder, const char *sql);
+/** Changes the study's database behind the program's back. */
+void run_execute(const char *folder, const char *sql);
 
 #endif

@@ -1,0 +1,32 @@
+#include "tuner/checkpoint_name.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void checkpoint_name(int64_t segment, int64_t attempt, char name[CHECKPOINT_NAME_BYTES]) {
+    (void)snprintf(name, CHECKPOINT_NAME_BYTES, "%" PRId64 ".a%" PRId64, segment, attempt);
+}
+
+Status checkpoint_is_named(Results *results, const char *name, bool *named) {
+    char         *end = NULL;
+    const int64_t segment = strtoll(name, &end, 10);
+    *named = false;
+    if (strncmp(end, ".a", 2) != 0 || segment <= 0) {
+        return STATUS_OK;
+    }
+    const int64_t attempt = strtoll(end + 2, &end, 10);
+    if (*end != '\0') {
+        return STATUS_OK;
+    }
+    ResultsSegment row = {.point = NULL};
+    const Status   status = results_segment_read(results, NULL, segment, &row);
+    if (status == STATUS_ERR_UNKNOWN_NAME) {
+        return STATUS_OK;
+    }
+    *named =
+        status == STATUS_OK && ((row.kept && row.attempt == attempt) ||
+                                (row.state == SEGMENT_QUEUED && row.partial_attempt == attempt));
+    return status;
+}

@@ -1,0 +1,34 @@
+/** @file fsck.h  Is a study's directory whole? Rows, lineage, checkpoints; and mending what a crash
+ * or a backup leaves.
+ *
+ * Mended are: rows left running, missing or damaged checkpoints (the row stops naming them, so that
+ * the chain is computed again from the nearest good ancestor when it is asked for), files that no
+ * row names, indexes, a left-over write-ahead log. Anything else is reported and left alone.
+ */
+#ifndef TUNER_FSCK_H
+#define TUNER_FSCK_H
+
+#include "core/buffer.h"
+#include "core/status.h"
+#include "tuner/study_folder.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+typedef struct FsckReport {
+    size_t found;       /* findings, those mended included */
+    size_t mended;      /* of them; without `repair` how many could be */
+    size_t checkpoints; /* that were read */
+    double bytes;       /* of those */
+} FsckReport;
+
+/**
+ * Checks the study in `folder`, whose lock the caller holds.
+ * @param repair  mends what can be mended
+ * @param out     in/out  gets a line per finding
+ * @return STATUS_OK, whatever was found; STATUS_ERR_IO, STATUS_ERR_CORRUPT, STATUS_ERR_VERSION
+ *         where there is no database that could be looked into
+ */
+Status fsck_study(const StudyFolder *folder, bool repair, Buffer *out, FsckReport *report) MUST_USE;
+
+#endif
