@@ -156,6 +156,7 @@ static AcquisitionSearch search_of(const GpSampler *sampler, Encoding *encoding)
         .constraints = sampler->constraints,
         .constraint_count = sampler->bound_count,
         .log_cost = costs ? sampler->cost->gp : NULL,
+        .local = true,
         .settle = encoding_settle,
         .context = encoding,
     };

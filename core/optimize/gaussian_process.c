@@ -12,6 +12,8 @@ enum { LEAST_CAPACITY = 8, FIT_ALWAYS = 32, FIT_GROWTH = 16 };
 
 /* targets whose standard deviation is below this are not scaled */
 #define SMALLEST_SD 1e-12
+/* a variance of noise, in that of the targets, from which on the lowest target may be luck */
+#define NOISE_TO_SPEAK_OF 0.01
 
 /* ---- life ---- */
 
@@ -383,6 +385,10 @@ Status gaussian_process_assume(GaussianProcess *gp, const double *x) {
     gp->alpha[n] = 0.0;
     gp->pending++;
     return STATUS_OK;
+}
+
+bool gaussian_process_is_noisy(const GaussianProcess *gp) {
+    return gp->noise >= NOISE_TO_SPEAK_OF;
 }
 
 double gaussian_process_incumbent(const GaussianProcess *gp) {

@@ -77,8 +77,8 @@ static void run_begin(Run *run, const Problem *problem, uint64_t seed, size_t ca
     *run = (Run){.problem = problem, .seed = seed, .best = (double)INFINITY};
     check(gaussian_process_create(
         &(GaussianProcessSetup){run->dimensions, problem->d, capacity, 0, true}, &run->gp));
-    run->search =
-        (AcquisitionSearch){.gp = run->gp, .dimensions = run->dimensions, .d = problem->d};
+    run->search = (AcquisitionSearch){
+        .gp = run->gp, .dimensions = run->dimensions, .d = problem->d, .local = true};
     check(sobol_create(problem->d, SOBOL_SCRAMBLED, seed, &run->sobol));
     check(arena_init(&run->arena, acquisition_search_scratch(&run->search)));
 }
