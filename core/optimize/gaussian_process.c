@@ -13,7 +13,7 @@ enum { LEAST_CAPACITY = 8, FIT_ALWAYS = 32, FIT_GROWTH = 16 };
 /* targets whose standard deviation is below this are not scaled */
 #define SMALLEST_SD 1e-12
 /* a variance of noise, in that of the targets, from which on the lowest target may be luck */
-#define NOISE_TO_SPEAK_OF 0.01
+#define NOISE_TO_SPEAK_OF 0.03
 
 /* ---- life ---- */
 

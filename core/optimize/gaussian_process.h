@@ -115,7 +115,7 @@ Status gaussian_process_update(GaussianProcess *gp) MUST_USE;
  * is). @return STATUS_OK; STATUS_ERR_RANGE and STATUS_ERR_NOMEM as in add; STATUS_ERR_STATE beyond
  * `pending` points or where an update is due */
 Status gaussian_process_assume(GaussianProcess *gp, const double *x) MUST_USE;
-/** Whether the fit finds noise to speak of (1 % of the targets' variance): low targets may then be
+/** Whether the fit finds noise to speak of (3 % of the targets' variance): low targets may then be
  * luck. */
 bool gaussian_process_is_noisy(const GaussianProcess *gp);
 /** Lowest posterior mean at an observed point; infinity without observations. */

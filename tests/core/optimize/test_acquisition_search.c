@@ -454,7 +454,7 @@ static void only_a_search_that_is_stuck_is_local(void **state) {
     assert_ok(gaussian_process_update(s.gp));
     assert_false(is_local(&s.search));
     end(&s);
-    stuck(&s, 0.02);
+    stuck(&s, 0.05);
     assert_false(is_local(&s.search));
     end(&s);
 }
