@@ -28,7 +28,7 @@ void acquisition_values__evaluate(void *context, const double *x, size_t m, doub
                                   double *gradient);
 
 /** Whether this search is to stay near the best observation, and in which box (d). Draws only
- * where the last d observations brought nothing better. */
+ * where the last d observations brought nothing better and more than three coordinates can move. */
 bool acquisition_local__box(const AcquisitionSearch *search, Rng *rng, double *lower,
                             double *upper);
 
