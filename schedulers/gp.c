@@ -156,6 +156,7 @@ static AcquisitionSearch search_of(const GpSampler *sampler, Encoding *encoding)
         .constraints = sampler->constraints,
         .constraint_count = sampler->bound_count,
         .log_cost = costs ? sampler->cost->gp : NULL,
+        .local = true,
         .settle = encoding_settle,
         .context = encoding,
     };
@@ -318,10 +319,19 @@ static Status take_memo(GpSampler *sampler, const void *memo, size_t size) {
     return STATUS_OK;
 }
 
+/* room for whatever is in training and one more: a result cannot be refused when it comes */
+static Status reserve(GpSampler *sampler) {
+    TRY(open_points_reserve(&sampler->open));
+    for (size_t i = 0; i < sampler->process_count; i++) {
+        TRY(gp_process_reserve(&sampler->processes[i], sampler->open.count + 1));
+    }
+    return STATUS_OK;
+}
+
 static Status gp_begin(void *self, int64_t configuration, const double *point, const void *memo,
                        size_t memo_size) {
     GpSampler *sampler = self;
-    TRY(open_points_reserve(&sampler->open));
+    TRY(reserve(sampler));
     TRY(take_memo(sampler, memo, memo_size));
     for (size_t i = 0; memo_size > 0 && i < sampler->process_count; i++) {
         gp_process_commit(&sampler->processes[i]);
@@ -400,6 +410,7 @@ static void gp_tell(void *self, int64_t configuration, const SamplerResult *resu
 static Status gp_know(void *self, const double *point, const SamplerResult *result) {
     GpSampler *sampler = self;
     if (is_usable(sampler, result)) {
+        TRY(reserve(sampler));
         encoding_from_point(&sampler->encoding, point, sampler->x);
         add_success(sampler, sampler->x, result);
     }

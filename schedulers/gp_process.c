@@ -23,6 +23,10 @@ void gp_process_reset(GpProcess *process) {
     *process = (GpProcess){.gp = NULL};
 }
 
+Status gp_process_reserve(GpProcess *process, size_t more) {
+    return gaussian_process_reserve(process->gp, gaussian_process_count(process->gp) + more);
+}
+
 void gp_process_add(GpProcess *process, const double *x, double y) {
     const size_t before = gaussian_process_count(process->gp);
     if (gaussian_process_add(process->gp, x, y) != STATUS_OK) {

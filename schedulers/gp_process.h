@@ -21,7 +21,9 @@ Status gp_process_init(GpProcess *process, const GaussianProcessSetup *setup) MU
 /** Harmless on a zeroed one. */
 void gp_process_reset(GpProcess *process);
 
-/** Adds a row: x (d) an encoded point, y finite. Cannot fail for these. */
+/** Makes room for `more` rows. @return STATUS_OK; STATUS_ERR_NOMEM (nothing is changed) */
+Status gp_process_reserve(GpProcess *process, size_t more) MUST_USE;
+/** Adds a row: x (d) an encoded point, y finite. Cannot fail for these where room was made. */
 void gp_process_add(GpProcess *process, const double *x, double y);
 /**
  * Makes the posterior that the next proposal asks, with a fit where one is due.

@@ -6,6 +6,7 @@
 #ifndef SCHEDULERS_IMPROVEMENT_INTERNAL_H
 #define SCHEDULERS_IMPROVEMENT_INTERNAL_H
 
+#include "schedulers/encoding.h"
 #include "schedulers/improvement_model.h"
 
 #include "core/optimize/acquisition_search.h"
@@ -22,8 +23,8 @@ struct ImprovementModel {
     bool                  scores;
     size_t                v;
     size_t                d;
-    OptimizeDimension    *dimensions; /* (d) */
-    double               *levels;     /* owns those of the dimensions */
+    Encoding              encoding;
+    OptimizeDimension    *dimensions; /* (d) those of the encoding behind those of the context */
 
     /* what memos brought */
     int64_t fitted;     /* newest segment that the hyperparameters have seen; 0 = none */
@@ -51,8 +52,6 @@ struct ImprovementModel {
     double          *point;   /* (v) */
 };
 
-/** Coordinates (v) of a point, NaN where inactive. */
-void improvement__encode(const ImprovementModel *model, const double *point, double *x);
 /** Fills rows, pending ones and targets with what is known; `context` (2) becomes the time and the
  * fitness of a segment that continues `parent` (NULL: a fresh agent). */
 void improvement__gather(ImprovementModel *model, const Population *population,

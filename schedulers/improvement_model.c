@@ -16,7 +16,6 @@ enum {
     LEAST_ROWS = 4,   /* fewer say nothing */
     CANDIDATES = 256, /* of the search: the space is small, and decisions are many */
     FIT_ALWAYS = 16,  /* rows up to which every new one is a reason to fit again; then a quarter */
-    MOST_LEVELS = 64, /* more are continuous, and rounded */
 };
 
 /* Parker-Holder et al. (2020): the bound's width is sqrt(c1 log(c2 n)) */
@@ -38,7 +37,7 @@ void improvement_model_destroy(ImprovementModel *model) {
         gaussian_process_destroy(model->gp);
         arena_reset(&model->arena);
         free(model->dimensions);
-        free(model->levels);
+        encoding_reset(&model->encoding);
         free(model->broken);
         free(model->x);
         free(model);
@@ -49,38 +48,12 @@ static size_t memo_size(const ImprovementModel *model) {
     return sizeof(Memo) + (model->d + 2) * sizeof(double);
 }
 
-static bool is_categorical(const SpaceParameter *parameter) {
-    return parameter->type == SPACE_CATEGORICAL || parameter->type == SPACE_BOOL;
-}
-
-/* coordinates of the values of parameter i */
-static void list_levels(const ImprovementModel *model, size_t i, size_t cells, double *levels) {
-    const Space          *space = model->study->space;
-    const SpaceParameter *parameter = space_at(space, i);
-    const double          step = (parameter->step > 0.0) ? parameter->step : 1.0;
-    space_defaults(space, model->point);
-    for (size_t k = 0; k < cells; k++) {
-        model->point[i] = fmin(parameter->lower + (double)k * step, parameter->upper);
-        space_encode(space, model->point, model->unit);
-        levels[k] = model->unit[i];
-    }
-}
-
-static void describe(ImprovementModel *model) {
-    for (size_t i = 0; i < model->v; i++) {
-        const SpaceParameter *parameter = space_at(model->study->space, i);
-        OptimizeDimension    *dimension = &model->dimensions[IMPROVEMENT_CONTEXT + i];
-        const size_t          cells = space_value_count(model->study->space, i);
-        dimension->categorical = is_categorical(parameter);
-        dimension->conditional = parameter->when.test_count > 0;
-        if (dimension->categorical) {
-            dimension->choices = cells;
-        } else if (cells > 0 && cells <= MOST_LEVELS) {
-            dimension->choices = cells;
-            dimension->levels = model->levels + i * MOST_LEVELS;
-            list_levels(model, i, dimension->choices, model->levels + i * MOST_LEVELS);
-        }
-    }
+/* time and fitness are continuous, always there, and come first */
+static Status describe(ImprovementModel *model) {
+    TRY(encoding_init(&model->encoding, model->study->space));
+    memcpy(model->dimensions + IMPROVEMENT_CONTEXT, model->encoding.dimensions,
+           model->v * sizeof *model->dimensions);
+    return STATUS_OK;
 }
 
 static Status allocate(ImprovementModel *model) {
@@ -112,9 +85,7 @@ static Status allocate(ImprovementModel *model) {
     model->x = memory;
     model->broken = calloc(w, sizeof *model->broken);
     model->dimensions = calloc(d, sizeof *model->dimensions);
-    model->levels = calloc(v * MOST_LEVELS + 1, sizeof *model->levels);
-    if (memory == NULL || model->broken == NULL || model->dimensions == NULL ||
-        model->levels == NULL) {
+    if (memory == NULL || model->broken == NULL || model->dimensions == NULL) {
         FAIL(STATUS_ERR_NOMEM, "no memory for a model of %zu improvements", w);
     }
     for (size_t k = 0; k < sizeof views / sizeof views[0]; k++) {
@@ -153,7 +124,9 @@ Status improvement_model_create(const ImprovementSetup *setup, ImprovementModel 
     }
     Status status = allocate(model);
     if (status == STATUS_OK) {
-        describe(model);
+        status = describe(model);
+    }
+    if (status == STATUS_OK) {
         status = make_process(model);
     }
     if (status != STATUS_OK) {
@@ -294,7 +267,7 @@ static bool settle(void *context, double *x) {
     if (!to_point(choice, x, model->point)) {
         return false;
     }
-    improvement__encode(model, model->point, x + IMPROVEMENT_CONTEXT);
+    encoding_from_point(&model->encoding, model->point, x + IMPROVEMENT_CONTEXT);
     return true;
 }
 

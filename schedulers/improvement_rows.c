@@ -15,13 +15,6 @@
 /* improvements whose standard deviation is below this are all alike */
 #define SMALLEST_SD 1e-12
 
-void improvement__encode(const ImprovementModel *model, const double *point, double *x) {
-    space_encode(model->study->space, point, x);
-    for (size_t i = 0; i < model->v; i++) {
-        x[i] = isnan(point[i]) ? (double)NAN : x[i];
-    }
-}
-
 /* ---- rows ---- */
 
 static const SegmentNode *usable_parent(const Population *population, const SegmentNode *node) {
@@ -62,7 +55,7 @@ static void place(const ImprovementModel *model, const Population *population,
     const SegmentNode *parent = usable_parent(population, node);
     x[IMPROVEMENT_TIME] = (double)node->begin;
     x[IMPROVEMENT_FITNESS] = (parent == NULL) ? (double)NAN : parent->worth.level;
-    improvement__encode(model, segment_tree_point(&population->tree, node->id),
+    encoding_from_point(&model->encoding, segment_tree_point(&population->tree, node->id),
                         x + IMPROVEMENT_CONTEXT);
 }
 

@@ -46,7 +46,8 @@ size_t acquisition_search_scratch(const AcquisitionSearch *search) {
     return acquisition_values__scratch(d) + arena_need(c * d, sizeof(double)) +
            arena_need(c, sizeof(double)) + arena_need(c, sizeof(bool)) +
            arena_need(STARTS * d, sizeof(double)) + arena_need(STARTS * d, sizeof(bool)) +
-           arena_need(ALTERNATIVES * d, sizeof(double)) + batch_lbfgs_scratch(STARTS, d);
+           arena_need(ALTERNATIVES * d, sizeof(double)) + 2 * arena_need(d, sizeof(double)) +
+           batch_lbfgs_scratch(STARTS, d);
 }
 
 static Status begin(Ascent *a, const AcquisitionSearch *search, Arena *arena) {
@@ -286,10 +287,39 @@ static Status run(const AcquisitionSearch *search, Rng *rng, double *x, double *
     return answer(&a, rng, x, value);
 }
 
-Status acquisition_search_run(const AcquisitionSearch *search, Rng *rng, double *x, double *value,
+static Status run_and_release(const AcquisitionSearch *search, Rng *rng, double *x, double *value,
                               Arena *scratch) {
     const size_t mark = arena_mark(scratch);
     const Status status = run(search, rng, x, value, scratch);
+    arena_release(scratch, mark);
+    return status;
+}
+
+/* near the best observation, where that is due, and unless all there is known or forbidden */
+static Status run_local(const AcquisitionSearch *search, Rng *rng, double *x, double *value,
+                        Arena *scratch) {
+    AcquisitionSearch local = *search;
+    double           *lower = NULL;
+    double           *upper = NULL;
+    TRY(ARENA_TAKE(scratch, double, search->d, &lower));
+    TRY(ARENA_TAKE(scratch, double, search->d, &upper));
+    if (search->local && acquisition_local__box(search, rng, lower, upper)) {
+        local.lower = lower;
+        local.upper = upper;
+        const Status status = run_and_release(&local, rng, x, value, scratch);
+        if (status != STATUS_ERR_STATE &&
+            !(status == STATUS_OK && is_known(search->gp, x, search->d))) {
+            return status;
+        }
+        status_clear();
+    }
+    return run_and_release(search, rng, x, value, scratch);
+}
+
+Status acquisition_search_run(const AcquisitionSearch *search, Rng *rng, double *x, double *value,
+                              Arena *scratch) {
+    const size_t mark = arena_mark(scratch);
+    const Status status = run_local(search, rng, x, value, scratch);
     arena_release(scratch, mark);
     return status;
 }

@@ -57,6 +57,10 @@ typedef struct AcquisitionSearch {
      * value, so that the best observation elsewhere says little. */
     double confidence;
     size_t candidates; /* 0: as many as the budget in the .c file says */
+    /* While the last d observations brought nothing better, every other search keeps to the
+     * neighbourhood of the best one in three coordinates (acquisition_local.c). Of one objective
+     * without noise, constraints, box and confidence; otherwise it says nothing. */
+    bool local;
 } AcquisitionSearch;
 
 /** Bytes that acquisition_search_run() takes from its arena. */

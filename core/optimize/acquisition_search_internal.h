@@ -3,6 +3,7 @@
  * acquisition_search.c  the way from candidates to a point
  * acquisition_value.c   values, gradients
  * acquisition_start.c   candidates, starts
+ * acquisition_local.c   the neighbourhood of the best observation
  */
 #ifndef CORE_OPTIMIZE_ACQUISITION_SEARCH_INTERNAL_H
 #define CORE_OPTIMIZE_ACQUISITION_SEARCH_INTERNAL_H
@@ -25,6 +26,11 @@ Status acquisition_values__init(AcquisitionValues *values, const AcquisitionSear
  * BatchObjective with an AcquisitionValues as context. */
 void acquisition_values__evaluate(void *context, const double *x, size_t m, double *value,
                                   double *gradient);
+
+/** Whether this search is to stay near the best observation, and in which box (d). Draws only
+ * where the last d observations brought nothing better and more than three coordinates can move. */
+bool acquisition_local__box(const AcquisitionSearch *search, Rng *rng, double *lower,
+                            double *upper);
 
 /** Number of candidates: the search's own, or what its process' rows allow. */
 size_t acquisition_start__count(const AcquisitionSearch *search);

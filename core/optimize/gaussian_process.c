@@ -12,6 +12,8 @@ enum { LEAST_CAPACITY = 8, FIT_ALWAYS = 32, FIT_GROWTH = 16 };
 
 /* targets whose standard deviation is below this are not scaled */
 #define SMALLEST_SD 1e-12
+/* a variance of noise, in that of the targets, from which on the lowest target may be luck */
+#define NOISE_TO_SPEAK_OF 0.03
 
 /* ---- life ---- */
 
@@ -20,40 +22,25 @@ void gaussian_process_destroy(GaussianProcess *gp) {
         free(gp->dimensions);
         free(gp->owner);
         free(gp->overlap);
+        free(gp->parameters);
         free(gp->memory);
         free(gp);
     }
 }
 
-/* one block of doubles with views into it */
+/* what does not grow: hyperparameters and the like, one block with views into it */
 static Status allocate(GaussianProcess *gp) {
-    const size_t d = gp->d;
-    const size_t f = gp->features;
-    const size_t c = gp->most;
-    const size_t b = GAUSSIAN_PROCESS_BLOCK;
-    struct {
-        double **view;
-        size_t   count;
-    } const views[] = {
-        {&gp->points, c * d},     {&gp->columns, f * c}, {&gp->targets, c}, {&gp->weight, f},
-        {&gp->parameters, d + 2}, {&gp->standard, c},    {&gp->white, c},   {&gp->alpha, c},
-        {&gp->gradient, d + 2},   {&gp->best, d + 2},    {&gp->row, c},     {&gp->query, b * f},
-        {&gp->k, b * c},          {&gp->slope, b * c},   {&gp->v, b * c},   {&gp->whiten, c * c},
-        {&gp->slopes, c * c},
-    };
-    size_t count = 0;
-    for (size_t k = 0; k < sizeof views / sizeof views[0]; k++) {
-        count += views[k].count;
+    const size_t count = gp->d + 2;
+    double      *numbers =
+        calloc(3 * count + (GAUSSIAN_PROCESS_BLOCK + 1) * gp->features, sizeof *numbers);
+    if (numbers == NULL) {
+        FAIL(STATUS_ERR_NOMEM, "gaussian process: no memory for %zu dimensions", gp->d);
     }
-    gp->memory = calloc(count, sizeof *gp->memory);
-    if (gp->memory == NULL) {
-        FAIL(STATUS_ERR_NOMEM, "gaussian process: no memory for %zu rows", c);
-    }
-    count = 0;
-    for (size_t k = 0; k < sizeof views / sizeof views[0]; k++) {
-        *views[k].view = gp->memory + count;
-        count += views[k].count;
-    }
+    gp->parameters = numbers;
+    gp->gradient = numbers + count;
+    gp->best = numbers + 2 * count;
+    gp->weight = numbers + 3 * count;
+    gp->query = gp->weight + gp->features;
     return STATUS_OK;
 }
 
@@ -101,6 +88,9 @@ Status gaussian_process_create(const GaussianProcessSetup *setup, GaussianProces
         gp->most = setup->capacity + setup->pending;
         status = allocate(gp);
     }
+    if (status == STATUS_OK) {
+        status = gaussian_process__reserve(gp, 1);
+    }
     if (status != STATUS_OK) {
         gaussian_process_destroy(gp);
         return status;
@@ -129,7 +119,7 @@ void gaussian_process__embed(const GaussianProcess *gp, const double *x, double 
 
 void gaussian_process__features(const GaussianProcess *gp, size_t i, double *features) {
     for (size_t f = 0; f < gp->features; f++) {
-        features[f] = gp->columns[f * gp->most + i];
+        features[f] = gp->columns[f * gp->room + i];
     }
 }
 
@@ -146,7 +136,7 @@ static Status check_point(const GaussianProcess *gp, const double *x) {
 static void store_row(GaussianProcess *gp, size_t i, const double *x, double y) {
     gaussian_process__embed(gp, x, gp->query);
     for (size_t f = 0; f < gp->features; f++) {
-        gp->columns[f * gp->most + i] = gp->query[f];
+        gp->columns[f * gp->room + i] = gp->query[f];
     }
     memmove(gp->points + i * gp->d, x, gp->d * sizeof *x);
     gp->targets[i] = y;
@@ -198,6 +188,7 @@ Status gaussian_process_add(GaussianProcess *gp, const double *x, double y) {
     if (!isfinite(y)) {
         FAIL(STATUS_ERR_RANGE, "gaussian process: a target is %g, expected a finite number", y);
     }
+    TRY(gaussian_process_reserve(gp, gp->rows + 1));
     gp->pending = 0;
     gp->current = false;
     if (gp->rows == gp->capacity) {
@@ -315,16 +306,16 @@ void gaussian_process__standardize(GaussianProcess *gp) {
 void gaussian_process__covariance(GaussianProcess *gp, size_t n, bool with_slopes) {
     const MaternKernel kernel = gaussian_process__kernel(gp);
     for (size_t p = 0; p < n; p++) {
-        double *row = gp->whiten + p * gp->most;
+        double *row = gp->whiten + p * gp->room;
         gaussian_process__features(gp, p, gp->query);
-        matern_row(&kernel, (MaternPoints){gp->columns, gp->most, p + 1}, gp->query, row,
-                   with_slopes ? gp->slopes + p * gp->most : NULL);
+        matern_row(&kernel, (MaternPoints){gp->columns, gp->room, p + 1}, gp->query, row,
+                   with_slopes ? gp->slopes + p * gp->room : NULL);
         row[p] += gp->noise;
     }
 }
 
 static Status factor_rows(GaussianProcess *gp, size_t n) {
-    const DoubleMatrix whiten = {gp->whiten, n, n, gp->most};
+    const DoubleMatrix whiten = {gp->whiten, n, n, gp->room};
     gaussian_process__covariance(gp, n, false);
     TRY(linalg_cholesky(double_matrix_view(whiten), whiten));
     return linalg_invert_triangular(whiten);
@@ -333,12 +324,12 @@ static Status factor_rows(GaussianProcess *gp, size_t n) {
 /* row n of W from those before it: L's row is l = W k with pivot p, W's is -l^T W / p, 1 / p */
 static void append_row(GaussianProcess *gp, size_t n) {
     const MaternKernel kernel = gaussian_process__kernel(gp);
-    double            *row = gp->whiten + n * gp->most;
+    double            *row = gp->whiten + n * gp->room;
     gaussian_process__features(gp, n, gp->query);
-    matern_row(&kernel, (MaternPoints){gp->columns, gp->most, n}, gp->query, gp->row, NULL);
+    matern_row(&kernel, (MaternPoints){gp->columns, gp->room, n}, gp->query, gp->row, NULL);
     if (n > 0) {
         cblas_dtrmv(CblasRowMajor, CblasLower, CblasNoTrans, CblasNonUnit, (int)n, gp->whiten,
-                    (int)gp->most, gp->row, 1);
+                    (int)gp->room, gp->row, 1);
     }
     /* what the noise adds cannot be taken away but by rounding */
     const double rest = gp->variance - matern_dot(gp->row, gp->row, n);
@@ -346,13 +337,13 @@ static void append_row(GaussianProcess *gp, size_t n) {
     memcpy(row, gp->row, n * sizeof *row);
     if (n > 0) {
         cblas_dtrmv(CblasRowMajor, CblasLower, CblasTrans, CblasNonUnit, (int)n, gp->whiten,
-                    (int)gp->most, row, 1);
+                    (int)gp->room, row, 1);
     }
     for (size_t i = 0; i < n; i++) {
         row[i] = -row[i] / pivot;
     }
     row[n] = 1.0 / pivot;
-    memset(row + n + 1, 0, (gp->most - n - 1) * sizeof *row);
+    memset(row + n + 1, 0, (gp->room - n - 1) * sizeof *row);
 }
 
 Status gaussian_process_update(GaussianProcess *gp) {
@@ -370,10 +361,10 @@ Status gaussian_process_update(GaussianProcess *gp) {
     memcpy(gp->white, gp->standard, n * sizeof *gp->white);
     if (n > 0) {
         cblas_dtrmv(CblasRowMajor, CblasLower, CblasNoTrans, CblasNonUnit, (int)n, gp->whiten,
-                    (int)gp->most, gp->white, 1);
+                    (int)gp->room, gp->white, 1);
         memcpy(gp->alpha, gp->white, n * sizeof *gp->alpha);
         cblas_dtrmv(CblasRowMajor, CblasLower, CblasTrans, CblasNonUnit, (int)n, gp->whiten,
-                    (int)gp->most, gp->alpha, 1);
+                    (int)gp->room, gp->alpha, 1);
     }
     gp->current = true;
     return STATUS_OK;
@@ -386,6 +377,7 @@ Status gaussian_process_assume(GaussianProcess *gp, const double *x) {
              gp->current ? "too many pending points" : "a point was assumed before an update");
     }
     TRY(check_point(gp, x));
+    TRY(gaussian_process__reserve(gp, n + 1));
     store_row(gp, n, x, 0.0);
     append_row(gp, n);
     /* a target at the posterior mean leaves no residual */
@@ -393,6 +385,10 @@ Status gaussian_process_assume(GaussianProcess *gp, const double *x) {
     gp->alpha[n] = 0.0;
     gp->pending++;
     return STATUS_OK;
+}
+
+bool gaussian_process_is_noisy(const GaussianProcess *gp) {
+    return gp->noise >= NOISE_TO_SPEAK_OF;
 }
 
 double gaussian_process_incumbent(const GaussianProcess *gp) {

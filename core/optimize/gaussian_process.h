@@ -58,18 +58,23 @@ typedef struct GaussianProcessPrediction {
 } GaussianProcessPrediction;
 
 /**
- * Memory: 16 (capacity + pending)^2 bytes, touched as it is needed.
+ * Memory: 16 c^2 bytes for c rows (observations and pending points), growing by half as they come;
+ * at most 16 (capacity + pending)^2.
  * @return STATUS_OK; STATUS_ERR_ARG without dimensions, a capacity below 8, a categorical without
  *         choices; STATUS_ERR_NOMEM; *out is NULL on failure
  */
 Status gaussian_process_create(const GaussianProcessSetup *setup, GaussianProcess **out) MUST_USE;
 void   gaussian_process_destroy(GaussianProcess *gp);
 
+/** Makes room for so many observations (capacity at most), so that adding them cannot fail for want
+ * of memory. @return STATUS_OK; STATUS_ERR_NOMEM (nothing is changed) */
+Status gaussian_process_reserve(GaussianProcess *gp, size_t observations) MUST_USE;
 /**
- * Adds an observation. Cost: O(d); at capacity a selection.
- * @param x  (d) coordinates, NaN where inactive
+ * Adds an observation. Cost: O(d); at capacity a selection; where room is made, a copy of all.
+ * @param x  (d) coordinates, NaN where inactive; not one of the process' own
  * @return STATUS_OK; STATUS_ERR_RANGE for a coordinate outside [0, 1], or NaN in a dimension that
- * is not conditional, or a target that is not finite (nothing is added)
+ * is not conditional, or a target that is not finite; STATUS_ERR_NOMEM beyond what was reserved
+ * (nothing is added)
  */
 Status gaussian_process_add(GaussianProcess *gp, const double *x, double y) MUST_USE;
 /** Forgets observations, hyperparameters and pending points, keeps the memory. */
@@ -78,7 +83,7 @@ void gaussian_process_clear(GaussianProcess *gp);
 size_t gaussian_process_count(const GaussianProcess *gp);
 /** Pending points held; they follow the observations in gaussian_process_point(). */
 size_t gaussian_process_pending(const GaussianProcess *gp);
-/** Observation i: (d) coordinates as added, and its target. */
+/** Observation i: (d) coordinates as added, until the next add or assume, and its target. */
 const double *gaussian_process_point(const GaussianProcess *gp, size_t i);
 double        gaussian_process_target(const GaussianProcess *gp, size_t i);
 
@@ -107,9 +112,12 @@ Status gaussian_process_restore(GaussianProcess *gp, const double *parameters,
  * STATUS_ERR_NUMERIC if the covariance cannot be factored */
 Status gaussian_process_update(GaussianProcess *gp) MUST_USE;
 /** Conditions on x as if it had been observed at its posterior mean (which leaves the mean as it
- * is). @return STATUS_OK; STATUS_ERR_RANGE as in add; STATUS_ERR_STATE beyond `pending` points or
- * where an update is due */
+ * is). @return STATUS_OK; STATUS_ERR_RANGE and STATUS_ERR_NOMEM as in add; STATUS_ERR_STATE beyond
+ * `pending` points or where an update is due */
 Status gaussian_process_assume(GaussianProcess *gp, const double *x) MUST_USE;
+/** Whether the fit finds noise to speak of (3 % of the targets' variance): low targets may then be
+ * luck. */
+bool gaussian_process_is_noisy(const GaussianProcess *gp);
 /** Lowest posterior mean at an observed point; infinity without observations. */
 double gaussian_process_incumbent(const GaussianProcess *gp);
 /**

@@ -112,15 +112,15 @@ static void differentiate(GaussianProcess *gp, double *gradient) {
     double       trace = 0.0;
     memset(gradient, 0, (gp->d + 2) * sizeof *gradient);
     for (size_t p = 0; p < n; p++) {
-        double *slope = gp->slopes + p * gp->most;
-        weigh(gp->whiten + p * gp->most, gp->alpha, gp->alpha[p], slope, p);
+        double *slope = gp->slopes + p * gp->room;
+        weigh(gp->whiten + p * gp->room, gp->alpha, gp->alpha[p], slope, p);
         gaussian_process__features(gp, p, gp->query);
         for (size_t f = 0; f < gp->features; f++) {
             gradient[gp->owner[f]] -= 2.0 * gp->weight[f] *
-                                      matern_weighted_squares(slope, gp->columns + f * gp->most,
+                                      matern_weighted_squares(slope, gp->columns + f * gp->room,
                                                               gp->query[f], p, gp->overlap[f]);
         }
-        trace += gp->whiten[p * gp->most + p];
+        trace += gp->whiten[p * gp->room + p];
     }
     const double fit = matern_dot(gp->alpha, gp->standard, n);
     const double square = matern_dot(gp->alpha, gp->alpha, n);
@@ -131,7 +131,7 @@ static void differentiate(GaussianProcess *gp, double *gradient) {
 Status gaussian_process__objective(GaussianProcess *gp, const double *parameters, double *value,
                                    double *gradient) {
     const size_t       n = gp->rows;
-    const DoubleMatrix whiten = {gp->whiten, n, n, gp->most};
+    const DoubleMatrix whiten = {gp->whiten, n, n, gp->room};
     gp->factored = 0;
     gaussian_process__set(gp, parameters);
     gaussian_process__covariance(gp, n, true);

@@ -1,6 +1,7 @@
 /** @file gaussian_process_internal.h  The Gaussian process' state, for its own files and tests.
  *
  * gaussian_process.c          life, observations, the factor
+ * gaussian_process_room.c     memory
  * gaussian_process_fit.c      hyperparameters
  * gaussian_process_predict.c  predictions
  */
@@ -13,8 +14,8 @@
 /* query points predicted together */
 enum { GAUSSIAN_PROCESS_BLOCK = 64 };
 
-/** d dimensions, f features (a dimension, or the activity of a conditional numeric one), c rows at
- * most, pending ones included. */
+/** d dimensions, f features (a dimension, or the activity of a conditional numeric one), room for c
+ * rows, pending ones included. */
 struct GaussianProcess {
     OptimizeDimension *dimensions; /* (d) */
     size_t            *owner;      /* (f) dimension of a feature; the first d are the dimensions */
@@ -22,7 +23,8 @@ struct GaussianProcess {
     size_t             d;
     size_t             features;
     size_t             capacity; /* observations */
-    size_t             most;     /* c */
+    size_t             most;     /* what c can grow to */
+    size_t             room;     /* c now */
 
     bool compress_upper;
 
@@ -35,7 +37,7 @@ struct GaussianProcess {
     double *columns; /* (f, c) features */
     double *targets; /* (c) as added */
 
-    double *parameters; /* (d + 2) */
+    double *parameters; /* (d + 2); owns what does not grow */
     double *weight;     /* (f) 1 / lengthscale^2 */
     double  variance;
     double  noise;
@@ -55,9 +57,12 @@ struct GaussianProcess {
     double *k;        /* (BLOCK, c) */
     double *slope;    /* (BLOCK, c) */
     double *v;        /* (BLOCK, c) */
-    double *memory;   /* owns the doubles */
+    double *memory;   /* owns all that has c numbers or more */
 };
 
+/** Room for `rows` rows, pending ones included; rows and posterior stay, pointers to them do not.
+ * @return STATUS_OK; STATUS_ERR_NOMEM (nothing is changed) */
+Status gaussian_process__reserve(GaussianProcess *gp, size_t rows) MUST_USE;
 /** Weights, variance and noise from logarithms (d + 2). */
 void gaussian_process__set(GaussianProcess *gp, const double *parameters);
 /** The prior's mode. */

@@ -22,7 +22,7 @@ static void project(const GaussianProcess *gp, const double *query, const double
         out[j] = gp->overlap[j]
                      ? 0.0
                      : factor * 2.0 * gp->weight[j] *
-                           matern_weighted_differences(c, gp->columns + j * gp->most, query[j], n);
+                           matern_weighted_differences(c, gp->columns + j * gp->room, query[j], n);
     }
 }
 
@@ -37,7 +37,7 @@ static void multiply(const GaussianProcess *gp, size_t m, CBLAS_TRANSPOSE form) 
     const size_t n = gp->rows + gp->pending;
     if (n > 0) {
         cblas_dtrmm(CblasRowMajor, CblasRight, CblasLower, form, CblasNonUnit, (int)m, (int)n, 1.0,
-                    gp->whiten, (int)gp->most, gp->v, (int)gp->most);
+                    gp->whiten, (int)gp->room, gp->v, (int)gp->room);
     }
 }
 
@@ -46,11 +46,11 @@ static void predict_variances(GaussianProcess *gp, const double *x, size_t m,
     const size_t n = gp->rows + gp->pending;
     const double unit = gp->target_sd * gp->target_sd;
     for (size_t q = 0; q < m; q++) {
-        memcpy(gp->v + q * gp->most, gp->k + q * gp->most, n * sizeof *gp->v);
+        memcpy(gp->v + q * gp->room, gp->k + q * gp->room, n * sizeof *gp->v);
     }
     multiply(gp, m, CblasTrans);
     for (size_t q = 0; q < m; q++) {
-        const double *v = gp->v + q * gp->most;
+        const double *v = gp->v + q * gp->room;
         const double  rest = gp->variance - matern_dot(v, v, n);
         out.variance[q] = unit * fmax(rest, LEAST_VARIANCE * gp->variance);
     }
@@ -60,7 +60,7 @@ static void predict_variances(GaussianProcess *gp, const double *x, size_t m,
     multiply(gp, m, CblasNoTrans);
     for (size_t q = 0; q < m; q++) {
         double *gradient = out.variance_gradient + q * gp->d;
-        project(gp, gp->query + q * gp->features, gp->slope + q * gp->most, gp->v + q * gp->most,
+        project(gp, gp->query + q * gp->features, gp->slope + q * gp->room, gp->v + q * gp->room,
                 -2.0 * unit, gradient);
         mask_inactive(x + q * gp->d, gp->d, gradient);
     }
@@ -70,14 +70,14 @@ static void predict_block(GaussianProcess *gp, const double *x, size_t m,
                           GaussianProcessPrediction out) {
     const size_t       n = gp->rows + gp->pending;
     const MaternKernel kernel = gaussian_process__kernel(gp);
-    const MaternPoints points = {gp->columns, gp->most, n};
+    const MaternPoints points = {gp->columns, gp->room, n};
     const bool         slopes = out.mean_gradient != NULL || out.variance_gradient != NULL;
     for (size_t q = 0; q < m; q++) {
-        const double *k = gp->k + q * gp->most;
-        double       *slope = gp->slope + q * gp->most;
+        const double *k = gp->k + q * gp->room;
+        double       *slope = gp->slope + q * gp->room;
         double       *query = gp->query + q * gp->features;
         gaussian_process__embed(gp, x + q * gp->d, query);
-        matern_row(&kernel, points, query, gp->k + q * gp->most, slopes ? slope : NULL);
+        matern_row(&kernel, points, query, gp->k + q * gp->room, slopes ? slope : NULL);
         if (out.mean != NULL) {
             out.mean[q] = gp->target_mean + gp->target_sd * matern_dot(k, gp->alpha, n);
         }

@@ -1,13 +1,16 @@
 /* The Gaussian-process optimizer: how good its points are, and how long it thinks.
  *
- *   bench_optimize quality [FUNCTION]...  median simple regret of 20 seeds at three budgets, beside
- *                                         Optuna 5's GP sampler (its medians of 10 seeds)
+ *   bench_optimize quality [FUNCTION]...  median simple regret of 20 seeds at three budgets with
+ *                                         its 95 % bootstrap interval, beside Optuna 5's GP sampler
+ *                                         (its medians of 10 seeds)
  *   bench_optimize time                   milliseconds per decision at 10 dimensions, fits
  * included, mean over a run to n bench_optimize --quick                both at small sizes, so that
  * it cannot rot
  *
  * Times are of this process' processor time on one core: on a busy machine the wall clock measures
  * the neighbours. */
+#include "tests/bench/median_interval.h"
+
 #include "core/blas_core.h"
 #include "core/linalg.h"
 #include "core/optimize/acquisition_search.h"
@@ -74,8 +77,8 @@ static void run_begin(Run *run, const Problem *problem, uint64_t seed, size_t ca
     *run = (Run){.problem = problem, .seed = seed, .best = (double)INFINITY};
     check(gaussian_process_create(
         &(GaussianProcessSetup){run->dimensions, problem->d, capacity, 0, true}, &run->gp));
-    run->search =
-        (AcquisitionSearch){.gp = run->gp, .dimensions = run->dimensions, .d = problem->d};
+    run->search = (AcquisitionSearch){
+        .gp = run->gp, .dimensions = run->dimensions, .d = problem->d, .local = true};
     check(sobol_create(problem->d, SOBOL_SCRAMBLED, seed, &run->sobol));
     check(arena_init(&run->arena, acquisition_search_scratch(&run->search)));
 }
@@ -117,7 +120,8 @@ static void decided_step(Run *run) {
 
 /* ---- quality ---- */
 
-static void report_quality(const Problem *problem, size_t seeds, size_t budgets) {
+static void report_quality(const Problem *problem, size_t seeds, size_t budgets,
+                           Comparison *comparison) {
     double       regret[BUDGETS][SEEDS];
     const double start = processor_seconds();
     for (size_t s = 0; s < seeds; s++) {
@@ -137,26 +141,32 @@ static void report_quality(const Problem *problem, size_t seeds, size_t budgets)
     }
     const double seconds = processor_seconds() - start;
     for (size_t b = 0; b < budgets; b++) {
+        const Interval median = median_interval(regret[b], seeds, b);
+        const Sample   sample = {regret[b], seeds};
         statistics_sort(regret[b], seeds);
-        const Sample sample = {regret[b], seeds};
-        (void)printf("%s,%zu,%zu,%.3g,%.3g,%.3g,%.3g,%.1f\n", problem->name, problem->budgets[b],
-                     seeds, statistics_quantile(sample, 0.5), statistics_quantile(sample, 0.25),
-                     statistics_quantile(sample, 0.75), problem->optuna[b], seconds);
+        (void)printf("%s,%zu,%zu,%.3g,%.3g,%.3g,%.3g,%.3g,%.3g,%s,%.1f\n", problem->name,
+                     problem->budgets[b], seeds, median.estimate, median.low, median.high,
+                     statistics_quantile(sample, 0.25), statistics_quantile(sample, 0.75),
+                     problem->optuna[b], comparison_add(comparison, median, problem->optuna[b]),
+                     seconds);
         (void)fflush(stdout);
     }
 }
 
 static void quality(int argc, char **argv, size_t seeds, size_t budgets) {
-    (void)printf("function,evaluations,seeds,median_regret,q25,q75,optuna_gp_median,seconds\n");
+    Comparison comparison = {0};
+    (void)printf("function,evaluations,seeds,median_regret,low,high,q25,q75,optuna_gp_median,"
+                 "compared,seconds\n");
     for (size_t p = 0; p < PROBLEMS; p++) {
         bool wanted = argc == 0;
         for (int i = 0; i < argc; i++) {
             wanted = wanted || strcmp(argv[i], problems[p].name) == 0;
         }
         if (wanted) {
-            report_quality(&problems[p], seeds, budgets);
+            report_quality(&problems[p], seeds, budgets, &comparison);
         }
     }
+    comparison_print(&comparison, "gp");
 }
 
 /* ---- time ---- */

@@ -4,6 +4,8 @@
  * on the same functions and the published medians (10 seeds) of Optuna 5's multivariate TPE; CMA-ES
  * by the seeds that reach 1e-6 on Rosenbrock-10 within 10 000 evaluations. --quick: 2 seeds, small
  * sizes, so that it cannot rot. --seeds N, --first SEED: others than 20 from 0. */
+#include "tests/bench/median_interval.h"
+
 #include "core/clock.h"
 #include "core/optimize/benchmark_function.h"
 #include "core/optimize/cmaes.h"
@@ -89,26 +91,19 @@ static void run_random(const Problem *p, uint64_t seed, double *regrets) {
 }
 
 static Interval median_of(double (*regrets)[STOPS], size_t stop, size_t seeds) {
-    double   values[MOST_SEEDS];
-    Interval median;
-    Arena    scratch;
-    Rng      rng = rng_stream(1, stop, RNG_STATISTICS);
+    double values[MOST_SEEDS];
     for (size_t s = 0; s < seeds; s++) {
         values[s] = regrets[s][stop];
     }
-    check(arena_init(&scratch, statistics_bootstrap_scratch(seeds, 2000)));
-    check(statistics_bootstrap(STATISTIC_MEDIAN, (Sample){values, seeds}, (Bootstrap){0.95, 2000},
-                               &rng, &scratch, &median));
-    arena_reset(&scratch);
-    return median;
+    return median_interval(values, seeds, stop);
 }
 
 static void report_quality(uint64_t first, size_t seeds) {
     static double tpe[MOST_SEEDS][STOPS];
     static double random[MOST_SEEDS][STOPS];
-    size_t        better = 0;
-    size_t        compared = 0;
-    (void)printf("function,evaluations,tpe_median,tpe_low,tpe_high,random_median,optuna_tpe\n");
+    Comparison    comparison = {0};
+    (void)printf("function,evaluations,tpe_median,tpe_low,tpe_high,random_median,optuna_tpe,"
+                 "compared\n");
     for (size_t i = 0; i < sizeof problems / sizeof *problems; i++) {
         for (size_t s = 0; s < seeds; s++) {
             run_tpe(&problems[i], first + s, tpe[s]);
@@ -117,15 +112,14 @@ static void report_quality(uint64_t first, size_t seeds) {
         for (size_t stop = 0; stop < STOPS; stop++) {
             const Interval median = median_of(tpe, stop, seeds);
             const double   optuna = problems[i].optuna[stop];
-            (void)printf("%s,%zu,%.3g,%.3g,%.3g,%.3g,%.3g\n", problems[i].name,
+            (void)printf("%s,%zu,%.3g,%.3g,%.3g,%.3g,%.3g,%s\n", problems[i].name,
                          problems[i].stops[stop], median.estimate, median.low, median.high,
-                         median_of(random, stop, seeds).estimate, optuna);
-            better += (median.estimate < optuna) ? 1 : 0;
-            compared += isnan(optuna) ? 0 : 1;
+                         median_of(random, stop, seeds).estimate, optuna,
+                         comparison_add(&comparison, median, optuna));
         }
     }
-    (void)printf("# tpe below Optuna's median in %zu of %zu entries, %zu seeds from %llu\n", better,
-                 compared, seeds, (unsigned long long)first);
+    (void)printf("# %zu seeds from %llu\n", seeds, (unsigned long long)first);
+    comparison_print(&comparison, "tpe");
 }
 
 static void report_cmaes(uint64_t first, size_t seeds) {

@@ -45,7 +45,8 @@ SchedulerSetup point_setup(const Space *space, size_t configurations, uint64_t s
 }
 
 /* the next configuration; what was decided instead where there is none now */
-static DecisionKind begin(const PointStudy *study, Scheduler *scheduler, PointResult *result) {
+static DecisionKind begin(const PointStudy *study, Scheduler *scheduler, size_t index,
+                          PointResult *result) {
     const size_t n = space_count(study->setup.space);
     Decision     decision;
     check(scheduler_decide(scheduler, &decision));
@@ -57,7 +58,7 @@ static DecisionKind begin(const PointStudy *study, Scheduler *scheduler, PointRe
         abort();
     }
     check(space_check(study->setup.space, decision.point));
-    *result = (PointResult){.failed = false};
+    *result = (PointResult){.index = index};
     memcpy(result->point, decision.point, n * sizeof *result->point);
     check(scheduler_observe(scheduler, &(Event){.kind = EVENT_DECIDED, .decision = &decision}));
     study->function(result);
@@ -76,7 +77,7 @@ static void finish(Scheduler *scheduler, size_t index, const PointResult *result
 }
 
 size_t point_study_run(const PointStudy *study, PointResult *results) {
-    const size_t count = (size_t)study->setup.trials;
+    const size_t count = (size_t)(study->setup.trials * study->setup.repeats);
     const size_t slots = (study->slots < MOST_SLOTS) ? study->slots : MOST_SLOTS;
     size_t       open[MOST_SLOTS] = {0};
     size_t       open_count = 0;
@@ -87,7 +88,7 @@ size_t point_study_run(const PointStudy *study, PointResult *results) {
     for (;;) {
         DecisionKind kind = DECISION_RUN;
         while (kind == DECISION_RUN && begun < count && open_count < slots) {
-            kind = begin(study, scheduler, &results[begun]);
+            kind = begin(study, scheduler, begun, &results[begun]);
             if (kind == DECISION_RUN) {
                 open[open_count++] = begun++;
             }

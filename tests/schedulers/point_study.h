@@ -13,13 +13,14 @@ enum { POINT_STUDY_VALUES = 16 };
 
 typedef struct PointResult {
     double point[POINT_STUDY_VALUES];
+    size_t index; /* among the results */
     bool   failed;
     double objectives[2];
     double constraint;
     double cost;
 } PointResult;
 
-/* fills all but the point, which is there; a result comes zeroed */
+/* fills all but the point and the index, which are there; a result comes zeroed */
 typedef void (*PointFunction)(PointResult *result);
 
 typedef struct PointStudy {
@@ -34,8 +35,8 @@ typedef struct PointStudy {
 Space *point_cube(size_t n);
 /** A setup of one minimized objective in which every configuration is one unit. */
 SchedulerSetup point_setup(const Space *space, size_t configurations, uint64_t seed);
-/** Fills results (setup.trials) in the order in which configurations began; how many did (fewer
- * where the scheduler has no more). Aborts on errors and on points outside the space. */
+/** Fills results (setup.trials x setup.repeats) in the order in which they began; how many did
+ * (fewer where the scheduler has no more). Aborts on errors and on points outside the space. */
 size_t point_study_run(const PointStudy *study, PointResult *results);
 
 #endif

@@ -6,7 +6,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { MOST_D = 4 };
+enum { MOST_D = 8 };
 
 /* ---- L-BFGS ---- */
 
@@ -337,6 +337,128 @@ static void fixed_coordinates_stay_and_boxes_hold(void **state) {
     end(&s);
 }
 
+/* a conditional dimension that is not active, a categorical one, few levels, uneven ones */
+static const double            uneven[3] = {0.1, 0.6, 0.9};
+static const OptimizeDimension eight[MOST_D] = {{0},
+                                                {0},
+                                                {0},
+                                                {0},
+                                                {.choices = 5},
+                                                {.choices = 3, .levels = uneven},
+                                                {.categorical = true, .choices = 3},
+                                                {.conditional = true}};
+
+/* the best is the second of 12 observations, so nothing better came since */
+static void stuck(Scene *s, double noise) {
+    begin(s, eight, MOST_D, false);
+    s->search.local = true;
+    for (size_t i = 0; i < 12; i++) {
+        Rng    rng = rng_stream(8, i, RNG_TEST);
+        double x[MOST_D];
+        for (size_t j = 0; j < 4; j++) {
+            x[j] = rng_uniform(&rng);
+        }
+        x[4] = 0.5;
+        x[5] = 0.6;
+        x[6] = 0.5;
+        x[7] = (double)NAN;
+        assert_ok(gaussian_process_add(s->gp, x, (i == 1) ? -3.0 : 1.0 + x[0]));
+    }
+    const double parameters[MOST_D + 2] = {0, 0, 0, 0, 0, 0, 0, 0, 0.0, log(noise)};
+    assert_ok(gaussian_process_restore(s->gp, parameters, 12));
+    assert_ok(gaussian_process_update(s->gp));
+}
+
+static void a_search_that_is_stuck_moves_three_coordinates_by_little(void **state) {
+    (void)state;
+    enum { TRIES = 200 };
+    Scene  s;
+    size_t boxes = 0;
+    size_t moved[MOST_D] = {0};
+    stuck(&s, 1e-6);
+    const double *best = gaussian_process_point(s.gp, 1);
+    for (uint64_t k = 0; k < TRIES; k++) {
+        Rng    rng = rng_stream(9, k, RNG_DECIDE);
+        double lower[MOST_D];
+        double upper[MOST_D];
+        size_t count = 0;
+        if (!acquisition_local__box(&s.search, &rng, lower, upper)) {
+            continue;
+        }
+        boxes++;
+        for (size_t j = 0; j < MOST_D - 1; j++) {
+            assert_true(lower[j] <= best[j] && best[j] <= upper[j]);
+            assert_true(j >= 4 || upper[j] - lower[j] < 0.0401);
+            moved[j] += (upper[j] > lower[j]) ? 1 : 0;
+            count += (upper[j] > lower[j]) ? 1 : 0;
+        }
+        assert_int_equal(count, 3);
+        /* the next level of both kinds is within reach */
+        assert_true(upper[4] <= lower[4] || (lower[4] < 0.3 && upper[4] > 0.7));
+        assert_true(upper[5] <= lower[5] || (lower[5] < 0.1 && upper[5] > 0.9));
+        assert_true(isnan(lower[7]) && isnan(upper[7]));
+    }
+    assert_in_range(boxes, TRIES / 3, TRIES * 2 / 3);
+    for (size_t j = 0; j < 6; j++) {
+        assert_in_range(moved[j], boxes / 3, boxes * 2 / 3);
+    }
+    assert_int_equal(moved[6], 0);
+    /* and the search stays in the box */
+    size_t near = 0;
+    for (uint64_t k = 0; k < 20; k++) {
+        Rng    rng = rng_stream(9, k, RNG_DECIDE);
+        double x[MOST_D];
+        size_t same = 0;
+        assert_ok(acquisition_search_run(&s.search, &rng, x, NULL, &s.arena));
+        for (size_t j = 0; j < 6; j++) {
+            same += fabs(x[j] - best[j]) <= 0.0 ? 1 : 0;
+        }
+        near += (same >= 3 && fabs(x[6] - best[6]) <= 0.0 && isnan(x[7])) ? 1 : 0;
+    }
+    assert_in_range(near, 5, 15);
+    end(&s);
+}
+
+static bool is_local(const AcquisitionSearch *search) {
+    double lower[MOST_D];
+    double upper[MOST_D];
+    bool   local = false;
+    for (uint64_t k = 0; k < 20; k++) {
+        Rng rng = rng_stream(9, k, RNG_DECIDE);
+        local = acquisition_local__box(search, &rng, lower, upper) || local;
+    }
+    return local;
+}
+
+/* A better observation ends it; so does a box of somebody else's, a constraint, a bound, and noise,
+ * with which the one low target is luck. */
+static void only_a_search_that_is_stuck_is_local(void **state) {
+    (void)state;
+    static const double none[MOST_D] = {0};
+    Scene               s;
+    stuck(&s, 1e-6);
+    assert_true(is_local(&s.search));
+    s.search.lower = none;
+    assert_false(is_local(&s.search));
+    s.search.lower = NULL;
+    s.search.confidence = 1.0;
+    assert_false(is_local(&s.search));
+    s.search.confidence = 0.0;
+    s.search.constraint_count = 1;
+    assert_false(is_local(&s.search));
+    s.search.constraint_count = 0;
+    double better[MOST_D];
+    memcpy(better, gaussian_process_point(s.gp, 1), sizeof better);
+    better[0] = 1.0 - better[0];
+    assert_ok(gaussian_process_add(s.gp, better, -4.0));
+    assert_ok(gaussian_process_update(s.gp));
+    assert_false(is_local(&s.search));
+    end(&s);
+    stuck(&s, 0.05);
+    assert_false(is_local(&s.search));
+    end(&s);
+}
+
 /* Differences of the bound, and that a larger share of the deviation prefers what is unknown. */
 static void confidence_bounds_have_their_gradient(void **state) {
     (void)state;
@@ -409,6 +531,8 @@ int main(void) {
         cmocka_unit_test(mixed_conditional_spaces_are_searched),
         cmocka_unit_test(small_spaces_are_not_repeated),
         cmocka_unit_test(fixed_coordinates_stay_and_boxes_hold),
+        cmocka_unit_test(a_search_that_is_stuck_moves_three_coordinates_by_little),
+        cmocka_unit_test(only_a_search_that_is_stuck_is_local),
         cmocka_unit_test(confidence_bounds_have_their_gradient),
         cmocka_unit_test(what_cannot_be_searched_is_said),
     };

@@ -7,7 +7,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { D = 4, N = 40 };
+enum { D = 4, N = 40, PENDING = 70 };
 
 /* two continuous dimensions, a categorical one of three, and a conditional one that is active where
  * the categorical is its first choice */
@@ -338,6 +338,75 @@ static void rows_beyond_capacity_are_dropped_with_care(void **state) {
     gaussian_process_destroy(gp);
 }
 
+/* mean and variance at a point, after `n` rows were added one by one, with a posterior and pending
+ * points between */
+static void grow(GaussianProcess *gp, size_t n, double *out) {
+    const double query[D] = {0.3, 0.6, 0.5, (double)NAN};
+    for (size_t i = 0; i < n; i++) {
+        fill(gp, i, 1);
+        if (i % 37 == 36) {
+            assert_ok(gaussian_process_restore(gp, parameters, i / 2));
+        }
+        if (i % 25 == 24) {
+            assert_ok(gaussian_process_update(gp));
+        }
+    }
+    assert_ok(gaussian_process_update(gp));
+    for (size_t i = 0; i < PENDING; i++) {
+        Rng    rng = rng_stream(9, i, RNG_TEST);
+        double x[D];
+        draw(&rng, x);
+        assert_ok(gaussian_process_assume(gp, x));
+    }
+    gaussian_process_predict(gp, query, 1,
+                             (GaussianProcessPrediction){&out[0], &out[1], NULL, NULL});
+}
+
+/* memory for 2000 rows is taken only by who has them, and growing changes no bit */
+static void room_grows_with_the_observations(void **state) {
+    (void)state;
+    enum { MOST = 2000, ROWS = 170 }; /* pending points make it grow once more */
+    GaussianProcess *grown = make(MOST, PENDING);
+    GaussianProcess *roomy = make(MOST, PENDING);
+    double           found[2];
+    double           expected[2];
+    assert_in_range(grown->room, 8, 100);
+    assert_ok(gaussian_process_reserve(roomy, 2 * MOST)); /* no more than can be used */
+    assert_in_range(roomy->room, MOST, MOST + PENDING);
+    grow(grown, ROWS, found);
+    grow(roomy, ROWS, expected);
+    assert_memory_equal(found, expected, sizeof found);
+    assert_in_range(grown->room, ROWS + PENDING, (ROWS + PENDING) * 8 / 5);
+    assert_memory_equal(gaussian_process_point(grown, 7), gaussian_process_point(roomy, 7),
+                        D * sizeof(double));
+    gaussian_process_destroy(grown);
+    gaussian_process_destroy(roomy);
+}
+
+static void without_memory_for_more_nothing_is_added(void **state) {
+    (void)state;
+    GaussianProcess *gp = make(2000, 0);
+    const double     x[D] = {0.5, 0.5, 0.5, (double)NAN};
+    double           before = 0.0;
+    double           after = 0.0;
+    fill(gp, 0, gp->room);
+    const size_t full = gp->room;
+    assert_ok(gaussian_process_update(gp));
+    gaussian_process_predict(gp, x, 1, (GaussianProcessPrediction){.mean = &before});
+    test_fail_allocation(1);
+    assert_fails(gaussian_process_add(gp, x, 1.0), STATUS_ERR_NOMEM, "no memory for");
+    test_fail_allocation(0);
+    assert_int_equal(gaussian_process_count(gp), full);
+    gaussian_process_predict(gp, x, 1, (GaussianProcessPrediction){.mean = &after});
+    assert_close(after, before, 0.0, 0.0);
+    assert_ok(gaussian_process_reserve(gp, full + 10));
+    test_fail_allocation(1);
+    fill(gp, full, 10); /* what was reserved is there */
+    assert_false(test_allocation_failed());
+    test_fail_allocation(0);
+    gaussian_process_destroy(gp);
+}
+
 static void equal_targets_and_equal_points_are_fitted(void **state) {
     (void)state;
     GaussianProcess *gp = make(N, 0);
@@ -433,6 +502,8 @@ int main(void) {
         cmocka_unit_test(pending_points_take_variance_and_leave_the_mean),
         cmocka_unit_test(known_lengthscales_are_recovered),
         cmocka_unit_test(rows_beyond_capacity_are_dropped_with_care),
+        cmocka_unit_test(room_grows_with_the_observations),
+        cmocka_unit_test(without_memory_for_more_nothing_is_added),
         cmocka_unit_test(equal_targets_and_equal_points_are_fitted),
         cmocka_unit_test(upper_targets_are_compressed),
         cmocka_unit_test(bad_input_is_refused),
