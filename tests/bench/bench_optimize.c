@@ -120,24 +120,34 @@ static void decided_step(Run *run) {
 
 /* ---- quality ---- */
 
+/* the best regret at each budget */
+static void run_seed(const Problem *problem, uint64_t seed, size_t budgets,
+                     double regret[BUDGETS]) {
+    Run run;
+    run_begin(&run, problem, seed, CAPACITY / 4);
+    for (size_t b = 0; b < budgets; b++) {
+        while (run.n < problem->budgets[b]) {
+            if (run.n < INITIAL) {
+                first_step(&run);
+            } else {
+                decided_step(&run);
+            }
+        }
+        regret[b] = run.best;
+    }
+    run_end(&run);
+}
+
 static void report_quality(const Problem *problem, size_t seeds, size_t budgets,
                            Comparison *comparison) {
     double       regret[BUDGETS][SEEDS];
     const double start = processor_seconds();
     for (size_t s = 0; s < seeds; s++) {
-        Run run;
-        run_begin(&run, problem, s + 1, CAPACITY / 4);
+        double reached[BUDGETS] = {0};
+        run_seed(problem, s + 1, budgets, reached);
         for (size_t b = 0; b < budgets; b++) {
-            while (run.n < problem->budgets[b]) {
-                if (run.n < INITIAL) {
-                    first_step(&run);
-                } else {
-                    decided_step(&run);
-                }
-            }
-            regret[b][s] = run.best;
+            regret[b][s] = reached[b];
         }
-        run_end(&run);
     }
     const double seconds = processor_seconds() - start;
     for (size_t b = 0; b < budgets; b++) {

@@ -371,7 +371,7 @@ static void room_grows_with_the_observations(void **state) {
     double           found[2];
     double           expected[2];
     assert_in_range(grown->room, 8, 100);
-    assert_ok(gaussian_process_reserve(roomy, 2 * MOST)); /* no more than can be used */
+    assert_ok(gaussian_process_reserve(roomy, (size_t)2 * MOST)); /* no more than can be used */
     assert_in_range(roomy->room, MOST, MOST + PENDING);
     grow(grown, ROWS, found);
     grow(roomy, ROWS, expected);
