@@ -48,62 +48,75 @@ static const Rule rules[] = {
      " FROM evaluation AS e WHERE e.id = -m.owner) ORDER BY 1"},
 };
 
-/* the first few of a rule by name, the others by number */
-static Status check_rule(Results *results, const Rule *rule, ResultsFinding found, void *context) {
-    sqlite3_stmt *statement = NULL;
-    int64_t       count = 0;
-    char          text[TEXT];
+/* A query, what to say of one of its rows, and whom to say it to. */
+typedef struct Look {
+    Results       *results;
+    ResultsFinding found;
+    void          *context;
+    int64_t        count; /* of findings so far */
+} Look;
 
-    TRY(results__query(results, rule->sql, &statement, ""));
-    for (;;) {
-        bool row = false;
-        TRY(results__step(results, statement, &row));
-        if (!row) {
-            break;
-        }
-        if (count++ < MOST_EACH) {
-            (void)snprintf(text, sizeof text, "%s %" PRId64 "%s%s", rule->before,
-                           results__column_integer(statement, 0, 0),
-                           (rule->after[0] == ',') ? "" : " ", rule->after);
-            TRY(found(context, text));
-        }
-    }
-    if (count > MOST_EACH) {
-        (void)snprintf(text, sizeof text, "... and %" PRId64 " more of these", count - MOST_EACH);
-        TRY(found(context, text));
-    }
-    return STATUS_OK;
+/* the first few by name, the others by number */
+static Status say(Look *look, const char *text) {
+    return (look->count++ < MOST_EACH) ? look->found(look->context, text) : STATUS_OK;
 }
 
-/* one finding per row of a pragma that is not `fine` */
-static Status check_pragma(Results *results, const char *sql, const char *fine, const char *before,
-                           ResultsFinding found, void *context) {
-    sqlite3_stmt *statement = NULL;
-    int64_t       count = 0;
+static Status say_how_many_more(Look *look) {
+    char text[TEXT];
+    if (look->count <= MOST_EACH) {
+        return STATUS_OK;
+    }
+    (void)snprintf(text, sizeof text, "... and %" PRId64 " more of these", look->count - MOST_EACH);
+    return look->found(look->context, text);
+}
 
-    TRY(results__query(results, sql, &statement, ""));
+/* calls `each` for every row of a query */
+static Status look_at(Look *look, const char *sql, const void *what,
+                      Status (*each)(Look *look, sqlite3_stmt *row, const void *what)) {
+    sqlite3_stmt *statement = NULL;
+    look->count = 0;
+    TRY(results__query(look->results, sql, &statement, ""));
     for (;;) {
         bool row = false;
-        char said[TEXT / 2];
-        char text[TEXT];
-        TRY(results__step(results, statement, &row));
+        TRY(results__step(look->results, statement, &row));
         if (!row) {
-            return STATUS_OK;
+            return say_how_many_more(look);
         }
-        results__column_text(statement, 0, said, sizeof said);
-        if (strcmp(said, fine) != 0 && count++ < MOST_EACH) {
-            (void)snprintf(text, sizeof text, "%s%s", before, said);
-            TRY(found(context, text));
+        const Status status = each(look, statement, what);
+        if (status != STATUS_OK) {
+            (void)sqlite3_reset(statement);
+            return status;
         }
     }
+}
+
+static Status broken_rule(Look *look, sqlite3_stmt *row, const void *what) {
+    const Rule *rule = what;
+    char        text[TEXT];
+    (void)snprintf(text, sizeof text, "%s %" PRId64 "%s%s", rule->before,
+                   results__column_integer(row, 0, 0), (rule->after[0] == ',') ? "" : " ",
+                   rule->after);
+    return say(look, text);
+}
+
+static Status said_by_sqlite(Look *look, sqlite3_stmt *row, const void *what) {
+    char said[TEXT / 2];
+    char text[TEXT];
+    results__column_text(row, 0, said, sizeof said);
+    if (strcmp(said, "ok") == 0) {
+        return STATUS_OK;
+    }
+    (void)snprintf(text, sizeof text, "%s%s", (const char *)what, said);
+    return say(look, text);
 }
 
 Status results_check(Results *results, ResultsFinding found, void *context) {
-    TRY(check_pragma(results, "PRAGMA integrity_check", "ok", "SQLite: ", found, context));
-    TRY(check_pragma(results, "PRAGMA foreign_key_check", "",
-                     "a row names one that does not exist, in table ", found, context));
+    Look look = {.results = results, .found = found, .context = context};
+    TRY(look_at(&look, "PRAGMA integrity_check", "SQLite: ", said_by_sqlite));
+    TRY(look_at(&look, "PRAGMA foreign_key_check", "a row names one that does not exist, in table ",
+                said_by_sqlite));
     for (size_t i = 0; i < sizeof rules / sizeof rules[0]; i++) {
-        TRY(check_rule(results, &rules[i], found, context));
+        TRY(look_at(&look, rules[i].sql, &rules[i], broken_rule));
     }
     return STATUS_OK;
 }

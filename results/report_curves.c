@@ -137,7 +137,7 @@ static Status row_add(Curves *c, const Json *segment) {
 
 /* ---- all ------------------------------------------------------------------------------------ */
 
-static Status fill(Curves *c) {
+static Status links_make(Curves *c) {
     const size_t count = json_count(c->segments);
     const Json  *last = (count > 0) ? json_at(c->segments, count - 1) : NULL;
     const size_t most = (last != NULL) ? (size_t)json_integer(json_get(last, "id")) : 0;
@@ -146,16 +146,26 @@ static Status fill(Curves *c) {
     if (c->links == NULL) {
         FAIL(STATUS_ERR_NOMEM, "no memory for %zu segments", most);
     }
-    for (size_t i = 0; i < count; i++) {
-        const Json *segment = json_at(c->segments, i);
-        Link       *link = &c->links[json_integer(json_get(segment, "id"))];
+    return STATUS_OK;
+}
 
-        *link = (Link){.trial = json_integer(json_get(segment, "trial")), .row = i};
-        if (prolongs(c, segment)) {
-            link->curve = true;
-            c->links[json_integer(json_get(segment, "parent"))].grown = true; /* 0: of nobody */
-            TRY(row_add(c, segment));
-        }
+static Status take(Curves *c, size_t row) {
+    const Json *segment = json_at(c->segments, row);
+    Link       *link = &c->links[json_integer(json_get(segment, "id"))];
+
+    *link = (Link){.trial = json_integer(json_get(segment, "trial")), .row = row};
+    if (!prolongs(c, segment)) {
+        return STATUS_OK;
+    }
+    link->curve = true;
+    c->links[json_integer(json_get(segment, "parent"))].grown = true; /* 0: of nobody */
+    return row_add(c, segment);
+}
+
+static Status fill(Curves *c) {
+    TRY(links_make(c));
+    for (size_t i = 0; i < json_count(c->segments); i++) {
+        TRY(take(c, i));
     }
     return STATUS_OK;
 }

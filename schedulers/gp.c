@@ -215,14 +215,9 @@ static Status gp_create(const SchedulerSetup *setup, const double *options, void
 
 /* ---- proposing ----------------------------------------------------------------------------- */
 
-static Status draw_random(const GpSampler *sampler, int64_t configuration, double *point) {
-    Rng rng = scheduler_rng(sampler->setup, configuration, LANE_SAMPLE);
-    return space_sample(sampler->setup->space, &rng, point);
-}
-
 static Status draw_first(const GpSampler *sampler, int64_t configuration, double *point) {
     if (sampler->sobol == NULL) {
-        return draw_random(sampler, configuration, point);
+        return scheduler__draw(sampler->setup, configuration, point);
     }
     TRY(sobol_points(sampler->sobol, (uint64_t)configuration, 1, sampler->x));
     space_decode(sampler->setup->space, sampler->x, point);
@@ -295,7 +290,7 @@ static Status gp_propose(const void *self, int64_t configuration, int64_t target
     const Status status = ask_model(sampler, configuration, proposal);
     if (status == STATUS_ERR_NUMERIC || status == STATUS_ERR_STATE) {
         status_clear();
-        return draw_random(sampler, configuration, proposal->point);
+        return scheduler__draw(sampler->setup, configuration, proposal->point);
     }
     return status;
 }

@@ -79,8 +79,8 @@ void doctor_mpi(Diagnosis *diagnosis) {
     }
     const char *kind = kind_of(library);
     library[strcspn(library, "\n")] = '\0';
-    for (char *at = library; *at != '\0'; at++) {
-        *at = (*at == '\t') ? ' ' : *at;
+    for (char *tab = strchr(library, '\t'); tab != NULL; tab = strchr(tab, '\t')) {
+        *tab = ' ';
     }
     doctor_add(diagnosis, "mpi", FINDING_GOOD, NULL, "%s, built for MPI %d.%d", library,
                MPI_VERSION, MPI_SUBVERSION);

@@ -21,7 +21,7 @@ static void become(const char *const *argv, const int pipe_ends[2]) {
     }
     (void)setpgid(0, 0);
     if (nothing < 0 || dup2(nothing, STDIN_FILENO) < 0 || dup2(pipe_ends[1], STDOUT_FILENO) < 0 ||
-        dup2(pipe_ends[1], STDERR_FILENO) < 0) {
+        dup2(pipe_ends[1], STDERR_FILENO) < 0 || words[0] == NULL) {
         _exit(DOCTOR_NOT_FOUND);
     }
     (void)execvp(words[0], words);
