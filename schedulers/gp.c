@@ -125,9 +125,10 @@ static Status add_bound(GpSampler *sampler, size_t constraint, double sign, doub
 
 static Status add_processes(GpSampler *sampler) {
     const SchedulerSetup *setup = sampler->setup;
-    /* hypervolumes are measured in the objectives' own units */
+    /* of two objectives too: walls of bad results are common, and a front is one under any monotone
+     * map; the hypervolume is then that of the compressed objectives */
     for (size_t i = 0; i < sampler->objective_count; i++) {
-        TRY(add_process(sampler, sampler->objective_count == 1));
+        TRY(add_process(sampler, true));
     }
     for (size_t i = 0; i < setup->constraint_count; i++) {
         TRY(add_bound(sampler, i, 1.0, setup->constraint_upper[i]));

@@ -1,13 +1,17 @@
 #include "schedulers/gp_front.h"
 
+#include "core/statistics.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { MOST_ORIGINS = 16 };
 
-/* of the range of the allowed points */
+/* of the range up to the worst point that is not far out */
 #define BEHIND 0.1
+/* quartile distances above the upper quartile (Tukey, 1977) */
+#define FENCE 1.5
 
 void gp_front_reset(GpFront *front) {
     free(front->origins);
@@ -62,18 +66,26 @@ static size_t keep_allowed(GpFront *f, size_t n) {
     return kept;
 }
 
-/* Behind the worst of all allowed points in one objective. Behind the worst of the front alone, as
- * BoTorch infers it, a front that is short at first stays short: what would prolong it lies behind
- * the reference and improves nothing. */
-static double corner_of(const double *values, size_t n) {
-    double lowest = values[0];
-    double highest = values[0];
-    for (size_t i = 1; i < n; i++) {
-        lowest = fmin(lowest, values[i]);
-        highest = fmax(highest, values[i]);
+/* Behind the worst of the allowed points in one objective, without those that are far out (Tukey's
+ * fence): a wall of bad results would stretch the hypervolume until nothing on the front counts.
+ * Not behind the front alone, as BoTorch infers it: a front that is short at first stays short
+ * then, because what would prolong it lies behind the corner and improves nothing. Never in front
+ * of it.
+ */
+static double corner_of(GpFront *f, const double *values, size_t n, const double *front) {
+    double *sorted = f->means + 2 * f->capacity; /* what exclude_infeasible() needed */
+    double  highest = front[0];
+    for (size_t i = 1; i < f->front.m; i++) {
+        highest = fmax(highest, front[i]);
     }
-    const double range = highest - lowest;
-    return highest + ((range > 0.0) ? BEHIND * range : 1.0);
+    memcpy(sorted, values, n * sizeof *sorted);
+    statistics_sort(sorted, n);
+    const Sample sample = {sorted, n};
+    const double upper = statistics_quantile(sample, 0.75);
+    const double fence = upper + FENCE * (upper - statistics_quantile(sample, 0.25));
+    const double worst = fmax(highest, fmin(sorted[n - 1], fence));
+    const double range = worst - sorted[0];
+    return worst + ((range > 0.0) ? BEHIND * range : 1.0);
 }
 
 static void choose_origins(GpFront *f, const AcquisitionSearch *search) {
@@ -104,8 +116,8 @@ void gp_front_find(GpFront *front, const AcquisitionSearch *search) {
     }
     front->front = (HypervolumeFront){values, values + front->capacity, m, {0.0, 0.0}};
     if (m > 0) {
-        front->front.reference[0] = corner_of(first, kept);
-        front->front.reference[1] = corner_of(second, kept);
+        front->front.reference[0] = corner_of(front, first, kept, values);
+        front->front.reference[1] = corner_of(front, second, kept, values + front->capacity);
     }
     choose_origins(front, search);
 }

@@ -312,7 +312,7 @@ const SchedulerOps scheduler_nsga2_ops = {
     .name = "nsga2",
     .source = "Deb et al., IEEE Trans. Evol. Comput. 6 (2002)",
     .help = "A genetic algorithm that keeps the trade-offs between several objectives and breeds "
-            "from them: for two or three objectives and a hundred evaluations or more. Not for a "
+            "from them: for two or three objectives and some hundred evaluations. Not for a "
             "single objective (take tpe, gp or cmaes), nor for fewer evaluations than three or "
             "four times `survivors`.",
     .options = nsga2_options,
