@@ -45,7 +45,7 @@ const SchedulerOps scheduler_bohb_ops = {
     .source = "Falkner et al., ICML (2018)",
     .help = "Hyperband with configurations from tpe, learned from the deepest rung that has enough "
             "results: when training is dear and short training tells something. Not where that "
-            "misleads (on recorded curves of PETS it lost to random search of the same cost), for "
+            "misleads (on recorded curves of PETS it did worse than random search), for "
             "fewer than a round of brackets (with five rungs about 25 full runs), nor for values "
             "that should change while the agent trains.",
     .options = bohb_options,
