@@ -148,7 +148,7 @@ static void nearest_folder(char *path) {
 
 void doctor_folder(Diagnosis *diagnosis, const char *folder) {
     struct statfs fs;
-    char         *path = strdup(folder);
+    char         *path = strdup(folder[0] == '\0' ? "." : folder);
 
     if (path == NULL) {
         return;

@@ -40,12 +40,18 @@ static int64_t number_in(const char *path, int64_t missing) {
 
 /* cores that the control group lets all processes use together; 0: no limit known */
 static double group_cores(void) {
-    const int64_t quota = number_in("/sys/fs/cgroup/cpu.max", -1); /* "200000 100000" or "max" */
-    if (quota > 0) {
-        return (double)quota / 1e5; /* the period is hardly ever another one */
+    long long quota = 0;
+    long long period = 0;
+    FILE     *file = fopen("/sys/fs/cgroup/cpu.max", "re"); /* "200000 100000" or "max 100000" */
+
+    if (file != NULL) {
+        const int found = fscanf(file, "%lld %lld", &quota, &period); /* NOLINT(cert-err34-c) */
+        (void)fclose(file);
+        return (found == 2 && quota > 0 && period > 0) ? (double)quota / (double)period : 0.0;
     }
-    const int64_t old = number_in("/sys/fs/cgroup/cpu/cpu.cfs_quota_us", -1);
-    return (old > 0) ? (double)old / 1e5 : 0.0;
+    quota = number_in("/sys/fs/cgroup/cpu/cpu.cfs_quota_us", -1);
+    period = number_in("/sys/fs/cgroup/cpu/cpu.cfs_period_us", 0);
+    return (quota > 0 && period > 0) ? (double)quota / (double)period : 0.0;
 }
 
 static void doctor_cores(Diagnosis *diagnosis) {

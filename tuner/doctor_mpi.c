@@ -5,6 +5,7 @@
 #include "tuner/launch.h"
 
 #include <mpi.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,7 +33,9 @@ static int launcher(Diagnosis *diagnosis, const char *library) {
     const int                rc = doctor_run(version, RUN_SECONDS, text, sizeof text);
 
     if (rc == DOCTOR_NOT_FOUND) {
-        doctor_add(diagnosis, "mpiexec", FINDING_PROBLEM,
+        static const char *const slurm[] = {"srun", "--version", NULL};
+        const bool               has_srun = doctor_run(slurm, RUN_SECONDS, text, sizeof text) == 0;
+        doctor_add(diagnosis, "mpiexec", has_srun ? FINDING_WARNING : FINDING_PROBLEM,
                    "Install MPICH (Debian: mpich), or start mbtune under srun.",
                    "%s, which starts the workers, is not there", MBTUNE_MPIEXEC);
         return 0;

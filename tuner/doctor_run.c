@@ -42,11 +42,20 @@ static bool read_some(int from, char *text, size_t size, size_t *length) {
     return n > 0;
 }
 
-static int exit_of(pid_t child) {
-    int status = 0;
+/* one that closed its output may go on; after the deadline the whole group is killed */
+static int exit_of(pid_t child, double deadline) {
+    int   status = 0;
+    pid_t ended = 0;
+    while ((ended = waitpid(child, &status, WNOHANG)) == 0 && clock_monotonic() < deadline) {
+        (void)poll(NULL, 0, 1);
+    }
+    if (ended == child) {
+        return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+    }
+    (void)kill(-child, SIGKILL);
     while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
     }
-    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+    return DOCTOR_TOO_SLOW;
 }
 
 int doctor_run(const char *const *argv, double seconds, char *text, size_t size) {
@@ -75,10 +84,5 @@ int doctor_run(const char *const *argv, double seconds, char *text, size_t size)
     if (child < 0) {
         return DOCTOR_NOT_FOUND;
     }
-    if (open_still) {
-        (void)kill(-child, SIGKILL);
-        (void)exit_of(child);
-        return DOCTOR_TOO_SLOW;
-    }
-    return exit_of(child);
+    return exit_of(child, deadline);
 }

@@ -66,11 +66,15 @@ static void memory_is_no_place_for_studies(void **state) {
         assert_int_equal(finding_of(&diagnosis, "folder")->level, FINDING_WARNING);
     }
     assert_int_equal(finding_of(&diagnosis, "locks")->level, FINDING_GOOD);
+    diagnosis.count = 0;
+    doctor_folder(&diagnosis, ""); /* here */
+    assert_int_equal(finding_of(&diagnosis, "locks")->level, FINDING_GOOD);
 }
 
 static void other_programs_are_asked_with_a_deadline(void **state) {
     static const char *const missing[] = {"mbtune-no-such-program", NULL};
     static const char *const slow[] = {"sh", "-c", "echo begun; sleep 60", NULL};
+    static const char *const deaf[] = {"sh", "-c", "exec >/dev/null 2>&1; sleep 60", NULL};
     static const char *const loud[] = {"sh", "-c", "yes | head -c 100000; exit 3", NULL};
     (void)state;
     char         text[64];
@@ -78,6 +82,7 @@ static void other_programs_are_asked_with_a_deadline(void **state) {
     assert_int_equal(doctor_run(missing, 5.0, text, sizeof text), DOCTOR_NOT_FOUND);
     assert_int_equal(doctor_run(slow, 0.3, text, sizeof text), DOCTOR_TOO_SLOW);
     assert_string_equal(text, "begun\n");
+    assert_int_equal(doctor_run(deaf, 0.3, text, sizeof text), DOCTOR_TOO_SLOW);
     assert_true(clock_monotonic() - begin < 50.0);
     assert_int_equal(doctor_run(loud, 50.0, text, sizeof text), 3);
     assert_int_equal(strlen(text), sizeof text - 1);
