@@ -201,6 +201,11 @@ Status results_units_used(Results *results, int64_t *units) {
                             0, units, "");
 }
 
+Status results_trials_begun(Results *results, int64_t *trials) {
+    return results__integer(results, "SELECT count(DISTINCT number) FROM trial WHERE kind = 'tune'",
+                            0, trials, "");
+}
+
 Status results_next_ids(Results *results, int64_t *trial, int64_t *segment, int64_t *evaluation) {
     int64_t ids[3] = {0, 0, 0};
     TRY(results__integer(results, "SELECT max(id) FROM trial", -1, &ids[0], ""));

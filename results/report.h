@@ -65,15 +65,32 @@ Status report_lineage(Results *results, int64_t segment, int64_t **ids, size_t *
 /** The schedule of a leaf as JSON: study, agent, environment, unit, objective, provenance and
  * steps; neighbours with equal values and seed are merged. */
 Status report_schedule(Results *results, int64_t segment, Json **out) MUST_USE;
+enum { REPORT_CURVE_COLUMNS = 512 }; /* most of a table that `simulate --table` reads */
+
+/** What became of the curves of a study. */
+typedef struct ReportCurves {
+    size_t  rows;
+    size_t  curves;   /* with a row at least */
+    size_t  complete; /* that have a value at per_trial or beyond */
+    size_t  diverged; /* that ended so */
+    size_t  failed; /* that ended in another failure for good: a crash, no memory, too late, ... */
+    int64_t per_trial; /* budget units */
+    char    unit[64];
+} ReportCurves;
+
 /**
- * Learning curves, as `mbtune simulate --table` takes them (docs/simulation.md): one object per
- * finished or diverged tuning segment whose whole chain, from unit 0 in its own trial, was trained
- * with the same values. Members: every hyperparameter (null where it is not active), seed (the
- * trial's id), unit (its end), every objective by metric (null if it diverged), the study's cost,
- * every constraint's metric, seconds (busy ones of its last attempt). Of two segments of a trial
- * that go on from the same one, the earlier. New reference.
+ * Learning curves as CSV, as `mbtune simulate --table` takes them (docs/simulation.md): a header,
+ * then one row per tuning segment that ended and whose whole chain, from unit 0 in its own trial,
+ * was trained with the same values. Columns: every hyperparameter (empty where it is not active),
+ * seed (the trial's id), unit (its end), every objective by metric (empty if the segment diverged
+ * or failed for good), the study's cost, every constraint's metric, seconds (busy ones of its last
+ * attempt). A cancelled segment is no row. Of two segments of a trial that go on from the same one,
+ * or begin it with the same values, the earlier. Appends to `csv`.
+ * @return STATUS_OK; STATUS_ERR_STATE where one name has two meanings that differ, or a choice is
+ *         no cell of its own (an empty text, a text like another's number); STATUS_ERR_RANGE above
+ * REPORT_CURVE_COLUMNS; what reading fails with
  */
-Status report_curves(Results *results, Json **out) MUST_USE;
+Status report_curves(Results *results, Buffer *csv, ReportCurves *out) MUST_USE;
 /**
  * {"metric","direction","window","arms":[...]}, schedules first, then the defaults; null where
  * there are no confirmation trials. Per arm: arm ("schedule" or "defaults"), number, source, depth,

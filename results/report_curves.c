@@ -1,7 +1,9 @@
-/* Learning curves as a table: what was measured along chains whose values never changed. */
+/* Learning curves as a table: what was measured along chains whose values never changed. Here:
+ * which segments are rows. What a row says is in report_curve_csv.c. */
 #include "results/report_internal.h"
 
 #include <sqlite3.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,16 +13,19 @@ enum { TEXT_CAP = 1 << 24 };
 typedef struct Link {
     int64_t trial;
     size_t  row;   /* of report_segments() */
-    bool    curve; /* its row is in the table: the chain from the root to here is one curve */
+    size_t  older; /* row + 1 of the segment that began this trial before; 0 = none */
+    bool    curve; /* the chain from the root to here is one curve that may go on */
     bool    grown; /* another segment of the trial already goes on from here */
 } Link;
 
 typedef struct Curves {
-    Results *results;
-    Json    *definition;
-    Json    *segments; /* rows, in order of id */
-    Link    *links;    /* (largest id + 1) */
-    Json    *rows;     /* the table */
+    Results      *results;
+    Json         *definition;
+    Json         *segments; /* rows, in order of id */
+    Link         *links;    /* (largest id + 1) */
+    size_t       *roots;    /* (largest tuning trial + 1) row + 1 of the newest curve's first */
+    CurveCsv      table;
+    ReportCurves *report;
 } Curves;
 
 static Status definition_read(Curves *c) {
@@ -34,160 +39,145 @@ static Status definition_read(Curves *c) {
     return status;
 }
 
-static bool same_values(const Json *a, const Json *b) {
-    Buffer text[2];
-    buffer_init(&text[0], TEXT_CAP);
-    buffer_init(&text[1], TEXT_CAP);
-    json_write(json_get(a, "hyperparameters"), false, &text[0]);
-    json_write(json_get(b, "hyperparameters"), false, &text[1]);
-    const bool same = strcmp(buffer_text(&text[0]), buffer_text(&text[1])) == 0;
-    buffer_reset(&text[0]);
-    buffer_reset(&text[1]);
-    return same;
+static bool same_values(const Curves *c, const Json *a, const Json *b) {
+    const Json *x = json_get(a, "hyperparameters");
+    const Json *y = json_get(b, "hyperparameters");
+    for (size_t i = 0; i < c->results->parameter_count; i++) {
+        const char *name = c->results->parameters[i].name;
+        if (!results__same_scalar(json_get(x, name), json_get(y, name))) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Did this trial begin with these values before (a population's restart may draw them again)? The
+ * two would be one curve: the earlier one is. */
+static bool began_before(const Curves *c, const Json *segment) {
+    size_t row = c->roots[json_integer(json_get(segment, "trial"))];
+    while (row != 0) {
+        const Json *earlier = json_at(c->segments, row - 1);
+        if (same_values(c, segment, earlier)) {
+            return true;
+        }
+        row = c->links[json_integer(json_get(earlier, "id"))].older;
+    }
+    return false;
+}
+
+/* A result, or a failure for good. What a user or the machine's owner ended says nothing about the
+ * configuration: there the curve is only cut short. */
+static bool has_ended(const Json *segment) {
+    const char *outcome = json_string(json_get(segment, "outcome"));
+    return outcome != NULL && strcmp(outcome, "cancelled") != 0 &&
+           strcmp(outcome, "preempted") != 0;
 }
 
 /* Does this segment prolong a curve, or begin one? Agents that another trial trained up to there
  * would be one curve under two seeds. */
 static bool prolongs(const Curves *c, const Json *segment) {
     const char   *kind = json_string(json_get(segment, "kind"));
-    const char   *outcome = json_string(json_get(segment, "outcome"));
     const int64_t parent = json_integer(json_get(segment, "parent"));
 
-    if (kind == NULL || strcmp(kind, "tune") != 0 || outcome == NULL ||
-        (strcmp(outcome, "done") != 0 && strcmp(outcome, "diverged") != 0)) {
+    if (kind == NULL || strcmp(kind, "tune") != 0 || !has_ended(segment)) {
         return false;
     }
     if (parent == 0) {
-        return true;
+        return !began_before(c, segment);
     }
     const Link *link = &c->links[parent];
     return link->curve && !link->grown && link->trial == json_integer(json_get(segment, "trial")) &&
-           same_values(segment, json_at(c->segments, link->row));
+           same_values(c, segment, json_at(c->segments, link->row));
 }
 
-/* ---- one row -------------------------------------------------------------------------------- */
+/* ---- what became of the curves -------------------------------------------------------------- */
 
-static Json *copy_scalar(const Json *value) {
-    if (json_is_integer(value)) {
-        return json_new_integer(json_integer(value));
-    }
-    if (json_is_number(value)) {
-        return json_new_number(json_number(value));
-    }
-    if (json_is_bool(value)) {
-        return json_new_bool(json_bool(value));
-    }
-    return json_is_string(value) ? json_new_string(json_string(value)) : json_new_null();
-}
+static void count(ReportCurves *report, const Json *segment, const char *outcome) {
+    const int64_t begin = json_integer(json_get(segment, "begin"));
+    const int64_t end = json_integer(json_get(segment, "end"));
 
-/* one member per row of `sql` (a name), from `values`; null where that has none */
-static Status set_named(Curves *c, const char *sql, const Json *values, Json *row) {
-    sqlite3_stmt *statement = NULL;
-    TRY(results__query(c->results, sql, &statement, ""));
-    for (;;) {
-        bool        more = false;
-        char        name[256];
-        const Json *value = values;
-
-        TRY(results__step(c->results, statement, &more));
-        if (!more) {
-            return STATUS_OK;
-        }
-        results__column_text(statement, 0, name, sizeof name);
-        if (json_is_object(values)) {
-            value = json_get(values, name); /* else the only one there is */
-        }
-        const Status status = json_set(row, name, copy_scalar(value));
-        if (status != STATUS_OK) {
-            (void)sqlite3_reset(statement);
-            return status;
-        }
+    report->rows++;
+    report->curves += (begin == 0) ? 1 : 0;
+    if (strcmp(outcome, "diverged") == 0) {
+        report->diverged++;
+    } else if (strcmp(outcome, "done") != 0) {
+        report->failed++;
+    } else if (begin < report->per_trial && end >= report->per_trial) {
+        report->complete++;
     }
 }
 
-static Status row_fill(Curves *c, const Json *segment, Json *row) {
-    const char *cost = json_string(json_get(c->definition, "cost"));
+static Status describe_study(Curves *c) {
+    const Json *budget = json_get(c->definition, "budget");
+    const char *unit = json_string(json_get(budget, "unit"));
 
-    TRY(set_named(c, "SELECT name FROM hyperparameter ORDER BY id",
-                  json_get(segment, "hyperparameters"), row));
-    TRY(json_set(row, "seed", copy_scalar(json_get(segment, "trial"))));
-    TRY(json_set(row, "unit", copy_scalar(json_get(segment, "end"))));
-    TRY(set_named(c, "SELECT metric FROM objective ORDER BY id", json_get(segment, "objective"),
-                  row));
-    if (cost != NULL) {
-        TRY(json_set(row, cost, copy_scalar(json_get(segment, "cost"))));
-    }
-    TRY(set_named(c, "SELECT metric FROM constraint_spec ORDER BY id",
-                  json_get(segment, "constraints"), row));
-    return json_set(row, "seconds", copy_scalar(json_get(segment, "busy_seconds")));
-}
-
-static Status row_add(Curves *c, const Json *segment) {
-    Json *row = json_new_object();
-    if (row == NULL) {
-        FAIL(STATUS_ERR_NOMEM, "no memory for a row");
-    }
-    const Status status = row_fill(c, segment, row);
-    if (status != STATUS_OK) {
-        json_release(row);
-        return status;
-    }
-    return json_push(c->rows, row);
+    c->report->per_trial = json_integer(json_get(budget, "per_trial"));
+    (void)snprintf(c->report->unit, sizeof c->report->unit, "%s", (unit != NULL) ? unit : "unit");
+    return results__curve_csv_make(c->results, json_string(json_get(c->definition, "cost")),
+                                   &c->table);
 }
 
 /* ---- all ------------------------------------------------------------------------------------ */
 
 static Status links_make(Curves *c) {
-    const size_t count = json_count(c->segments);
-    const Json  *last = (count > 0) ? json_at(c->segments, count - 1) : NULL;
+    const size_t rows = json_count(c->segments);
+    const Json  *last = (rows > 0) ? json_at(c->segments, rows - 1) : NULL;
     const size_t most = (last != NULL) ? (size_t)json_integer(json_get(last, "id")) : 0;
+    int64_t      trial = 0;
 
+    TRY(results__integer(c->results, "SELECT max(id) FROM trial WHERE kind = 'tune'", 0, &trial,
+                         ""));
     c->links = calloc(most + 1, sizeof *c->links);
-    if (c->links == NULL) {
+    c->roots = calloc((size_t)trial + 1, sizeof *c->roots);
+    if (c->links == NULL || c->roots == NULL) {
         FAIL(STATUS_ERR_NOMEM, "no memory for %zu segments", most);
     }
     return STATUS_OK;
 }
 
-static Status take(Curves *c, size_t row) {
-    const Json *segment = json_at(c->segments, row);
-    Link       *link = &c->links[json_integer(json_get(segment, "id"))];
+static Status take(Curves *c, size_t row, Buffer *csv) {
+    const Json   *segment = json_at(c->segments, row);
+    const char   *outcome = json_string(json_get(segment, "outcome"));
+    const int64_t parent = json_integer(json_get(segment, "parent"));
+    const int64_t trial = json_integer(json_get(segment, "trial"));
+    Link         *link = &c->links[json_integer(json_get(segment, "id"))];
 
-    *link = (Link){.trial = json_integer(json_get(segment, "trial")), .row = row};
+    *link = (Link){.trial = trial, .row = row};
     if (!prolongs(c, segment)) {
         return STATUS_OK;
     }
-    link->curve = true;
-    c->links[json_integer(json_get(segment, "parent"))].grown = true; /* 0: of nobody */
-    return row_add(c, segment);
+    link->curve = strcmp(outcome, "done") == 0;
+    if (parent == 0) {
+        link->older = c->roots[trial];
+        c->roots[trial] = row + 1;
+    } else {
+        c->links[parent].grown = true;
+    }
+    count(c->report, segment, outcome);
+    return results__curve_csv_row(&c->table, segment, csv);
 }
 
-static Status fill(Curves *c) {
+static Status fill(Curves *c, Buffer *csv) {
+    TRY(definition_read(c));
+    TRY(report_segments(c->results, &c->segments));
     TRY(links_make(c));
+    TRY(describe_study(c));
+    results__curve_csv_header(&c->table, csv);
     for (size_t i = 0; i < json_count(c->segments); i++) {
-        TRY(take(c, i));
+        TRY(take(c, i, csv));
     }
-    return STATUS_OK;
+    return buffer_status(csv);
 }
 
-Status report_curves(Results *results, Json **out) {
-    Curves c = {.results = results, .rows = json_new_array()};
+Status report_curves(Results *results, Buffer *csv, ReportCurves *out) {
+    Curves c = {.results = results, .report = out};
 
-    Status status = (c.rows == NULL) ? FAILURE(STATUS_ERR_NOMEM, "no memory for the table")
-                                     : definition_read(&c);
-    if (status == STATUS_OK) {
-        status = report_segments(results, &c.segments);
-    }
-    if (status == STATUS_OK) {
-        status = fill(&c);
-    }
+    *out = (ReportCurves){.rows = 0};
+    const Status status = fill(&c, csv);
     json_release(c.definition);
     json_release(c.segments);
+    results__curve_csv_reset(&c.table);
     free(c.links);
-    if (status != STATUS_OK) {
-        json_release(c.rows);
-        return status;
-    }
-    *out = c.rows;
-    return STATUS_OK;
+    free(c.roots);
+    return status;
 }

@@ -77,6 +77,29 @@ Status results__first_objective(Results *results, char *metric, size_t size, boo
 /** [{"begin","end","seed","hyperparameters"}] of a leaf, equal neighbours merged. */
 Status results__steps_json(Results *results, int64_t segment, Json **out) MUST_USE;
 
+/* A column of exported curves. */
+typedef struct CurveColumn {
+    char  *name;
+    int    kind; /* what it means: report_curve_csv.c */
+    size_t same; /* the first column of that name, which alone is written */
+} CurveColumn;
+
+typedef struct CurveCsv {
+    CurveColumn *columns; /* (count) */
+    size_t       count;
+    size_t       width; /* that are written */
+} CurveCsv;
+
+/** `cost`: the study's, or NULL. Released with results__curve_csv_reset(), also on failure.
+ * @return STATUS_OK; STATUS_ERR_STATE (a name of two things); STATUS_ERR_RANGE (too many) */
+Status results__curve_csv_make(Results *results, const char *cost, CurveCsv *out) MUST_USE;
+void   results__curve_csv_reset(CurveCsv *table);
+void   results__curve_csv_header(const CurveCsv *table, Buffer *out);
+/** A row of report_segments(). @return STATUS_OK; STATUS_ERR_STATE if no table can hold it */
+Status results__curve_csv_row(const CurveCsv *table, const Json *segment, Buffer *out) MUST_USE;
+/** Whether two numbers, booleans or texts are equal; what is missing, null or NaN equals itself. */
+bool results__same_scalar(const Json *a, const Json *b);
+
 /* One seed of a confirmation. Curves are newest last. */
 typedef struct ConfirmRun {
     int64_t trial;

@@ -255,6 +255,8 @@ Status results_metric_mean(Results *results, bool evaluation, int64_t id, const 
 /** Budget units of all segments of tuning that were decided, failed and running ones included: what
  * the scheduler counts against its total. */
 Status results_units_used(Results *results, int64_t *units) MUST_USE;
+/** Configurations of tuning that have begun: several repeats are one. */
+Status results_trials_begun(Results *results, int64_t *trials) MUST_USE;
 /** Ids at which new rows start: largest + 1. */
 Status results_next_ids(Results *results, int64_t *trial, int64_t *segment,
                         int64_t *evaluation) MUST_USE;

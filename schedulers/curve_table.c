@@ -12,8 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_COLUMNS = 512 };
-
 /* one row as read */
 typedef struct Row {
     double *numbers; /* (values + metric_count) of the reader's block: point, metrics */
@@ -25,9 +23,10 @@ typedef struct Row {
 
 typedef struct Reader {
     const char         *name;
-    char               *next; /* text that was not read yet */
-    size_t              line; /* of the row that is being read, from 1 */
-    char               *cells[MOST_COLUMNS];
+    char               *next;  /* text that was not read yet */
+    size_t              line;  /* on which the row that is being read begins, from 1 */
+    size_t              inner; /* line breaks inside its quotes */
+    char               *cells[CURVE_TABLE_COLUMNS];
     size_t              cell_count;
     const Space        *space;
     const CurveColumns *columns;
@@ -58,6 +57,7 @@ static Status unquote(Reader *r, char **cursor) {
             }
             from++;
         }
+        r->inner += (*from == '\n') ? 1 : 0;
         *to++ = *from;
     }
     if (strchr(",\r\n", from[1]) == NULL) {
@@ -71,8 +71,9 @@ static Status unquote(Reader *r, char **cursor) {
 
 /* cuts one cell; `*last` if the row ends behind it */
 static Status cut_cell(Reader *r, bool *last) {
-    if (r->cell_count == MOST_COLUMNS) {
-        FAIL(STATUS_ERR_PARSE, "%s:%zu: more than %d columns", r->name, r->line, MOST_COLUMNS);
+    if (r->cell_count == CURVE_TABLE_COLUMNS) {
+        FAIL(STATUS_ERR_PARSE, "%s:%zu: more than %d columns", r->name, r->line,
+             (int)CURVE_TABLE_COLUMNS);
     }
     char *cursor = r->next;
     r->cells[r->cell_count++] = cursor;
@@ -94,6 +95,8 @@ static Status cut_cell(Reader *r, bool *last) {
 /* the next row that is not empty; no cells at the end of the text */
 static Status cut_row(Reader *r) {
     r->cell_count = 0;
+    r->line += r->inner;
+    r->inner = 0;
     while (*r->next == '\n' || *r->next == '\r') {
         r->line += (*r->next == '\n') ? 1 : 0;
         r->next++;
@@ -157,14 +160,31 @@ static Status fail_cell(const Reader *r, size_t column, const char *name, const 
          r->cells[column]);
 }
 
+/* 1e-3 in a study file is the number 0.001 to the study's records */
+static bool is_number_of(const SpaceParameter *parameter, size_t choice, const char *cell) {
+    double a = 0.0;
+    double b = 0.0;
+    return (parameter->quoted == NULL || !parameter->quoted[choice]) && number_parse(cell, &a) &&
+           number_parse(parameter->choices[choice], &b) && a == b;
+}
+
+/* its text as in the study file, or another way to write the same number */
 static Status read_choice(const Reader *r, size_t column, const SpaceParameter *parameter,
                           double *out) {
     const char *cell = r->cells[column];
-    for (size_t i = 0; i < parameter->choice_count; i++) {
-        if (strcmp(parameter->choices[i], cell) == 0) {
-            *out = (double)i;
-            return STATUS_OK;
+    size_t      i = 0;
+    while (i < parameter->choice_count && strcmp(parameter->choices[i], cell) != 0) {
+        i++;
+    }
+    if (i == parameter->choice_count) {
+        i = 0;
+        while (i < parameter->choice_count && !is_number_of(parameter, i, cell)) {
+            i++;
         }
+    }
+    if (i < parameter->choice_count) {
+        *out = (double)i;
+        return STATUS_OK;
     }
     return fail_cell(r, column, parameter->name, "one of the study's choices");
 }

@@ -12,7 +12,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { CURVE_TABLE_BYTES = 1 << 30 }; /* largest file */
+enum {
+    CURVE_TABLE_BYTES = 1 << 30, /* largest file */
+    CURVE_TABLE_COLUMNS = 512    /* most of a file */
+};
 
 /** What is asked of the file: metrics by name. Borrowed for the call. */
 typedef struct CurveColumns {

@@ -47,7 +47,7 @@ typedef struct SimulatorSettings {
 } SimulatorSettings;
 
 /** A moment at which the best result so far changed: was beaten, or, with repeats, became the mean
- * of other chains. */
+ * of other chains, or was none any more: segment and chains 0, objective and truth NaN. */
 typedef struct SimulatorStep {
     double  time;      /* virtual seconds */
     int64_t segment;   /* whose result it is; of several chains the best one's */

@@ -2,8 +2,9 @@
  * only be beaten. With `repeats` it is a configuration by the mean over its chains, ranked as
  * `mbtune best` ranks: judged at the depth that most of its chains have reached, of several such
  * the deepest; whoever has fewer chains there comes after whoever has more, so that the luckiest
- * chain is not the best while its sisters are in training. Such a best may also fall: then
- * everybody is looked at again. Otherwise a result costs one comparison. */
+ * chain is not the best while its sisters are in training. Such a best may also fall, or break a
+ * constraint with its next chain: then everybody is looked at again, and there may be none.
+ * Otherwise a result costs one comparison. */
 #include "schedulers/simulator_internal.h"
 
 #include <math.h>
@@ -155,6 +156,11 @@ static size_t look_at_all(const SimulatorRanking *ranking, const SimulatorWork *
 
 static Status add_mean(const SimulatorRanking *ranking, const SimulatorWork *work, double now,
                        SimulatorReport *report) {
+    report->has_best = ranking->best != 0;
+    if (!report->has_best) {
+        return add_step(report, now,
+                        (SimulatorStep){.objective = (double)NAN, .truth = (double)NAN});
+    }
     const SimulatorPlace *place = &ranking->places[ranking->best - 1];
     double                means[2 * SCHEDULER_MAX_OBJECTIVES];
     simulator__place_means(ranking, work, ranking->best - 1, means);
@@ -189,8 +195,7 @@ static Status note_chain(SimulatorRanking *ranking, const SimulatorWork *work, s
     } else {
         return STATUS_OK;
     }
-    report->has_best = ranking->best != 0;
-    return report->has_best ? add_mean(ranking, work, now, report) : STATUS_OK;
+    return add_mean(ranking, work, now, report);
 }
 
 Status simulator__ranking_note(SimulatorRanking *ranking, const SimulatorWork *work, size_t job,

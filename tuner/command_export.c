@@ -2,14 +2,16 @@
 
 #include "core/file.h"
 #include "results/report.h"
+#include "schedulers/curve_table.h"
 #include "tuner/cli.h"
 #include "tuner/study_view.h"
-#include "tuner/table.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-enum { EXPORT_BYTES = 1 << 28 };
+enum { EXPORT_BYTES = 1 << 28, TOLD_BYTES = 1024 };
 
 enum { WHAT_SCHEDULE, WHAT_CURVES };
 enum { FORMAT_JSON, FORMAT_YAML, FORMAT_CSV };
@@ -64,23 +66,46 @@ static Status write_schedule(Results *results, const CliArguments *arguments, bo
     return status;
 }
 
+/* Stopped early, or ended by a failure: whoever compares configurations by the table must know. */
+static Status tell_curves(const ReportCurves *curves) {
+    Buffer text;
+    buffer_init(&text, TOLD_BYTES);
+    buffer_printf(&text, "%zu of %zu curve%s reach%s per_trial (%" PRId64 " %s%s)",
+                  curves->complete, curves->curves, (curves->curves == 1) ? "" : "s",
+                  (curves->complete == 1) ? "es" : "", curves->per_trial, curves->unit,
+                  (curves->per_trial == 1) ? "" : "s");
+    const char *before = "; ";
+    if (curves->failed > 0) {
+        buffer_printf(&text, "; %zu chain%s ended in a crash or another failure", curves->failed,
+                      (curves->failed == 1) ? "" : "s");
+        before = " and ";
+    }
+    if (curves->diverged > 0) {
+        buffer_printf(&text, "%s%zu%s in divergence", before, curves->diverged,
+                      (curves->failed > 0)      ? ""
+                      : (curves->diverged == 1) ? " chain ended"
+                                                : " chains ended");
+    }
+    buffer_puts(&text, "\n");
+    Status status = buffer_status(&text);
+    if (status == STATUS_OK) {
+        status = cli_write(STDERR_FILENO, buffer_text(&text), text.length);
+    }
+    buffer_reset(&text);
+    return status;
+}
+
 /* Curves of chains whose values changed would be those of no configuration. */
 static Status write_curves(Results *results, Buffer *out) {
-    Json *rows = NULL;
-    TRY(report_curves(results, &rows));
-    if (json_count(rows) == 0) {
-        json_release(rows);
+    _Static_assert((int)REPORT_CURVE_COLUMNS == (int)CURVE_TABLE_COLUMNS,
+                   "what is written must be what is read");
+    ReportCurves curves;
+    TRY(report_curves(results, out, &curves));
+    if (curves.rows == 0) {
         FAIL(STATUS_ERR_STATE, "no chain of this study was trained with the same values from its "
                                "beginning on: there is no curve to export");
     }
-    Table table;
-    table_init(&table);
-    table.exact = true;
-    table_rows(&table, rows, NULL, false);
-    const Status status = table_csv(&table, out);
-    table_reset(&table);
-    json_release(rows);
-    return status;
+    return tell_curves(&curves);
 }
 
 static bool ends_with(const char *text, const char *end) {

@@ -90,12 +90,17 @@ static Status serve_extend(Coordinator *c, const Json *body, Buffer *answer) {
     if (json_get(body, "total") != NULL) {
         TRY(request_check_total(c->results, c->study, budget.total));
     }
+    if (json_get(body, "trials") != NULL) {
+        TRY(request_check_trials(c->results, budget.trials));
+    }
     balance(c->study, json_get(body, "total") != NULL, json_get(body, "trials") != NULL, &budget);
     const bool was_over = c->decided_all;
     TRY(coordinator__set_budget(c, &budget));
-    buffer_printf(answer, "the budget is now %" PRId64 " %ss", budget.total, c->study->budget.unit);
+    buffer_printf(answer, "the budget is now %" PRId64 " %s%s", budget.total, c->study->budget.unit,
+                  (budget.total == 1) ? "" : "s");
     if (budget.trials > 0) {
-        buffer_printf(answer, " in %" PRId64 " trials", budget.trials);
+        buffer_printf(answer, " in %" PRId64 " trial%s", budget.trials,
+                      (budget.trials == 1) ? "" : "s");
     }
     if (budget.wall_clock > 0.0) {
         buffer_printf(answer, ", %g s since the study was created", budget.wall_clock);

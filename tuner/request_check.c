@@ -10,9 +10,21 @@ Status request_check_total(Results *results, const Study *study, int64_t total) 
     TRY(results_units_used(results, &used));
     if (total < used) {
         FAIL(STATUS_ERR_RANGE,
-             "a total of %" PRId64 " %ss is less than what is used already: %" PRId64
+             "a total of %" PRId64 " %s%s is less than what is used already: %" PRId64
              " (mbtune stop ends a running study)",
-             total, study->budget.unit, used);
+             total, study->budget.unit, (total == 1) ? "" : "s", used);
+    }
+    return STATUS_OK;
+}
+
+Status request_check_trials(Results *results, int64_t trials) {
+    int64_t begun = 0;
+    TRY(results_trials_begun(results, &begun));
+    if (trials < begun) {
+        FAIL(STATUS_ERR_RANGE,
+             "%" PRId64 " %s less than what has begun already: %" PRId64
+             " (mbtune stop ends a running study)",
+             trials, (trials == 1) ? "trial is" : "trials are", begun);
     }
     return STATUS_OK;
 }
@@ -41,24 +53,39 @@ Status request_check_pin(Results *results, const Study *study, int64_t segment, 
     return STATUS_OK;
 }
 
+/* a member of the body that may be missing: `*there` says so */
+static Status optional(const Json *body, const char *key, int64_t *out, bool *there) {
+    *there = json_get(body, key) != NULL;
+    return *there ? json_need_integer(body, key, out) : STATUS_OK;
+}
+
+static Status check_extend(Results *results, const Study *study, const Json *body) {
+    int64_t number = 0;
+    bool    there = false;
+    TRY(optional(body, "total", &number, &there));
+    if (there) {
+        TRY(request_check_total(results, study, number));
+    }
+    TRY(optional(body, "trials", &number, &there));
+    return there ? request_check_trials(results, number) : STATUS_OK;
+}
+
 static Status check_body(Results *results, const Study *study, const Json *body) {
     const char *command = NULL;
-    const char *key = "total";
     int64_t     number = 0;
+    bool        there = false;
     TRY(json_need_string(body, "command", &command));
-    key = (strcmp(command, "stop") == 0) ? "trial" : key;
-    key = (strcmp(command, "pin") == 0) ? "segment" : key;
-    if (json_get(body, key) == NULL) {
-        return STATUS_OK;
-    }
-    TRY(json_need_integer(body, key, &number));
     if (strcmp(command, "stop") == 0) {
-        return request_check_stop(results, study, number);
+        TRY(optional(body, "trial", &number, &there));
+        return there ? request_check_stop(results, study, number) : STATUS_OK;
     }
     if (strcmp(command, "pin") == 0) {
-        return request_check_pin(results, study, number, !json_bool(json_get(body, "unpin")));
+        TRY(optional(body, "segment", &number, &there));
+        return there
+                   ? request_check_pin(results, study, number, !json_bool(json_get(body, "unpin")))
+                   : STATUS_OK;
     }
-    return request_check_total(results, study, number);
+    return check_extend(results, study, body);
 }
 
 Status request_check(const StudyFolder *folder, const Json *body) {

@@ -11,6 +11,8 @@
 
 /** @return STATUS_OK; STATUS_ERR_RANGE where more units than `total` are used already */
 Status request_check_total(Results *results, const Study *study, int64_t total) MUST_USE;
+/** @return STATUS_OK; STATUS_ERR_RANGE where more than `trials` have begun already */
+Status request_check_trials(Results *results, int64_t trials) MUST_USE;
 /** @return STATUS_OK; STATUS_ERR_UNKNOWN_NAME (no such trial); STATUS_ERR_STATE (not one alone) */
 Status request_check_stop(Results *results, const Study *study, int64_t trial) MUST_USE;
 /** @return STATUS_OK; STATUS_ERR_UNKNOWN_NAME (no such segment); STATUS_ERR_STATE (it leaves

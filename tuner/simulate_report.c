@@ -10,7 +10,7 @@
 #include <math.h>
 #include <unistd.h>
 
-enum { STEPS_SHOWN = 20 };
+enum { STEPS_SHOWN = 20, TITLE_BYTES = 4096 };
 
 /* what the scheduler needed, on this machine this time */
 typedef struct Measured {
@@ -53,7 +53,7 @@ static void fill_table(const SimulatorReport *report, size_t first, Table *table
     for (size_t i = first; i < report->step_count; i++) {
         const SimulatorStep *step = &report->steps[i];
         table_number(table, step->time);
-        table_number(table, (double)step->segment);
+        table_number(table, (step->segment > 0) ? (double)step->segment : (double)NAN);
         table_number(table, (double)step->chains);
         table_number(table, (double)step->finished);
         table_number(table, (double)step->units);
@@ -62,15 +62,30 @@ static void fill_table(const SimulatorReport *report, size_t first, Table *table
     }
 }
 
+/* what noise made of them is told apart where there is noise */
+static void add_truth_columns(const Simulated *simulated, Table *table) {
+    for (size_t k = 0; k < simulated->study->objective_count; k++) {
+        Buffer title;
+        buffer_init(&title, TITLE_BYTES);
+        buffer_printf(&title, "%s_without_noise", simulated->study->objectives[k].metric);
+        table_column(table, buffer_text(&title), TABLE_RIGHT);
+        buffer_reset(&title);
+    }
+}
+
 /* several objectives: a column for each */
 static void fill_front(const Simulated *simulated, Table *table) {
     static const char *const titles[] = {"seconds", "segment", "chains", "depth"};
     const SimulatorFront    *front = &simulated->report->front;
+    const bool               noisy = simulated->settings->noise > 0.0;
     for (size_t i = 0; i < sizeof titles / sizeof titles[0]; i++) {
         table_column(table, titles[i], TABLE_RIGHT);
     }
     for (size_t k = 0; k < simulated->study->objective_count; k++) {
         table_column(table, simulated->study->objectives[k].metric, TABLE_RIGHT);
+    }
+    if (noisy) {
+        add_truth_columns(simulated, table);
     }
     for (size_t i = 0; i < front->count; i++) {
         const SimulatorFrontPoint *point = &front->points[i];
@@ -80,6 +95,9 @@ static void fill_front(const Simulated *simulated, Table *table) {
         table_number(table, (double)point->depth);
         for (size_t k = 0; k < simulated->study->objective_count; k++) {
             table_number(table, point->objectives[k]);
+        }
+        for (size_t k = 0; noisy && k < simulated->study->objective_count; k++) {
+            table_number(table, point->truths[k]);
         }
     }
 }
@@ -144,6 +162,18 @@ static void put_best(const Simulated *simulated, const SimulatorStep *best, Buff
     buffer_printf(out, ", segment %" PRId64 ", after %.6g s\n", best->segment, best->time);
 }
 
+/* steps without a best: there was one until another of its chains broke a constraint */
+static void put_none(const Simulated *simulated, Buffer *out) {
+    const SimulatorReport *r = simulated->report;
+    const char            *why = "no segment finished with a result";
+    if (r->step_count > 0) {
+        why = "no configuration keeps the constraints in all of its chains";
+    } else if (r->segments > r->failed && simulated->study->constraint_count > 0) {
+        why = "no segment finished with a result that keeps the constraints";
+    }
+    buffer_printf(out, "  best         none: %s\n", why);
+}
+
 Status simulate_report_text(const Simulated *simulated, Buffer *out) {
     const SimulatorReport *r = simulated->report;
     const SimulatorStep   *best = best_of(r);
@@ -168,12 +198,9 @@ Status simulate_report_text(const Simulated *simulated, Buffer *out) {
         buffer_puts(out, "  repeatable   no: measured times of decisions are in it\n");
     }
     if (best == NULL) {
-        const bool ran = r->segments > r->failed;
-        buffer_printf(out, "  best         none: no segment %s\n",
-                      (ran && simulated->study->constraint_count > 0)
-                          ? "finished with a result that keeps the constraints"
-                          : "finished with a result");
-        return buffer_status(out);
+        put_none(simulated, out);
+        return (r->step_count > 0 && simulated->study->objective_count == 1) ? put_steps(r, out)
+                                                                             : buffer_status(out);
     }
     put_best(simulated, best, out);
     TRY((simulated->study->objective_count > 1) ? put_front(simulated, out) : put_steps(r, out));
@@ -182,8 +209,9 @@ Status simulate_report_text(const Simulated *simulated, Buffer *out) {
 
 /* ---- JSON ---- */
 
+/* JSON has no NaN and no infinity, and scripts read this with whatever they have */
 static Status set_number(Json *object, const char *key, double value) {
-    return json_set(object, key, json_new_number(value));
+    return json_set(object, key, isfinite(value) ? json_new_number(value) : json_new_null());
 }
 
 static Status set_integer(Json *object, const char *key, int64_t value) {
@@ -192,7 +220,8 @@ static Status set_integer(Json *object, const char *key, int64_t value) {
 
 static Status add_step(const SimulatorStep *step, Json *object) {
     TRY(set_number(object, "seconds", step->time));
-    TRY(set_integer(object, "segment", step->segment));
+    TRY(json_set(object, "segment",
+                 (step->segment > 0) ? json_new_integer(step->segment) : json_new_null()));
     TRY(set_integer(object, "chains", step->chains));
     TRY(set_integer(object, "finished", step->finished));
     TRY(set_integer(object, "units", step->units));
@@ -202,18 +231,17 @@ static Status add_step(const SimulatorStep *step, Json *object) {
 
 static Status add_steps(const SimulatorReport *report, Json *root) {
     const SimulatorStep *best = best_of(report);
+    Json                *object = (best != NULL) ? json_new_object() : json_new_null();
     Json                *array = json_new_array();
     TRY(json_set(root, "best_so_far", array));
-    if (best == NULL) {
-        return json_set(root, "best", json_new_null());
-    }
-    Json *object = json_new_object();
     TRY(json_set(root, "best", object));
-    TRY(add_step(best, object));
-    for (const SimulatorStep *step = report->steps; step <= best; step++) {
+    if (best != NULL) {
+        TRY(add_step(best, object));
+    }
+    for (size_t i = 0; i < report->step_count; i++) {
         Json *row = json_new_object();
         TRY(json_push(array, row));
-        TRY(add_step(step, row));
+        TRY(add_step(&report->steps[i], row));
     }
     return STATUS_OK;
 }

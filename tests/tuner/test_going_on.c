@@ -179,6 +179,29 @@ static void a_total_below_what_is_used_is_refused(void **state) {
 }
 
 /* its members have reached the full depth: more units train nobody, and that is said */
+/* three trials have begun, and one more would be new */
+static void fewer_trials_than_have_begun_are_refused(void **state) {
+    (void)state;
+    Scene scene;
+    Run   beside;
+    scene_make(&scene, sampler, "", 0.05);
+    start_until(&scene, "1", 7, "3"); /* segments of 2 units: the second trial's first */
+    assert_int_equal(command(&scene, &beside, "extend", "--set", "budget.trials=1", NULL), 1);
+    assert_contains(beside.text, "1 trial is less than what has begun already: ");
+    assert_int_equal(run_wait(&scene.run), 0);
+    assert_int_equal(units(&scene), 36);
+    /* the same where nobody runs it: nothing is started, nothing waits */
+    assert_int_equal(command(&scene, &beside, "extend", "--set", "budget.trials=2", NULL), 1);
+    assert_contains(beside.text,
+                    "2 trials are less than what has begun already: 3 (mbtune stop ends");
+    assert_int_equal(command(&scene, &beside, "extend", "--set", "budget.trials=2", "--later"), 1);
+    assert_int_equal(requests_left(&scene, "*"), 0);
+    assert_int_equal(
+        run_query(scene.study, "SELECT count(*) FROM event WHERE kind = 'budget_changed'"), 0);
+    assert_int_equal(command(&scene, &beside, "extend", "--set", "budget.trials=3", "--later"), 0);
+    scene_remove(&scene);
+}
+
 static void extending_a_finished_population_says_that_nothing_is_left(void **state) {
     (void)state;
     Scene scene;
@@ -403,6 +426,7 @@ int main(void) {
         cmocka_unit_test(a_barrier_study_stops_at_the_same_rows_with_any_number_of_workers),
         cmocka_unit_test(extending_goes_on_after_the_end_and_the_old_file_takes_nothing_back),
         cmocka_unit_test(a_total_below_what_is_used_is_refused),
+        cmocka_unit_test(fewer_trials_than_have_begun_are_refused),
         cmocka_unit_test(extending_a_finished_population_says_that_nothing_is_left),
         cmocka_unit_test(extending_a_running_study_is_answered_and_applied),
         cmocka_unit_test(points_of_a_user_are_checked_and_tried),

@@ -120,6 +120,7 @@ static void its_curves_are_a_table_for_simulate(void **state) {
     (void)snprintf(line, sizeof line, "mbtune export %s --what curves -o %s/curves.csv",
                    scene.study, scene.folder);
     assert_int_equal(run_shell(&scene.run, line), 0);
+    assert_string_equal(scene.run.text, "3 of 3 curves reach per_trial (2 runs)\n"); /* stderr */
     (void)snprintf(line, sizeof line, "mbtune simulate %s --table %s/curves.csv -f json",
                    scene.yaml, scene.folder);
     Json *simulated = answer_of(&scene, line);
@@ -134,6 +135,40 @@ static void its_curves_are_a_table_for_simulate(void **state) {
     assert_int_equal(run_shell(&scene.run, line), 2);
     (void)snprintf(line, sizeof line, "mbtune export %s -f csv", scene.study);
     assert_int_equal(run_shell(&scene.run, line), 2);
+    scene_remove(&scene);
+}
+
+/* one chain reaches its end, one fails in its second segment, one diverges in its first */
+static void curves_that_end_early_are_told_of(void **state) {
+    (void)state;
+    Scene  scene;
+    char   line[2 * SCENE_PATH_BYTES];
+    double gain = 0.0;
+    make(&scene, "{name: random}", "per_trial: 2, segment: 1, trials: 3");
+    for (int64_t id = ask_one(&scene, &gain); id != 0; id = ask_one(&scene, &gain)) {
+        char segment[64];
+        (void)snprintf(segment, sizeof segment, "SELECT trial FROM segment WHERE id = %d", (int)id);
+        const long trial = run_query(scene.study, segment);
+        (void)snprintf(segment, sizeof segment, "SELECT \"begin\" FROM segment WHERE id = %d",
+                       (int)id);
+        const long begin = run_query(scene.study, segment);
+        const bool fails = trial == 1 && begin == 1;
+        assert_int_equal(tell(&scene, id,
+                              fails          ? "--failed"
+                              : (trial == 2) ? "nan"
+                                             : "1",
+                              fails ? "the arm broke" : NULL),
+                         0);
+    }
+    (void)snprintf(line, sizeof line, "mbtune export %s --what curves 2>&1 >/dev/null",
+                   scene.study);
+    assert_int_equal(run_shell(&scene.run, line), 0);
+    assert_string_equal(scene.run.text, "1 of 3 curves reaches per_trial (2 runs); 1 chain ended "
+                                        "in a crash or another failure and 1 in divergence\n");
+    (void)snprintf(line, sizeof line, "mbtune export %s --what curves 2>/dev/null", scene.study);
+    assert_int_equal(run_shell(&scene.run, line), 0);
+    assert_int_equal(strncmp(scene.run.text, "gain,seed,unit,reward,seconds\n", 30), 0);
+    assert_null(strstr(scene.run.text, "per_trial"));
     scene_remove(&scene);
 }
 
@@ -273,6 +308,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_person_trains_a_whole_study),
         cmocka_unit_test(its_curves_are_a_table_for_simulate),
+        cmocka_unit_test(curves_that_end_early_are_told_of),
         cmocka_unit_test(a_confirmation_is_trained_by_hand_too),
         cmocka_unit_test(wrong_answers_are_one_sentence_and_change_nothing),
         cmocka_unit_test(a_barrier_waits_and_says_for_what),

@@ -204,6 +204,82 @@ static void several_objectives_give_a_front(void **state) {
     close_tables(&tables);
 }
 
+static void a_table_without_room_has_no_share(void **state) {
+    TableStudy tables;
+    Buffer     out;
+    char       line[700];
+    (void)state;
+    open_tables("[" SCORE ", " TOLL "]", "[a, b]", 1, "way,unit,score,toll\na,1,4,4\nb,1,4,2\n",
+                &tables);
+    (void)snprintf(line, sizeof line, "%s --table %s -f json", tables.study, tables.table);
+    assert_ok(simulate(line, &out));
+    assert_contains(buffer_text(&out), "\"hypervolume_share\": null");
+    assert_null(strstr(buffer_text(&out), "NaN"));
+    buffer_reset(&out);
+    close_tables(&tables);
+}
+
+/* what was observed, and what is in the table; both beside each other */
+static void a_front_under_noise_says_what_is_true(void **state) {
+    static const char header[] =
+        "seconds,segment,chains,depth,score,toll,score_without_noise,toll_without_noise\n";
+    TableStudy tables;
+    Buffer     out;
+    char       line[700];
+    double     observed[2];
+    double     truth[2];
+    (void)state;
+    open_tables("[" SCORE ", " TOLL "]", "[a]", 1, "way,unit,score,toll\na,1,4,3\n", &tables);
+    (void)snprintf(line, sizeof line, "%s --table %s --noise 0.5 -f csv", tables.study,
+                   tables.table);
+    assert_ok(simulate(line, &out));
+    assert_int_equal(strncmp(buffer_text(&out), header, sizeof header - 1), 0);
+    assert_int_equal(sscanf(buffer_text(&out) + sizeof header - 1,
+                            "%*g,%*d,%*d,%*d,%lf,%lf,%lf,%lf", &observed[0], &observed[1],
+                            &truth[0], &truth[1]),
+                     4);
+    assert_true(truth[0] == 4.0 && truth[1] == 3.0);
+    assert_true(observed[0] != 4.0 && observed[1] != 3.0);
+    buffer_reset(&out);
+    (void)snprintf(line, sizeof line, "%s --table %s --noise 0.5", tables.study, tables.table);
+    assert_ok(simulate(line, &out));
+    assert_contains(buffer_text(&out), "score_without_noise  toll_without_noise\n");
+    buffer_reset(&out);
+    close_tables(&tables);
+}
+
+/* the one configuration is the best until a chain of it breaks the constraint */
+static void a_best_that_is_lost_is_none_in_every_format(void **state) {
+    TableStudy tables;
+    Buffer     out;
+    char       line[700];
+    (void)state;
+    open_tables(SCORE "\nconstraints: {weight: {upper: 1}}", "[a]", 8,
+                "way,seed,unit,score,weight\na,1,1,3,2\na,2,1,3,0\n", &tables);
+    Json        *json = simulate_tables(&tables);
+    const Json  *steps = json_get(json, "best_so_far");
+    const size_t count = json_count(steps);
+    assert_true(json_is_null(json_get(json, "best")));
+    assert_true(count >= 2);
+    assert_true(json_number(json_get(json_at(steps, count - 2), "objective")) == 3.0);
+    assert_true(json_is_null(json_get(json_at(steps, count - 1), "objective")));
+    assert_true(json_is_null(json_get(json_at(steps, count - 1), "segment")));
+    json_release(json);
+    (void)snprintf(line, sizeof line, "%s --table %s -w 3 -f csv", tables.study, tables.table);
+    assert_ok(simulate(line, &out));
+    const char *last = strstr(buffer_text(&out), ",,0,");
+    assert_non_null(last);
+    assert_string_equal(strchr(last, '\n') - 2, ",,\n"); /* it is the last row */
+    buffer_reset(&out);
+    (void)snprintf(line, sizeof line, "%s --table %s -w 3", tables.study, tables.table);
+    assert_ok(simulate(line, &out));
+    assert_contains(buffer_text(&out),
+                    "best         none: no configuration keeps the constraints in all of its");
+    assert_contains(buffer_text(&out), "best so far");
+    buffer_reset(&out);
+    close_tables(&tables);
+}
+
 /* unit cells of the room between the front and the corner, counted */
 static void three_objectives_have_the_volume_that_counting_finds(void **state) {
     static const int points[][3] = {{9, 7, 8}, {7, 3, 6}, {4, 6, 1}, {8, 8, 3},
@@ -380,6 +456,9 @@ int main(void) {
         cmocka_unit_test(a_static_function_is_maximized_as_its_negative),
         cmocka_unit_test(with_repeats_the_best_is_no_lucky_chain),
         cmocka_unit_test(several_objectives_give_a_front),
+        cmocka_unit_test(a_table_without_room_has_no_share),
+        cmocka_unit_test(a_front_under_noise_says_what_is_true),
+        cmocka_unit_test(a_best_that_is_lost_is_none_in_every_format),
         cmocka_unit_test(three_objectives_have_the_volume_that_counting_finds),
         cmocka_unit_test(no_improvement_ends_it),
         cmocka_unit_test(mistakes_are_one_sentence),
