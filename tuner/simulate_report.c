@@ -231,11 +231,11 @@ static Status add_step(const SimulatorStep *step, Json *object) {
 
 static Status add_steps(const SimulatorReport *report, Json *root) {
     const SimulatorStep *best = best_of(report);
-    Json                *object = (best != NULL) ? json_new_object() : json_new_null();
+    Json                *object = report->has_best ? json_new_object() : json_new_null();
     Json                *array = json_new_array();
     TRY(json_set(root, "best_so_far", array));
     TRY(json_set(root, "best", object));
-    if (best != NULL) {
+    if (report->has_best) {
         TRY(add_step(best, object));
     }
     for (size_t i = 0; i < report->step_count; i++) {
