@@ -2,7 +2,7 @@
 
 #include "tests/support/test_support.h"
 
-enum { CUTS_ANYWHERE = 2, LEAST_EVENTS = 30 };
+enum { LEAST_EVENTS = 15 };
 
 typedef bool (*Place)(const FakeLog *, size_t);
 
@@ -79,14 +79,14 @@ static bool has_barriers(const ContractCase *c) {
     return barrier;
 }
 
-void resume_check(const ContractCase *c, const FakeLog *log, uint64_t seed) {
+void resume_check(const ContractCase *c, const FakeLog *log, size_t anywhere, uint64_t seed) {
     const size_t last = last_cut(log, RESUME_AHEAD);
     Rng          rng = rng_stream(seed, 0, RNG_TEST);
     size_t       cut = 0;
     if (last < LEAST_EVENTS) {
         fail_msg("%s decides %zu events, too few to cut", c->ops->name, log->count);
     }
-    for (size_t k = 0; k < CUTS_ANYWHERE; k++) {
+    for (size_t k = 0; k < anywhere; k++) {
         resume_follow(c, log, (size_t)rng_below(&rng, last + 1), RESUME_AHEAD);
     }
     if (pick(log, last, is_in_a_batch, &rng, &cut)) {

@@ -15,11 +15,12 @@ enum { RESUME_AHEAD = 100 }; /* decisions that are compared after a cut */
  * refused the second time. */
 void resume_follow(const ContractCase *c, const FakeLog *log, size_t first, size_t ahead);
 /**
- * resume_follow() from several places, RESUME_AHEAD decisions each: anywhere, between two decisions
- * that no event separates (a scheduler with barriers has such places, which is asserted), and where
- * the scheduler waited with a slot free.
- * @param seed  of the places
+ * resume_follow() from several places, RESUME_AHEAD decisions each: anywhere; between two decisions
+ * that no event separates (a scheduler with barriers has such places, which is asserted); and where
+ * the scheduler had nothing to decide with a slot free (likewise).
+ * @param anywhere  how many of the first kind; one each of the others
+ * @param seed      of the places
  */
-void resume_check(const ContractCase *c, const FakeLog *log, uint64_t seed);
+void resume_check(const ContractCase *c, const FakeLog *log, size_t anywhere, uint64_t seed);
 
 #endif
