@@ -34,7 +34,7 @@ static Status write_kind(Kind kind, Buffer *out) {
     static const News       news[] = {
               {.kind = NEWS_WORKER, .host = "node7", .numerics = "openblas SkylakeX"},
               {.kind = NEWS_STARTED, .slot = 3, .id = 17, .attempt = 2},
-              {.kind = NEWS_METRIC, .slot = 1, .id = 17, .attempt = 1, .name = "loss", .value = -0.1},
+              {.kind = NEWS_METRIC, .id = 17, .attempt = 1, .name = "loss", .value = -0.1},
               {.kind = NEWS_FINISHED, .id = 17, .outcome = OUTCOME_DONE, .text = "", .holds = true},
               {.kind = NEWS_LOG, .level = "warning", .text = "careful"},
               {.kind = NEWS_LOST, .text = "worker 2: no memory"},
