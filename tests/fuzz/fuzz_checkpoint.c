@@ -16,6 +16,8 @@
 
 enum { PATH = 512, STEPS = 24 };
 
+bool fuzz_accepted;
+
 typedef struct Scene {
     const EnvironmentOps *environment;
     double                options[BENCH_MOST_OPTIONS];
@@ -80,6 +82,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     static Scene scene;
     void        *agent = NULL;
 
+    fuzz_accepted = false;
     if (scene.environment == NULL) {
         scene_open(&scene);
     }
@@ -89,6 +92,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     }
     if (bench_pets()->load(scene.environment, AGENT_UNIT_ENV_STEP, scene.options, scene.folder,
                            &agent) == STATUS_OK) {
+        fuzz_accepted = true;
         use(&scene, agent);
         bench_pets()->destroy(agent);
     }

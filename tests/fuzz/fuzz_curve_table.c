@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+bool fuzz_accepted;
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     static const char *const metrics[] = {"score", "plan_flop", NULL};
     static Space            *space; /* stays */
@@ -14,6 +16,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     CurveTable              *table = NULL;
     char                    *text = malloc(size + 1);
 
+    fuzz_accepted = false;
     if (space == NULL) {
         space = fake_space(FAKE_SPACE_CONDITIONAL);
     }
@@ -25,6 +28,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     }
     text[size] = '\0';
     if (curve_table_parse("curves.csv", text, space, &columns, &table) == STATUS_OK) {
+        fuzz_accepted = true;
         for (size_t i = 0; i < table->configuration_count; i++) {
             if (space_check(space, table->points + i * space_count(space)) != STATUS_OK) {
                 abort();

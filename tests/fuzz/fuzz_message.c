@@ -1,9 +1,80 @@
-/* What coordinator and workers send each other: the first byte chooses the kind. */
+/* What coordinator and workers send each other: the first byte chooses the kind. MBTUNE_FUZZ_SEED
+ * names a folder that gets one message of each kind, as this build writes them (the corpus has
+ * those of a little-endian machine). */
 #include "tests/fuzz/fuzz_target.h"
 
+#include "core/file.h"
 #include "workers/message.h"
 
+#include <stdlib.h>
 #include <string.h>
+
+typedef enum Kind { KIND_CONFIG, KIND_ORDER, KIND_NEWS, KIND_SLOT, KINDS } Kind;
+
+bool fuzz_accepted;
+
+/* ---- seeds ---- */
+
+static Status write_kind(Kind kind, Buffer *out) {
+    static const CrewConfig config = {.study_folder = "/studies/s",
+                                      .command = "[\"mbtune\",\"train\"]",
+                                      .hello = "{\"op\":\"hello\"}",
+                                      .cores = 2,
+                                      .memory_bytes = 1e9,
+                                      .start_seconds = 60,
+                                      .silence_seconds = 600,
+                                      .heartbeat_seconds = 0.5};
+    static const Order      order = {.id = 17,
+                                     .attempt = 2,
+                                     .line = "{\"op\":\"train\",\"segment\":17}",
+                                     .resume_from = "16.a1",
+                                     .resume_bytes = 77,
+                                     .resume_checksum = 0xdeadbeefU,
+                                     .checkpoint = "17.a2"};
+    static const News       news[] = {
+              {.kind = NEWS_WORKER, .host = "node7", .numerics = "openblas SkylakeX"},
+              {.kind = NEWS_STARTED, .slot = 3, .id = 17, .attempt = 2},
+              {.kind = NEWS_METRIC, .id = 17, .attempt = 1, .name = "loss", .value = -0.1},
+              {.kind = NEWS_FINISHED, .id = 17, .outcome = OUTCOME_DONE, .text = "", .holds = true},
+              {.kind = NEWS_LOG, .level = "warning", .text = "careful"},
+              {.kind = NEWS_LOST, .text = "worker 2: no memory"},
+    };
+    message_put_u8(out, (uint8_t)kind);
+    switch (kind) {
+    case KIND_CONFIG:
+        return message_write_config(&config, out);
+    case KIND_ORDER:
+        return message_write_order(3, &order, out);
+    case KIND_NEWS:
+        for (size_t i = 0; i < sizeof news / sizeof news[0]; i++) {
+            TRY(message_write_news(&news[i], out));
+        }
+        return STATUS_OK;
+    case KIND_SLOT:
+    case KINDS:
+        break;
+    }
+    message_put_i64(out, 5);
+    return buffer_status(out);
+}
+
+static void write_seeds(const char *folder) {
+    static const char *const names[KINDS] = {FUZZ_OK "config", FUZZ_OK "order", FUZZ_OK "news",
+                                             FUZZ_OK "slot"};
+    for (size_t i = 0; i < KINDS; i++) {
+        char  *path = file_join(folder, names[i]);
+        Buffer bytes;
+        buffer_init(&bytes, MESSAGE_NEWS_BYTES);
+        if (path == NULL || write_kind((Kind)i, &bytes) != STATUS_OK ||
+            file_write_atomic(path, buffer_text(&bytes), bytes.length) != STATUS_OK) {
+            abort();
+        }
+        buffer_reset(&bytes);
+        free(path);
+    }
+}
+
+/* ---- the target ---- */
 
 /* texts are borrowed from the payload: touch all of them */
 static size_t text_bytes(const News *news) {
@@ -22,29 +93,36 @@ static void as_news(const uint8_t *bytes, size_t length) {
 
     while (!message_at_end(&reader) && message_read_news(&reader, &news) == STATUS_OK) {
         sink += text_bytes(&news);
+        fuzz_accepted = message_at_end(&reader);
     }
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    CrewConfig config;
-    Order      order;
-    size_t     slot = 0;
+    static bool seeds_written;
+    CrewConfig  config;
+    Order       order;
+    size_t      slot = 0;
 
+    if (!seeds_written && getenv("MBTUNE_FUZZ_SEED") != NULL) {
+        write_seeds(getenv("MBTUNE_FUZZ_SEED"));
+    }
+    seeds_written = true;
+    fuzz_accepted = false;
     if (size == 0) {
         return 0;
     }
-    switch (data[0] % 4) {
-    case 0:
-        (void)!message_read_config(data + 1, size - 1, &config);
+    switch (data[0] % KINDS) {
+    case KIND_CONFIG:
+        fuzz_accepted = message_read_config(data + 1, size - 1, &config) == STATUS_OK;
         break;
-    case 1:
-        (void)!message_read_order(data + 1, size - 1, &slot, &order);
+    case KIND_ORDER:
+        fuzz_accepted = message_read_order(data + 1, size - 1, &slot, &order) == STATUS_OK;
         break;
-    case 2:
+    case KIND_NEWS:
         as_news(data + 1, size - 1);
         break;
     default:
-        (void)!message_read_slot(data + 1, size - 1, &slot);
+        fuzz_accepted = message_read_slot(data + 1, size - 1, &slot) == STATUS_OK;
         break;
     }
     return 0;

@@ -11,6 +11,8 @@
 
 enum { MOST_VALUES = 16 };
 
+bool fuzz_accepted;
+
 static void read_point(const Space *space, const Json *json) {
     double point[MOST_VALUES];
     double again[MOST_VALUES];
@@ -18,6 +20,7 @@ static void read_point(const Space *space, const Json *json) {
     if (space_from_json(space, json, point) != STATUS_OK) {
         return;
     }
+    fuzz_accepted = true;
     Json *written = space_to_json(space, point);
     if (space_check(space, point) != STATUS_OK || written == NULL ||
         space_from_json(space, written, again) != STATUS_OK ||
@@ -31,6 +34,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     static Space *spaces[FAKE_SPACE_COUNT]; /* stay */
     Json         *json = NULL;
 
+    fuzz_accepted = false;
     for (size_t i = 0; spaces[FAKE_SPACE_COUNT - 1] == NULL && i < FAKE_SPACE_COUNT; i++) {
         spaces[i] = fake_space((FakeSpace)i);
         if (space_count(spaces[i]) > MOST_VALUES) {

@@ -7,6 +7,8 @@
 
 enum { CAP = 1 << 22 };
 
+bool fuzz_accepted;
+
 static void as_request(const char *line, size_t length) {
     Request request;
     Request again;
@@ -15,6 +17,7 @@ static void as_request(const char *line, size_t length) {
     if (request_parse(line, length, &request) != STATUS_OK) {
         return;
     }
+    fuzz_accepted = true;
     buffer_init(&text, CAP);
     if (request_write(&request, &text) != STATUS_OK ||
         request_parse(text.data, text.length - 1, &again) != STATUS_OK ||
@@ -35,6 +38,7 @@ static void as_reply(const char *line, size_t length) {
     if (reply_parse(line, length, &reply) != STATUS_OK) {
         return;
     }
+    fuzz_accepted = true;
     buffer_init(&text, CAP);
     if (reply_write(&reply, &text) != STATUS_OK ||
         reply_parse(text.data, text.length - 1, &again) != STATUS_OK || again.kind != reply.kind ||
@@ -47,6 +51,7 @@ static void as_reply(const char *line, size_t length) {
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+    fuzz_accepted = false;
     as_request((const char *)data, size);
     as_reply((const char *)data, size);
     return 0;

@@ -10,15 +10,19 @@
 
 enum { CAP = 1 << 22 };
 
+bool fuzz_accepted;
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     Buffer text;
     Study *study = NULL;
     Study *again = NULL;
     Json  *definition = NULL;
 
+    fuzz_accepted = false;
     buffer_init(&text, CAP);
     buffer_append(&text, data, size);
     if (study_parse("/study.yaml", buffer_text(&text), NULL, 0, &study) == STATUS_OK) {
+        fuzz_accepted = true;
         if (study_to_json(study, &definition) != STATUS_OK ||
             study_parse("/study.yaml", study->text, NULL, 0, &again) != STATUS_OK ||
             strcmp(study->hash, again->hash) != 0) {

@@ -1,5 +1,6 @@
 /* A target without libFuzzer: runs it on every file of the folders given, so that what was found
- * once stays mended under every compiler and sanitizer. */
+ * once stays mended under every compiler and sanitizer. Fails unless there are inputs named FUZZ_OK
+ * something, and all of these are accepted. */
 #include "tests/fuzz/fuzz_target.h"
 
 #include "core/buffer.h"
@@ -12,38 +13,54 @@
 
 enum { INPUT_BYTES = 1 << 24 };
 
-static size_t replay_folder(const char *folder) {
-    DIR   *dir = opendir(folder);
-    size_t count = 0;
+typedef struct Replay {
+    size_t count;   /* inputs */
+    size_t ok;      /* of them named as accepted */
+    size_t refused; /* of those */
+} Replay;
+
+static void replay_file(const char *folder, const char *name, Replay *replay) {
+    char  *path = file_join(folder, name);
+    Buffer input;
+    buffer_init(&input, INPUT_BYTES);
+    if (path == NULL || file_read(path, &input) != STATUS_OK) {
+        (void)fprintf(stderr, "%s\n", status_last()->text);
+        exit(EXIT_FAILURE);
+    }
+    status_clear();
+    (void)LLVMFuzzerTestOneInput((const uint8_t *)buffer_text(&input), input.length);
+    replay->count++;
+    if (strncmp(name, FUZZ_OK, strlen(FUZZ_OK)) == 0) {
+        replay->ok++;
+        if (!fuzz_accepted) {
+            replay->refused++;
+            (void)fprintf(stderr, "'%s' is not accepted: %s\n", path, status_last()->text);
+        }
+    }
+    buffer_reset(&input);
+    free(path);
+}
+
+static void replay_folder(const char *folder, Replay *replay) {
+    DIR *dir = opendir(folder);
     if (dir == NULL) {
         (void)fprintf(stderr, "there is no folder '%s'\n", folder);
         exit(EXIT_FAILURE);
     }
     for (const struct dirent *entry = readdir(dir); entry != NULL; entry = readdir(dir)) {
-        if (entry->d_name[0] == '.' || entry->d_type == DT_DIR) {
-            continue;
+        if (entry->d_name[0] != '.' && entry->d_type != DT_DIR) {
+            replay_file(folder, entry->d_name, replay);
         }
-        char  *path = file_join(folder, entry->d_name);
-        Buffer input;
-        buffer_init(&input, INPUT_BYTES);
-        if (path == NULL || file_read(path, &input) != STATUS_OK) {
-            (void)fprintf(stderr, "%s\n", status_last()->text);
-            exit(EXIT_FAILURE);
-        }
-        (void)LLVMFuzzerTestOneInput((const uint8_t *)buffer_text(&input), input.length);
-        buffer_reset(&input);
-        free(path);
-        count++;
     }
     (void)closedir(dir);
-    return count;
 }
 
 int main(int argc, char **argv) {
-    size_t count = 0;
+    Replay replay = {0};
     for (int i = 1; i < argc; i++) {
-        count += replay_folder(argv[i]);
+        replay_folder(argv[i], &replay);
     }
-    (void)printf("%zu inputs\n", count);
-    return count > 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    (void)printf("%zu inputs, %zu of %zu that must be accepted are\n", replay.count,
+                 replay.ok - replay.refused, replay.ok);
+    return (replay.ok > 0 && replay.refused == 0) ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -35,6 +35,7 @@ typedef struct Drive {
     size_t              running;
     size_t              unobserved;
     size_t              inserted;
+    bool                waited; /* asked since the last event, it had nothing to decide */
     double              now;
 } Drive;
 
@@ -277,6 +278,8 @@ static void collect(Drive *drive) {
 static void observe(Drive *drive, const Event *event) {
     assert_ok(scheduler_observe(drive->scheduler, event));
     log_append(drive->log, event);
+    drive->log->events[drive->log->count - 1]->waited = drive->waited;
+    drive->waited = false;
     collect(drive);
 }
 
@@ -338,6 +341,7 @@ static bool decide(Drive *drive, Decision *done) {
         assert_ok(scheduler_decide(drive->scheduler, &decision));
         assert_int_equal(decision.number, number);
         if (decision.kind == DECISION_WAIT) {
+            drive->waited = true;
             return false;
         }
         assert_true((size_t)number < ((settings->most == 0) ? MOST_DECISIONS : settings->most));

@@ -25,6 +25,7 @@ typedef struct FakeEvent {
     double   spreads[SCHEDULER_MAX_OBJECTIVES];
     double   constraints[SCHEDULER_MAX_CONSTRAINTS];
     void    *memo;
+    bool     waited; /* before it the scheduler was asked, and had nothing to decide */
 } FakeEvent;
 
 typedef struct FakeLog {
