@@ -87,9 +87,9 @@ static size_t text_bytes(const News *news) {
 }
 
 static void as_news(const uint8_t *bytes, size_t length) {
-    MessageReader reader = message_reader(bytes, length);
-    News          news;
-    static size_t sink;
+    MessageReader          reader = message_reader(bytes, length);
+    News                   news;
+    static volatile size_t sink;
 
     while (!message_at_end(&reader) && message_read_news(&reader, &news) == STATUS_OK) {
         sink += text_bytes(&news);
