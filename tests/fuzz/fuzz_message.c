@@ -95,6 +95,7 @@ static void as_news(const uint8_t *bytes, size_t length) {
         sink += text_bytes(&news);
         fuzz_accepted = message_at_end(&reader);
     }
+    (void)sink;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
