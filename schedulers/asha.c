@@ -189,7 +189,7 @@ static const OptionSpec asha_options[] = {
                           .type = OPTION_INT,
                           .lower = 1,
                           .upper = 1e15,
-                          .default_value = NAN,
+                          .default_value = (double)NAN,
                           .help = "depth of the first rung, in budget units; default: one segment"},
     SAMPLER_OPTION_ROWS(LEARN_FROM_HIGHEST),
     {.name = NULL},

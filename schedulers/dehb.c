@@ -70,7 +70,7 @@ static const OptionSpec dehb_options[] = {
                         .type = OPTION_INT,
                         .lower = 1,
                         .upper = 1e15,
-                        .default_value = NAN,
+                        .default_value = (double)NAN,
                         .help = "least depth of the first rung, in budget units; default: one "
                                 "segment"},
     [DEHB_MUTATION_FACTOR] = {.name = "mutation_factor",

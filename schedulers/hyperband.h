@@ -24,7 +24,7 @@ enum { HYPERBAND_REDUCTION, HYPERBAND_MIN_UNITS, HYPERBAND_OPTIONS };
         .type = OPTION_INT,                                                                  \
         .lower = 1,                                                                          \
         .upper = 1e15,                                                                       \
-        .default_value = NAN,                                                                \
+        .default_value = (double)NAN,                                                        \
         .help = "least depth of the first rung, in budget units; default: one segment"}
 
 #endif
