@@ -21,16 +21,16 @@ static void upwards_they_grow_from_the_least_and_end_at_per_trial(void **state) 
     (void)state;
     Rungs                rungs;
     const SchedulerSetup even = setup_of(1, 27);
-    assert_ok(rungs_upwards(&even, NAN, 3, &rungs));
+    assert_ok(rungs_upwards(&even, (double)NAN, 3, &rungs));
     assert_depths(&rungs, 4, (const int64_t[]){1, 3, 9, 27});
     const SchedulerSetup odd = setup_of(2, 20);
-    assert_ok(rungs_upwards(&odd, NAN, 3, &rungs));
+    assert_ok(rungs_upwards(&odd, (double)NAN, 3, &rungs));
     assert_depths(&rungs, 4, (const int64_t[]){2, 6, 18, 20});
     assert_ok(rungs_upwards(&odd, 5.0, 4, &rungs));
     assert_depths(&rungs, 2, (const int64_t[]){5, 20});
     /* no overflow on the way */
     const SchedulerSetup huge = setup_of(1, INT64_MAX);
-    assert_ok(rungs_upwards(&huge, NAN, 2, &rungs));
+    assert_ok(rungs_upwards(&huge, (double)NAN, 2, &rungs));
     assert_int_equal(rungs.count, 64);
     assert_true(rungs.depths[63] == INT64_MAX);
 }
@@ -39,10 +39,10 @@ static void downwards_they_shrink_from_per_trial_to_the_least(void **state) {
     (void)state;
     Rungs                rungs;
     const SchedulerSetup even = setup_of(1, 27);
-    assert_ok(rungs_downwards(&even, NAN, 3, &rungs));
+    assert_ok(rungs_downwards(&even, (double)NAN, 3, &rungs));
     assert_depths(&rungs, 4, (const int64_t[]){1, 3, 9, 27});
     const SchedulerSetup odd = setup_of(2, 20);
-    assert_ok(rungs_downwards(&odd, NAN, 3, &rungs));
+    assert_ok(rungs_downwards(&odd, (double)NAN, 3, &rungs));
     assert_depths(&rungs, 3, (const int64_t[]){3, 7, 20});
 }
 
@@ -50,7 +50,7 @@ static void one_rung_is_refused_and_so_is_a_least_beyond_the_full_depth(void **s
     (void)state;
     Rungs                rungs;
     const SchedulerSetup setup = setup_of(5, 5);
-    assert_fails(rungs_upwards(&setup, NAN, 4, &rungs), STATUS_ERR_ARG, "leaves one rung");
+    assert_fails(rungs_upwards(&setup, (double)NAN, 4, &rungs), STATUS_ERR_ARG, "leaves one rung");
     assert_fails(rungs_upwards(&setup, 6.0, 4, &rungs), STATUS_ERR_ARG,
                  "min_units 6 is above per_trial 5");
     assert_fails(rungs_downwards(&setup, 6.0, 4, &rungs), STATUS_ERR_ARG,
@@ -65,7 +65,7 @@ static void brackets_are_those_of_the_paper(void **state) {
     const SchedulerSetup setup = setup_of(1, 81);
     const int64_t        sizes[] = {81, 34, 15, 8, 5};
     int64_t              number = 0;
-    assert_ok(brackets_init(&setup, NAN, 3, BRACKETS_PROMOTE, &brackets));
+    assert_ok(brackets_init(&setup, (double)NAN, 3, BRACKETS_PROMOTE, &brackets));
     assert_int_equal(brackets.rungs.count, 5);
     for (int64_t bracket = 0; bracket < 12; bracket++) {
         const size_t first = (size_t)bracket % 5;
@@ -87,7 +87,7 @@ static void fresh_brackets_number_every_rung(void **state) {
     const int64_t        sizes[4][4] = {{27, 9, 3, 1}, {0, 9, 3, 1}, {0, 0, 6, 2}, {0, 0, 0, 4}};
     int64_t              before[4] = {0};
     int64_t              number = 0;
-    assert_ok(brackets_init(&setup, NAN, 3, BRACKETS_FRESH, &brackets));
+    assert_ok(brackets_init(&setup, (double)NAN, 3, BRACKETS_FRESH, &brackets));
     for (int64_t bracket = 0; bracket < 9; bracket++) {
         const size_t first = (size_t)bracket % 4;
         for (size_t rung = first; rung < 4; rung++) {
