@@ -178,12 +178,13 @@ static void turn_block(void *context) {
     }
 }
 
+static volatile float sink; /* so that a sum is wanted */
+
 /* each line once; 4099 is odd, so the steps meet all of a power of two */
 static void visit_lines(void *context) {
     enum { FLOATS = 16, AHEAD = 8, STEP = 4099 };
-    const float          *memory = context;
-    static volatile float sink; /* so that the sum is wanted */
-    float                 sum = 0.0f;
+    const float *memory = context;
+    float        sum = 0.0f;
     for (size_t k = 0; k < VISITED; k++) {
         __builtin_prefetch(memory + (k + AHEAD) * STEP % VISITED * FLOATS);
         sum += memory[k * STEP % VISITED * FLOATS];
