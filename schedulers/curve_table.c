@@ -141,7 +141,7 @@ static Status read_header(Reader *r) {
     }
     for (size_t i = 0; i < r->columns->count; i++) {
         r->metric_column[i] = column_of(r, r->columns->metrics[i]);
-        if (r->metric_column[i] == r->width && i < r->columns->needed) {
+        if (i < r->columns->needed && r->metric_column[i] == r->width) {
             return fail_column(r, r->columns->metrics[i], "a metric that the study needs");
         }
     }
@@ -276,9 +276,13 @@ static Status make_room(Reader *r) {
     }
     const size_t capacity = 2 * r->row_capacity + 256;
     Row         *rows = realloc(r->rows, capacity * sizeof *rows);
-    r->rows = (rows == NULL) ? r->rows : rows;
+    if (rows != NULL) {
+        r->rows = rows;
+    }
     double *block = realloc(r->numbers, capacity * numbers * sizeof *block);
-    r->numbers = (block == NULL) ? r->numbers : block;
+    if (block != NULL) {
+        r->numbers = block;
+    }
     if (rows == NULL || block == NULL) {
         FAIL(STATUS_ERR_NOMEM, "%s:%zu: no memory for %zu rows", r->name, r->line, capacity);
     }

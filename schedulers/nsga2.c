@@ -172,10 +172,14 @@ static Status nsga2_begin(void *self, int64_t configuration, const double *point
         const size_t capacity =
             (nsga2->capacity == 0) ? PENDING_FIRST_CAPACITY : 2 * nsga2->capacity;
         int64_t *configurations = realloc(nsga2->configurations, capacity * sizeof *configurations);
-        nsga2->configurations = (configurations != NULL) ? configurations : nsga2->configurations;
+        if (configurations != NULL) {
+            nsga2->configurations = configurations;
+        }
         double *units =
             realloc(nsga2->pending_units, capacity * (nsga2->values + 1) * sizeof *units);
-        nsga2->pending_units = (units != NULL) ? units : nsga2->pending_units;
+        if (units != NULL) {
+            nsga2->pending_units = units;
+        }
         if (configurations == NULL || units == NULL) {
             FAIL(STATUS_ERR_NOMEM, "no memory for %zu configurations", capacity);
         }

@@ -17,9 +17,13 @@ Status open_points_reserve(OpenPoints *open) {
     }
     const size_t capacity = 2 * open->count + FIRST_CAPACITY;
     OpenEntry   *entries = realloc(open->entries, capacity * sizeof *entries);
-    open->entries = (entries != NULL) ? entries : open->entries;
+    if (entries != NULL) {
+        open->entries = entries;
+    }
     double *points = realloc(open->points, capacity * open->d * sizeof *points);
-    open->points = (points != NULL) ? points : open->points;
+    if (points != NULL) {
+        open->points = points;
+    }
     if (entries == NULL || points == NULL) {
         FAIL(STATUS_ERR_NOMEM, "no memory for %zu configurations in training", capacity);
     }

@@ -121,7 +121,8 @@ Status scheduler__draw(const SchedulerSetup *setup, int64_t configuration, doubl
 }
 
 SchedulerUses scheduler_uses(const SchedulerOps *ops, const double *option_values) {
-    return (ops->uses == NULL) ? (SchedulerUses){.objectives = 0} : ops->uses(option_values);
+    const SchedulerUses nothing = {.objectives = 0};
+    return (ops->uses == NULL) ? nothing : ops->uses(option_values);
 }
 
 SchedulerUses scheduler_uses_first(const double *option_values) {
