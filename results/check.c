@@ -122,6 +122,5 @@ Status results_check(Results *results, ResultsFinding found, void *context) {
 }
 
 Status results_rebuild(Results *results) {
-    TRY(results__script(results, "REINDEX; PRAGMA wal_checkpoint(TRUNCATE);"));
-    return STATUS_OK;
+    return results__script(results, "REINDEX; PRAGMA wal_checkpoint(TRUNCATE);");
 }

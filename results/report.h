@@ -87,8 +87,8 @@ typedef struct ReportCurves {
  * attempt). A cancelled segment is no row. Of two segments of a trial that go on from the same one,
  * or begin it with the same values, the earlier. Appends to `csv`.
  * @return STATUS_OK; STATUS_ERR_STATE where one name has two meanings that differ, or a choice is
- *         no cell of its own (an empty text, a text like another's number); STATUS_ERR_RANGE above
- * REPORT_CURVE_COLUMNS; what reading fails with
+ *         no cell of its own (an empty text, a text like another's number); STATUS_ERR_RANGE
+ *         above REPORT_CURVE_COLUMNS; what reading fails with
  */
 Status report_curves(Results *results, Buffer *csv, ReportCurves *out) MUST_USE;
 /**

@@ -11,10 +11,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#ifndef MBTUNE_MPIEXEC
-#define MBTUNE_MPIEXEC "mpiexec.mpich"
-#endif
-
 enum { TEXT = 1 << 14, RUN_SECONDS = 10, WORD = 4711 };
 
 static const char *kind_of(const char *text) {
@@ -26,36 +22,37 @@ static const char *kind_of(const char *text) {
                                                                             : "another MPI";
 }
 
-/* @return whether there is a launcher */
-static int launcher(Diagnosis *diagnosis, const char *library) {
-    static const char *const version[] = {MBTUNE_MPIEXEC, "--version", NULL};
-    char                     text[TEXT];
-    const int                rc = doctor_run(version, RUN_SECONDS, text, sizeof text);
+/* @return whether there is one that fits the library */
+static bool launcher(Diagnosis *diagnosis, const char *library) {
+    const char *const version[] = {launch_mpiexec(), "--version", NULL};
+    char              text[TEXT];
+    const int         rc = doctor_run(version, RUN_SECONDS, text, sizeof text);
 
     if (rc == DOCTOR_NOT_FOUND) {
         static const char *const slurm[] = {"srun", "--version", NULL};
         const bool               has_srun = doctor_run(slurm, RUN_SECONDS, text, sizeof text) == 0;
         doctor_add(diagnosis, "mpiexec", has_srun ? FINDING_WARNING : FINDING_PROBLEM,
                    "Install MPICH (Debian: mpich), or start mbtune under srun.",
-                   "%s, which starts the workers, is not there", MBTUNE_MPIEXEC);
-        return 0;
+                   "%s, which starts the workers, is not there", launch_mpiexec());
+        return false;
     }
     if (strcmp(kind_of(text), library) != 0) {
         doctor_add(diagnosis, "mpiexec", FINDING_PROBLEM,
                    "Build again with the mpicc that belongs to this mpiexec "
                    "(-DMPI_C_COMPILER=... -DMPIEXEC_EXECUTABLE=...).",
-                   "%s is of %s, the library is %s: every rank would be alone", MBTUNE_MPIEXEC,
+                   "%s is of %s, the library is %s: every rank would be alone", launch_mpiexec(),
                    kind_of(text), library);
-        return 0;
+        return false;
     }
-    doctor_add(diagnosis, "mpiexec", FINDING_GOOD, NULL, "%s (%s)", MBTUNE_MPIEXEC, kind_of(text));
-    return 1;
+    doctor_add(diagnosis, "mpiexec", FINDING_GOOD, NULL, "%s (%s)", launch_mpiexec(),
+               kind_of(text));
+    return true;
 }
 
 static void two_ranks(Diagnosis *diagnosis) {
     char              text[TEXT];
     char             *binary = launch_binary();
-    const char *const run[] = {MBTUNE_MPIEXEC, "-n", "2", binary, "doctor", "--handshake", NULL};
+    const char *const run[] = {launch_mpiexec(), "-n", "2", binary, "doctor", "--handshake", NULL};
 
     if (binary == NULL) {
         return;

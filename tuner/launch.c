@@ -48,6 +48,10 @@ size_t launch_cores(void) {
     return (count < 1) ? 1 : (size_t)count;
 }
 
+const char *launch_mpiexec(void) {
+    return MBTUNE_MPIEXEC;
+}
+
 char *launch_binary(void) {
     return realpath("/proc/self/exe", NULL);
 }

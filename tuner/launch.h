@@ -17,6 +17,8 @@ bool launch_under_mpi(void);
 bool launch_is_own(void);
 /** Cores in this process' affinity mask. */
 size_t launch_cores(void);
+/** The program that starts ranks: what the build found, "mpiexec.mpich" where it found none. */
+const char *launch_mpiexec(void);
 /** Absolute path of the running binary; the caller frees it; NULL if it cannot be found. */
 char *launch_binary(void);
 /**

@@ -6,6 +6,7 @@
  *
  * usage: bench_batches [--quick] */
 #include "tests/schedulers/point_study.h"
+#include "tests/support/check.h"
 
 #include "core/blas_core.h"
 #include "core/linalg.h"
@@ -32,13 +33,6 @@ static const Case cases[] = {
 };
 
 static const Case *current;
-
-static void check(Status status) {
-    if (status != STATUS_OK) {
-        (void)fprintf(stderr, "%s\n", status_last()->text);
-        abort();
-    }
-}
 
 static void regret(PointResult *result) {
     result->objectives[0] = current->value(result->point, current->d);

@@ -5,6 +5,7 @@
  * the same seed.
  * --quick: 3 seeds, so that it cannot rot. */
 #include "tests/schedulers/learning_curves.h"
+#include "tests/support/check.h"
 
 #include "core/arena.h"
 #include "core/statistics.h"
@@ -47,13 +48,6 @@ static const Arm arms[] = {
     {"tpe 50", "tpe", 50.0, NULL, 0.0},
 };
 enum { ARMS = sizeof arms / sizeof arms[0] };
-
-static void check(Status status) {
-    if (status != STATUS_OK) {
-        (void)fprintf(stderr, "%s\n", status_last()->text);
-        abort();
-    }
-}
 
 static double correlation(LearningCurves which, double depth) {
     static double at[POINTS];

@@ -15,6 +15,7 @@
  *
  * --quick: 2 seeds. */
 #include "tests/schedulers/point_study.h"
+#include "tests/support/check.h"
 
 #include "core/blas_core.h"
 #include "core/linalg.h"
@@ -30,13 +31,6 @@ enum { SEEDS = 20, EVALUATIONS = 100, STOPS = 3, MAX_OPTIONS = 16 };
 enum { OPTIMIZER, RATE, WIDTH, LAYERS, MOMENTUM, DECAY };
 
 static const size_t stops[STOPS] = {25, 50, 100};
-
-static void check(Status status) {
-    if (status != STATUS_OK) {
-        (void)fprintf(stderr, "%s\n", status_last()->text);
-        abort();
-    }
-}
 
 /* the optimum, 0: sgd, rate 10^-2.5, width 64, 7 layers, momentum 0.7 */
 static double regret(const double *point) {

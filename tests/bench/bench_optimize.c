@@ -1,15 +1,15 @@
 /* The Gaussian-process optimizer: how good its points are, and how long it thinks.
  *
- *   bench_optimize quality [FUNCTION]...  median simple regret of 20 seeds at three budgets with
- *                                         its 95 % bootstrap interval, beside Optuna 5's GP sampler
- *                                         (its medians of 10 seeds)
- *   bench_optimize time                   milliseconds per decision at 10 dimensions, fits
- * included, mean over a run to n bench_optimize --quick                both at small sizes, so that
- * it cannot rot
+ * - bench_optimize quality [FUNCTION]...: median simple regret of 20 seeds at three budgets with
+ *   its 95 % bootstrap interval, beside Optuna 5's GP sampler (its medians of 10 seeds).
+ * - bench_optimize time: milliseconds per decision at 10 dimensions, fits included, mean over a run
+ *   to n.
+ * - bench_optimize --quick: both at small sizes, so that it cannot rot.
  *
  * Times are of this process' processor time on one core: on a busy machine the wall clock measures
  * the neighbours. */
 #include "tests/bench/median_interval.h"
+#include "tests/support/check.h"
 
 #include "core/blas_core.h"
 #include "core/linalg.h"
@@ -45,13 +45,6 @@ static const Problem problems[] = {
 enum { PROBLEMS = sizeof problems / sizeof problems[0] };
 
 /* ---- one run ---- */
-
-static void check(Status status) {
-    if (status != STATUS_OK) {
-        (void)fprintf(stderr, "%s\n", status_last()->text);
-        abort();
-    }
-}
 
 static double processor_seconds(void) {
     struct timespec now = {0};

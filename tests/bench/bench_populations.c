@@ -7,6 +7,8 @@
  *
  * usage: bench_populations [--quick] [--seeds N] [--first-seed N] [--noise X] [--instance NAME]
  *                          [--set OPTION=VALUE]... [NAME]... */
+#include "tests/support/check.h"
+
 #include "schedulers/simulator.h"
 
 #include "core/optimize/sobol.h"
@@ -49,13 +51,6 @@ typedef struct Bench {
     SimulatedProblem           problem;
     SchedulerSetup             setup;
 } Bench;
-
-static void check(Status status) {
-    if (status != STATUS_OK) {
-        (void)fprintf(stderr, "%s\n", status_last()->text);
-        abort();
-    }
-}
 
 static void bench_open(const char *instance, Bench *bench) {
     check(simulated_problem_find(instance, &bench->problem_ops));

@@ -5,6 +5,7 @@
  * by the seeds that reach 1e-6 on Rosenbrock-10 within 10 000 evaluations. --quick: 2 seeds, small
  * sizes, so that it cannot rot. --seeds N, --first SEED: others than 20 from 0. */
 #include "tests/bench/median_interval.h"
+#include "tests/support/check.h"
 
 #include "core/clock.h"
 #include "core/optimize/benchmark_function.h"
@@ -36,13 +37,6 @@ static const Problem problems[] = {
     {"rosenbrock5", benchmark_rosenbrock, 5, {50, 100, 200}, {506, 130, 36}},
     {"levy8", benchmark_levy, 8, {50, 100, 200}, {(double)NAN, (double)NAN, (double)NAN}},
 };
-
-static void check(Status status) {
-    if (status != STATUS_OK) {
-        (void)fprintf(stderr, "%s\n", status_last()->text);
-        abort();
-    }
-}
 
 static Tpe *tpe_of(size_t d) {
     static const TpeDimension continuous[MOST_DIMENSIONS];

@@ -6,6 +6,7 @@
  * branch, for which pb2 and bg-pbt ask their model. Times are processor time of this process.
  * usage: bench_schedulers [--quick] [NAME]...   --quick: 300 segments, so that it cannot rot. */
 #include "tests/schedulers/fake_study.h"
+#include "tests/support/check.h"
 
 #include "core/linalg.h"
 #include "core/statistics.h"
@@ -53,13 +54,6 @@ static double processor_time(void) {
     struct timespec now;
     (void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
-
-static void check(Status status) {
-    if (status != STATUS_OK) {
-        (void)fprintf(stderr, "%s\n", status_last()->text);
-        abort();
-    }
 }
 
 static void record(Bench *b, Scheduler *scheduler, Event event) {

@@ -8,6 +8,8 @@
  * members have depth left. `ideal` is the same with decisions that cost nothing.
  *
  * usage: bench_simulator [--quick] [--segments N] [--workers N]... [NAME]... */
+#include "tests/support/check.h"
+
 #include "schedulers/simulator.h"
 
 #include "core/clock.h"
@@ -28,13 +30,6 @@ typedef struct Bench {
     SimulatorSettings   settings;
     double              options[MOST_OPTIONS];
 } Bench;
-
-static void check(Status status) {
-    if (status != STATUS_OK) {
-        (void)fprintf(stderr, "%s\n", status_last()->text);
-        abort();
-    }
-}
 
 static void simulate(const Bench *bench, SimulatorReport *report) {
     Scheduler *scheduler = NULL;

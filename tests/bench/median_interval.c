@@ -1,4 +1,5 @@
 #include "tests/bench/median_interval.h"
+#include "tests/support/check.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -8,13 +9,6 @@ enum { RESAMPLES = 2000 };
 #define LEVEL 0.95
 /* what issue 4 calls solved */
 #define TIE_BELOW 1e-4
-
-static void check(Status status) {
-    if (status != STATUS_OK) {
-        (void)fprintf(stderr, "%s\n", status_last()->text);
-        abort();
-    }
-}
 
 Interval median_interval(const double *values, size_t n, size_t stream) {
     Interval median;

@@ -1,4 +1,5 @@
 #include "tests/schedulers/point_study.h"
+#include "tests/support/check.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -6,13 +7,6 @@
 #include <string.h>
 
 enum { MOST_SLOTS = 64 };
-
-static void check(Status status) {
-    if (status != STATUS_OK) {
-        (void)fprintf(stderr, "%s\n", status_last()->text);
-        abort();
-    }
-}
 
 Space *point_cube(size_t n) {
     Space *space = NULL;
