@@ -20,8 +20,6 @@ enum {
     MAX_OPTIONS = 64,
     POINTS = 1000,
     SLOTS = 4,
-    ASHA_STOPPING = 1,
-    SAMPLER_TPE = 2,
 };
 
 #define NOISE 0.01
@@ -31,21 +29,22 @@ typedef struct Arm {
     const char *scheduler;
     double      full_runs;
     const char *option; /* NULL: the defaults */
+    const char *choice; /* by its name: orders change; NULL: `value` */
     double      value;
 } Arm;
 
 static const Arm arms[] = {
-    {"random 50", "random", 50.0, NULL, 0.0},
-    {"random 9", "random", 9.0, NULL, 0.0},
-    {"asha", "asha", 9.0, NULL, 0.0},
-    {"asha stopping", "asha", 9.0, "type", ASHA_STOPPING},
-    {"asha min_units 16", "asha", 9.0, "min_units", 16.0},
-    {"hyperband", "hyperband", 9.0, NULL, 0.0},
-    {"median", "median", 9.0, NULL, 0.0},
-    {"dehb", "dehb", 9.0, NULL, 0.0},
-    {"asha with tpe", "asha", 9.0, "sampler", SAMPLER_TPE},
-    {"bohb", "bohb", 9.0, NULL, 0.0},
-    {"tpe 50", "tpe", 50.0, NULL, 0.0},
+    {"random 50", "random", 50.0, NULL, NULL, 0.0},
+    {"random 9", "random", 9.0, NULL, NULL, 0.0},
+    {"asha", "asha", 9.0, NULL, NULL, 0.0},
+    {"asha stopping", "asha", 9.0, "type", "stopping", 0.0},
+    {"asha min_units 16", "asha", 9.0, "min_units", NULL, 16.0},
+    {"hyperband", "hyperband", 9.0, NULL, NULL, 0.0},
+    {"median", "median", 9.0, NULL, NULL, 0.0},
+    {"dehb", "dehb", 9.0, NULL, NULL, 0.0},
+    {"asha with tpe", "asha", 9.0, "sampler", "tpe", 0.0},
+    {"bohb", "bohb", 9.0, NULL, NULL, 0.0},
+    {"tpe 50", "tpe", 50.0, NULL, NULL, 0.0},
 };
 enum { ARMS = sizeof arms / sizeof arms[0] };
 
@@ -77,6 +76,17 @@ static double improvement(Sample sorted, const double *against) {
     return statistics_improvement((Sample){other, sorted.n}, sorted);
 }
 
+static double choice_index(const OptionSpec *spec, const char *choice) {
+    size_t i = 0;
+    while (spec->choices[i] != NULL && strcmp(spec->choices[i], choice) != 0) {
+        i++;
+    }
+    if (spec->choices[i] == NULL) {
+        abort(); /* the bench is older than the scheduler */
+    }
+    return (double)i;
+}
+
 /* `against` may be `regrets` */
 static void run_arm(LearningCurves which, const Arm *arm, size_t seeds, const double *against,
                     double *regrets) {
@@ -89,7 +99,9 @@ static void run_arm(LearningCurves which, const Arm *arm, size_t seeds, const do
     check(scheduler_find(arm->scheduler, &ops));
     option_defaults(ops->options, options);
     if (arm->option != NULL) {
-        options[option_find(ops->options, arm->option)] = arm->value;
+        const size_t row = option_find(ops->options, arm->option);
+        options[row] =
+            (arm->choice == NULL) ? arm->value : choice_index(&ops->options[row], arm->choice);
     }
     for (size_t i = 0; i < seeds; i++) {
         const CurveStudy  study = {which, arm->full_runs, NOISE, SLOTS, 1 + i};
