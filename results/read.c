@@ -167,6 +167,24 @@ Status results_running_next(Results *results, int64_t after, int64_t *segment) {
                             segment, "i", after);
 }
 
+Status results_unit_seconds(Results *results, double *seconds) {
+    sqlite3_stmt *statement = NULL;
+    bool          row = false;
+    *seconds = 0.0;
+    TRY(results__query(
+        results,
+        "SELECT max(a.busy_seconds / (s.\"end\" - s.\"begin\")) FROM"
+        " (SELECT segment, busy_seconds FROM attempt WHERE outcome = 'done' AND segment IS NOT NULL"
+        "  ORDER BY id DESC LIMIT 64) AS a JOIN segment AS s ON s.id = a.segment",
+        &statement, ""));
+    TRY(results__step(results, statement, &row));
+    const double slowest = row ? results__column_double(statement, 0) : 0.0;
+    if (slowest > 0.0) { /* NULL is NaN */
+        *seconds = slowest;
+    }
+    return row ? results__step(results, statement, &row) : STATUS_OK;
+}
+
 Status results_trial_read(Results *results, int64_t id, ResultsTrial *out) {
     sqlite3_stmt *statement = NULL;
     bool          row = false;

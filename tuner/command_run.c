@@ -3,12 +3,16 @@
  * mpiexec. Rank 0 becomes the coordinator, all others workers. */
 #include "tuner/command_run.h"
 
+#include "core/clock.h"
 #include "tuner/cli.h"
 #include "tuner/coordinator.h"
 #include "tuner/launch.h"
 #include "tuner/manual.h"
+#include "tuner/slurm.h"
 #include "workers/crew.h"
 
+#include <inttypes.h>
+#include <math.h>
 #include <mpi.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,6 +24,11 @@ static const CliOption run_options[] = {
     {"dir", 'd', "DIR", "study folder (default: the study's name)", false},
     {"workers", 'w', "N", "worker processes (default: cores / resources.cores)", false},
     {"slots", 0, "N", "trainers per worker (default 1)", false},
+    {"launcher", 0, "NAME", "mpiexec, or srun in a Slurm job (default: srun where there is one)",
+     false},
+    {"time-left", 0, "SECONDS", "this run must be over by then (default: what Slurm says)", false},
+    {"max-requeues", 0, "N", "put an interrupted Slurm job back into the queue (default 0 times)",
+     false},
     {"set", 's', "KEY=VALUE", "override a key of the study file (budget.total=100)", true},
     {"quiet", 'q', NULL, "print errors only", false},
     {"help", 'h', NULL, "show this help", false},
@@ -62,8 +71,10 @@ typedef struct Job {
     Study           *study;
     StudyFolder      folder;
     CoordinatorSetup setup;
-    int64_t          workers;
+    int64_t          workers; /* 0: as many as fit */
     int64_t          slots;
+    int64_t          max_requeues;
+    bool             by_srun;
     char             overrides[CLI_MAX_REPEATED][256];
     char             trainer_folder[PATH_BYTES];
 } Job;
@@ -99,6 +110,40 @@ static Status fix_trainer_folder(Job *job, StudyOverride *sets, size_t count) {
     return study_read(job->arguments.positional[0], sets, count + 1, &job->study);
 }
 
+/* a rank has been launched already, and is told the end by whoever did that */
+static Status read_end(Job *job) {
+    int64_t left = 0;
+    TRY(cli_integer(&job->arguments, "time-left", 1, INT32_MAX, &left));
+    if (left > 0 && !launch_is_own()) {
+        launch_set_end_time(clock_wall() + (double)left);
+    } else if (left == 0 && !launch_under_mpi() && slurm_in_job()) {
+        const double end = slurm_end_time();
+        if (!isinf(end)) {
+            launch_set_end_time(end);
+        }
+    }
+    job->setup.end_time = launch_end_time();
+    return STATUS_OK;
+}
+
+static Status read_launch(Job *job) {
+    static const char *const launchers[] = {"auto", "mpiexec", "srun", NULL};
+    const CliArguments      *arguments = &job->arguments;
+    size_t                   launcher = 0;
+    TRY(cli_choice(arguments, "launcher", launchers, &launcher));
+    job->by_srun = launcher == 2 || (launcher == 0 && slurm_in_job());
+    if (launcher == 2 && !launch_under_mpi() && !slurm_in_job()) {
+        FAIL(STATUS_ERR_USAGE, "--launcher srun: this is no Slurm job (sbatch or salloc)");
+    }
+    TRY(cli_integer(arguments, "max-requeues", 0, MAX_WORKERS, &job->max_requeues));
+    if (job->max_requeues > 0 && !launch_under_mpi() && !slurm_in_job()) {
+        FAIL(STATUS_ERR_USAGE, "--max-requeues: this is no Slurm job (see mbtune sbatch)");
+    }
+    job->workers = job->by_srun ? job->study->workers : default_workers(job->study, job->slots);
+    TRY(cli_integer(arguments, "workers", 1, MAX_WORKERS, &job->workers));
+    return read_end(job);
+}
+
 static Status read_run(Job *job) {
     const CliArguments *arguments = &job->arguments;
     StudyOverride       sets[CLI_MAX_REPEATED + 1];
@@ -112,10 +157,10 @@ static Status read_run(Job *job) {
     TRY(study_folder_init((folder != NULL) ? folder : job->study->name, &job->folder));
     job->slots = 1;
     TRY(cli_integer(arguments, "slots", 1, MAX_WORKERS, &job->slots));
-    job->workers = default_workers(job->study, job->slots);
+    TRY(read_launch(job));
     /* what cannot be made is one sentence here, before any process starts */
     TRY(study_folder_make(&job->folder));
-    return cli_integer(arguments, "workers", 1, MAX_WORKERS, &job->workers);
+    return STATUS_OK;
 }
 
 static Status read_evaluate(Job *job) {
@@ -155,7 +200,6 @@ static Status read_job(const CliCommand *command, int argc, char **argv, Job *jo
  */
 
 static int run_rank(Job *job, int rank, int size, bool *finalize) {
-    int exit_status = CLI_EXIT_FAILED;
     *finalize = true;
     if (rank > 0) {
         char             *binary = launch_binary();
@@ -170,13 +214,15 @@ static int run_rank(Job *job, int rank, int size, bool *finalize) {
                               "worker are needed (mpiexec -n 2 or more, or start it plainly)\n");
         return CLI_EXIT_USAGE;
     }
+    CoordinatorOutcome outcome;
     launch_report_start();
-    const Status status = coordinator_run(&job->setup, MPI_COMM_WORLD, &exit_status, finalize);
+    const Status status = coordinator_run(&job->setup, MPI_COMM_WORLD, &outcome);
     if (status != STATUS_OK) {
         (void)cli_complain(status);
     }
-    launch_report_exit(exit_status);
-    return exit_status;
+    launch_report_exit(outcome.exit_status, outcome.again);
+    *finalize = outcome.finalize;
+    return outcome.exit_status;
 }
 
 /* after a death MPI_Finalize hangs: leave without it */
@@ -221,6 +267,45 @@ static int run_manual(const CliCommand *command, Job *job) {
     return (status == STATUS_OK) ? CLI_EXIT_DONE : cli_complain(status);
 }
 
+/* A Slurm job whose study was interrupted by what passes goes back into the queue. Slurm ends this
+ * process then. */
+static void requeue(const Job *job) {
+    const int64_t restarts = slurm_restarts();
+    if (restarts >= job->max_requeues) {
+        (void)fprintf(stderr,
+                      "mbtune: the job was started again %" PRId64 " times, as often as "
+                      "--max-requeues allows\n",
+                      restarts);
+        return;
+    }
+    if (!job->setup.quiet) {
+        (void)printf("back into the queue (%" PRId64 " of %" PRId64 ")\n", restarts + 1,
+                     job->max_requeues);
+        (void)fflush(stdout);
+    }
+    const Status status = slurm_requeue();
+    if (status != STATUS_OK) {
+        (void)cli_complain(status);
+    }
+}
+
+static int launch(const Job *job, char **argv) {
+    const char       *temporary = getenv("TMPDIR"); /* NOLINT(concurrency-mt-unsafe): one thread */
+    const LaunchSetup setup = {
+        .by_srun = job->by_srun,
+        .workers = job->workers,
+        .cores = job->slots * job->study->resources.cores,
+        .folder = job->by_srun          ? job->folder.logs
+                  : (temporary == NULL) ? "/tmp"
+                                        : temporary,
+    };
+    const LaunchOutcome outcome = launch_self(&setup, argv);
+    if (outcome.again && job->max_requeues > 0) {
+        requeue(job);
+    }
+    return outcome.status;
+}
+
 static int run_job(const CliCommand *command, int argc, char **argv, Job *job) {
     const Status status = read_job(command, argc, argv, job);
     if (status != STATUS_OK) {
@@ -237,7 +322,7 @@ static int run_job(const CliCommand *command, int argc, char **argv, Job *job) {
     if (job->study->manual) {
         return run_manual(command, job);
     }
-    return launch_under_mpi() ? run_ranks(job) : launch_self((size_t)job->workers, argv);
+    return launch_under_mpi() ? run_ranks(job) : launch(job, argv);
 }
 
 static int with_job(const CliCommand *command, int argc, char **argv) {

@@ -215,13 +215,24 @@ static size_t busy_slots(const Coordinator *c) {
     return count;
 }
 
-static Status begin_stopping(Coordinator *c) {
+/* @param seconds  that what runs may take to end its unit */
+static Status begin_stopping(Coordinator *c, double seconds, const char *why) {
     c->stopping = true;
-    c->stop_deadline = clock_monotonic() + YIELD_SECONDS;
+    c->stop_deadline = clock_monotonic() + seconds;
     coordinator__log(c, "info",
-                     "stopping: what runs ends its unit, at most %.0f s; %s stops at once",
-                     YIELD_SECONDS, c->user_stopped ? "an interrupt" : "once more");
+                     "stopping%s: what runs ends its unit, at most %.0f s; %s stops at "
+                     "once",
+                     why, seconds, signal_count == 0 ? "an interrupt" : "once more");
     return stop_running(c, false);
+}
+
+static Status serve_end_of_allocation(Coordinator *c) {
+    double left = 0.0;
+    if (c->stopping || !coordinator__allocation_ends(c, &left)) {
+        return STATUS_OK;
+    }
+    c->allocation_over = true;
+    return begin_stopping(c, (left > 0.0) ? left : 0.0, " before this job's time is over");
 }
 
 static Status serve_signals(Coordinator *c) {
@@ -229,7 +240,7 @@ static Status serve_signals(Coordinator *c) {
     const bool signalled = signals > c->stop_signals;
     c->stop_signals = signals;
     if (!c->stopping && (signalled || c->user_stopped)) {
-        return begin_stopping(c);
+        return begin_stopping(c, YIELD_SECONDS, "");
     }
     if (signalled) {
         c->stop_deadline = 0.0;
@@ -297,8 +308,9 @@ static Status take_news(Coordinator *c, bool *any) {
     return STATUS_OK;
 }
 
-static Status check_crew(const Coordinator *c) {
+static Status check_crew(Coordinator *c) {
     if (crew_workers(c->crew) == 0) {
+        c->no_workers = true;
         FAIL(STATUS_ERR_INTERRUPTED, "no worker is left");
     }
     return STATUS_OK;
@@ -312,6 +324,7 @@ static Status turn(Coordinator *c) {
     }
     TRY(coordinator__serve_requests(c, false));
     TRY(serve_signals(c));
+    TRY(serve_end_of_allocation(c));
     TRY(take_news(c, &any));
     TRY(coordinator__observe(c));
     TRY(coordinator__decide(c));
@@ -363,6 +376,7 @@ static Status make_crew(Coordinator *c, MPI_Comm comm, bool wanted) {
 
 static Status loop(Coordinator *c) {
     c->committed_at = clock_monotonic();
+    TRY(coordinator__enter_allocation(c));
     if (c->setup->evaluate_episodes > 0) {
         TRY(coordinator__enter_evaluate(c));
     }
@@ -390,8 +404,10 @@ static int judge(Coordinator *c, Status status, const ErrorInfo *error) {
         return c->failed ? CLI_EXIT_FAILED : CLI_EXIT_DONE;
     }
     if (status == STATUS_OK) {
-        (void)snprintf(c->reason, sizeof c->reason, "stopped by %s",
-                       c->user_stopped ? "a user (mbtune stop)" : "a signal");
+        (void)snprintf(c->reason, sizeof c->reason, "stopped %s",
+                       c->user_stopped      ? "by a user (mbtune stop)"
+                       : c->allocation_over ? "before the job's time was over"
+                                            : "by a signal");
         return CLI_EXIT_RESUMABLE;
     }
     (void)snprintf(c->reason, sizeof c->reason, "%.255s", error->text);
@@ -488,28 +504,29 @@ static Status run(Coordinator *c, MPI_Comm comm, ErrorInfo *error) {
     return status;
 }
 
-Status coordinator_run(const CoordinatorSetup *setup, MPI_Comm comm, int *exit_status,
-                       bool *finalize) {
+Status coordinator_run(const CoordinatorSetup *setup, MPI_Comm comm, CoordinatorOutcome *outcome) {
     Coordinator c = {.setup = setup, .study = setup->study, .folder = setup->folder};
     ErrorInfo   error;
-    *finalize = true;
+    outcome->finalize = true;
     status_clear();
     progress_init(&c.progress, setup->quiet, setup->columns, setup->colour);
     catch_signals();
     Status status = run(&c, comm, &error);
-    *exit_status = judge(&c, status, &error);
-    const Status concluded = conclude(&c, *exit_status);
+    outcome->exit_status = judge(&c, status, &error);
+    const Status concluded = conclude(&c, outcome->exit_status);
     if (status == STATUS_OK && concluded != STATUS_OK) {
         status = concluded;
         error = *status_last();
-        *exit_status = judge(&c, status, &error);
+        outcome->exit_status = judge(&c, status, &error);
     }
+    outcome->again = outcome->exit_status == CLI_EXIT_RESUMABLE && !c.user_stopped &&
+                     (status == STATUS_OK || c.no_workers);
     /* without a crew the workers have left already, see crew_create() */
-    if (c.crew != NULL && crew_stop(c.crew, STOP_SECONDS, finalize) != STATUS_OK) {
-        *finalize = false;
+    if (c.crew != NULL && crew_stop(c.crew, STOP_SECONDS, &outcome->finalize) != STATUS_OK) {
+        outcome->finalize = false;
     }
     progress_end(&c.progress);
-    if (*exit_status == CLI_EXIT_RESUMABLE && !setup->quiet) {
+    if (outcome->exit_status == CLI_EXIT_RESUMABLE && !setup->quiet) {
         say_how_to_resume(c.folder);
     }
     (void)fflush(stdout);

@@ -23,6 +23,7 @@ typedef struct CoordinatorSetup {
     int          columns; /* of the terminal that shows the progress; 0 = plain lines */
     bool         colour;
     double       lock_seconds; /* how long another mbtune may hold the study */
+    double       end_time;     /* s since 1970: this run must be over by then; 0 = any time */
     /* `mbtune evaluate`: evaluate this segment (0 = the best) instead of going on; 0 episodes = run
      */
     int64_t  evaluate_segment;
@@ -30,16 +31,20 @@ typedef struct CoordinatorSetup {
     uint64_t evaluate_seed; /* 0 = drawn from the study's seed */
 } CoordinatorSetup;
 
+typedef struct CoordinatorOutcome {
+    int  exit_status; /* CLI_EXIT_DONE, CLI_EXIT_FAILED or CLI_EXIT_RESUMABLE */
+    bool again;       /* CLI_EXIT_RESUMABLE: nobody has to mend anything before the next run */
+    bool finalize;    /* all workers said goodbye, so that MPI_Finalize is safe */
+} CoordinatorOutcome;
+
 /**
  * Runs or resumes a study until it is done, fails or is interrupted (SIGINT, SIGTERM: what runs
- * yields within 10 s; a second SIGINT: at once).
- * @param exit_status  out  CLI_EXIT_DONE, CLI_EXIT_FAILED or CLI_EXIT_RESUMABLE
- * @param finalize     out  true if all workers said goodbye, so that MPI_Finalize is safe
- * @return STATUS_OK (also where the study failed); what could not be done otherwise, with the exit
- * status set: a full disk, say, is CLI_EXIT_RESUMABLE MPI: all other ranks of `comm` must be in
- * worker_main().
+ * yields within 10 s; a second SIGINT: at once; setup->end_time: what runs ends its unit in time).
+ * All other ranks of `comm` must be in worker_main().
+ * @return STATUS_OK (also where the study failed); what could not be done otherwise, with the
+ *         outcome set: a full disk, say, is CLI_EXIT_RESUMABLE
  */
-Status coordinator_run(const CoordinatorSetup *setup, MPI_Comm comm, int *exit_status,
-                       bool *finalize) MUST_USE;
+Status coordinator_run(const CoordinatorSetup *setup, MPI_Comm comm,
+                       CoordinatorOutcome *outcome) MUST_USE;
 
 #endif

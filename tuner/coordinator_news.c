@@ -294,6 +294,7 @@ static Status take_finished(Coordinator *c, const News *news) {
     }
     Work work = slot->work;
     work.losses += (news->outcome == OUTCOME_LOST && !news->damaged) ? 1 : 0;
+    coordinator__note_order_over(c, slot);
     slot->busy = false;
     slot->yielding = false;
     slot->holds = (news->holds && !news->evaluate) ? news->id : 0;
@@ -417,10 +418,13 @@ static Status take_lost(Coordinator *c, const News *news) {
 }
 
 static Status take_metric(Coordinator *c, const News *news) {
-    const Slot *slot = &c->slots[news->slot];
-    if (!slot->busy || slot->work.id != news->id || slot->work.attempt != news->attempt ||
-        slot->work.kind == WORK_RECOMPUTE) {
-        return STATUS_OK; /* late, or known since the first time */
+    Slot *slot = &c->slots[news->slot];
+    if (!slot->busy || slot->work.id != news->id || slot->work.attempt != news->attempt) {
+        return STATUS_OK; /* late */
+    }
+    coordinator__note_step(c, slot, news->step);
+    if (slot->work.kind == WORK_RECOMPUTE) {
+        return STATUS_OK; /* known since the first time */
     }
     TRY(coordinator__begin(c));
     return results_metric_insert(c->results, news->evaluate, news->id, news->step, news->index,

@@ -262,6 +262,8 @@ static Status send_evaluation(Coordinator *c, size_t slot, const Work *work, dou
 static void note_dispatch(Coordinator *c, Slot *slot) {
     const double now = clock_monotonic();
     slot->sent = now;
+    slot->step = 0;
+    slot->step_at = now;
     c->last_dispatch = now;
     if (c->first_dispatch == 0.0) {
         c->first_dispatch = now;

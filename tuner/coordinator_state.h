@@ -4,6 +4,7 @@
  * coordinator_open.c    creating, checking and resuming a study
  * coordinator_phases.c  confirmation and evaluation
  * coordinator_news.c    what workers say: metrics, finished work, failures
+ * coordinator_allocation.c the end of a batch job's time
  * coordinator_budget.c  what ends tuning early; budgets that change
  * coordinator_requests.c commands of users
  * coordinator_measure.c what a finished segment is worth and cost
@@ -53,8 +54,10 @@ typedef struct Slot {
     bool    busy;
     bool    unsent; /* assigned, but the commit before its order is not done yet */
     bool    yielding;
-    Work    work; /* while busy */
-    double  sent; /* s, monotonic: when the order left */
+    Work    work;    /* while busy */
+    double  sent;    /* s, monotonic: when the order left */
+    int64_t step;    /* of its order: the last unit that was heard of, 0 = none */
+    double  step_at; /* s, monotonic: when that was; without one, when the order left */
     char    host[64];
     int64_t holds; /* segment that its trainer has in memory; 0 = none */
 } Slot;
@@ -138,10 +141,15 @@ typedef struct Coordinator {
     bool   stopping;
     double stop_deadline;
     int    stop_signals;
-    size_t wanted;       /* manual: segments that are asked for */
-    bool   user_stopped; /* by a request */
-    double opened_at;    /* s since 1970: what asks a run to stop must be younger */
-    double requests_at;  /* s, monotonic: when requests/ is looked at next */
+    double end_at;          /* s, monotonic: this run must be over by then; 0 = any time */
+    double unit_seconds;    /* of the slowest unit of late */
+    double save_seconds;    /* from the last unit of a segment to its end, likewise */
+    bool   allocation_over; /* it stops because of end_at */
+    bool   no_workers;      /* it ended because none was left */
+    size_t wanted;          /* manual: segments that are asked for */
+    bool   user_stopped;    /* by a request */
+    double opened_at;       /* s since 1970: what asks a run to stop must be younger */
+    double requests_at;     /* s, monotonic: when requests/ is looked at next */
 
     double   *point;           /* (space_count) scratch */
     double   *window;          /* values along a lineage */
@@ -175,6 +183,15 @@ Status coordinator__restore_evaluation(void *context, const ResultsEvaluation *r
 /* coordinator_phases.c */
 Status coordinator__enter_confirm(Coordinator *c) MUST_USE;
 Status coordinator__enter_evaluate(Coordinator *c) MUST_USE;
+
+/* coordinator_allocation.c */
+Status coordinator__enter_allocation(Coordinator *c) MUST_USE;
+/* a metric of unit `step` has come from the slot's trainer */
+void coordinator__note_step(Coordinator *c, Slot *slot, int64_t step);
+void coordinator__note_order_over(Coordinator *c, const Slot *slot);
+/* Would a unit that begins now, or goes on, end too late? @param left  out  s until the last one
+ * must have ended */
+bool coordinator__allocation_ends(const Coordinator *c, double *left);
 
 /* coordinator_budget.c */
 /* what an event of the log means for the end of tuning; on replay too */

@@ -6,8 +6,8 @@
 #include "core/file.h"
 #include "core/number.h"
 #include "mbrl/environments/environment.h"
-#include "tuner/doctor_run.h"
 #include "tuner/launch.h"
+#include "tuner/program.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -176,9 +176,9 @@ void doctor_slurm(Diagnosis *diagnosis) {
     static const char *const list[] = {"srun", "--mpi=list", NULL};
     char                     text[FILE_BYTES];
     const char              *job = getenv("SLURM_JOB_ID"); /* NOLINT(concurrency-mt-unsafe) */
-    const int                rc = doctor_run(list, RUN_SECONDS, text, sizeof text);
+    const int                rc = program_ask(list, RUN_SECONDS, text, sizeof text);
 
-    if (rc == DOCTOR_NOT_FOUND) {
+    if (rc == PROGRAM_NOT_FOUND) {
         doctor_add(diagnosis, "slurm", FINDING_NOTE, NULL,
                    "there is no srun: studies run on this machine");
     } else if (rc != 0) {

@@ -1,8 +1,8 @@
 /* MPI: whose library, which launcher, and whether two ranks of this program can talk. */
 #include "tuner/doctor.h"
 
-#include "tuner/doctor_run.h"
 #include "tuner/launch.h"
+#include "tuner/program.h"
 
 #include <mpi.h>
 #include <stdbool.h>
@@ -26,11 +26,11 @@ static const char *kind_of(const char *text) {
 static bool launcher(Diagnosis *diagnosis, const char *library) {
     const char *const version[] = {launch_mpiexec(), "--version", NULL};
     char              text[TEXT];
-    const int         rc = doctor_run(version, RUN_SECONDS, text, sizeof text);
+    const int         rc = program_ask(version, RUN_SECONDS, text, sizeof text);
 
-    if (rc == DOCTOR_NOT_FOUND) {
+    if (rc == PROGRAM_NOT_FOUND) {
         static const char *const slurm[] = {"srun", "--version", NULL};
-        const bool               has_srun = doctor_run(slurm, RUN_SECONDS, text, sizeof text) == 0;
+        const bool               has_srun = program_ask(slurm, RUN_SECONDS, text, sizeof text) == 0;
         doctor_add(diagnosis, "mpiexec", has_srun ? FINDING_WARNING : FINDING_PROBLEM,
                    "Install MPICH (Debian: mpich), or start mbtune under srun.",
                    "%s, which starts the workers, is not there", launch_mpiexec());
@@ -57,7 +57,7 @@ static void two_ranks(Diagnosis *diagnosis) {
     if (binary == NULL) {
         return;
     }
-    const int rc = doctor_run(run, RUN_SECONDS, text, sizeof text);
+    const int rc = program_ask(run, RUN_SECONDS, text, sizeof text);
     if (rc == 0) {
         doctor_add(diagnosis, "ranks", FINDING_GOOD, NULL, "two ranks on this host talk");
     } else {
@@ -65,7 +65,7 @@ static void two_ranks(Diagnosis *diagnosis) {
         doctor_add(diagnosis, "ranks", FINDING_PROBLEM,
                    "Look at /etc/hosts (the host's own name must be known) and at /dev/shm.",
                    "two ranks on this host do not talk (%s): %s",
-                   (rc == DOCTOR_TOO_SLOW) ? "nothing happens in 10 s" : "they fail", text);
+                   (rc == PROGRAM_TOO_SLOW) ? "nothing happens in 10 s" : "they fail", text);
     }
     free(binary);
 }

@@ -2,9 +2,13 @@
 
 #include "core/status.h"
 #include "tuner/cli.h"
+#include "tuner/launch_srun.h"
+#include "tuner/slurm.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
+#include <math.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -21,6 +25,7 @@
 
 #define LAUNCH_VARIABLE  "MBTUNE_LAUNCH"
 #define COLUMNS_VARIABLE "MBTUNE_COLUMNS"
+#define END_VARIABLE     "MBTUNE_END_TIME"
 
 /* nothing changes the environment while it is read: one thread, before any rank or child is started
  */
@@ -28,7 +33,7 @@ static const char *environment(const char *name) {
     return getenv(name); /* NOLINT(concurrency-mt-unsafe): see above */
 }
 
-enum { REPORT_BYTES = 64, MAX_ARGUMENTS = 256 };
+enum { REPORT_BYTES = 384, HOST_BYTES = 256, PATH_BYTES = 4096 + 64, MAX_ARGUMENTS = 256 };
 
 bool launch_under_mpi(void) {
     return environment("PMI_RANK") != NULL || environment("PMIX_RANK") != NULL ||
@@ -59,7 +64,7 @@ char *launch_binary(void) {
 /* ---- the coordinator's side ---------------------------------------------------------------------
  */
 
-/* replaces the content of the report file by "<key> <value>" */
+/* replaces the content of the report file by "<key> <value> <host>" */
 static void report(const char *key, long value) {
     const char *path = environment(LAUNCH_VARIABLE);
     if (path == NULL) {
@@ -69,8 +74,10 @@ static void report(const char *key, long value) {
     if (file < 0) {
         return; /* the launcher is gone: nobody listens */
     }
-    char      text[REPORT_BYTES];
-    const int length = snprintf(text, sizeof text, "%s %ld\n", key, value);
+    char text[REPORT_BYTES];
+    char host[HOST_BYTES] = "";
+    (void)gethostname(host, sizeof host - 1);
+    const int length = snprintf(text, sizeof text, "%s %ld %s\n", key, value, host);
     if (write(file, text, (size_t)length) != length) {
         (void)fprintf(stderr, "mbtune: cannot tell the launcher: %s\n", status_errno(errno));
     }
@@ -81,8 +88,20 @@ void launch_report_start(void) {
     report("pid", (long)getpid());
 }
 
-void launch_report_exit(int status) {
-    report("exit", (long)status);
+void launch_report_exit(int status, bool again) {
+    report(again ? "exit-again" : "exit", (long)status);
+}
+
+double launch_end_time(void) {
+    const char  *text = environment(END_VARIABLE);
+    const double when = (text == NULL) ? 0.0 : strtod(text, NULL);
+    return (when > 0.0 && !isinf(when)) ? when : 0.0;
+}
+
+void launch_set_end_time(double when) {
+    char text[32];
+    (void)snprintf(text, sizeof text, "%.0f", when);
+    (void)setenv(END_VARIABLE, text, 1); /* NOLINT(concurrency-mt-unsafe): one thread */
 }
 
 bool launch_plain(void) {
@@ -98,9 +117,12 @@ int launch_columns(void) {
 /* ---- the launcher's side ------------------------------------------------------------------------
  */
 
-/* reads "<key> <number>" from the report file; -1 if it says something else */
-static long read_report(const char *path, const char *key) {
+/* reads "<key> <number> <host>" from the report file; -1 if it says something else
+ * @param here  out  whether it was written on this host; may be NULL */
+static long read_report(const char *path, const char *key, bool *here) {
     char      text[REPORT_BYTES] = "";
+    char      host[HOST_BYTES] = "";
+    char     *end = NULL;
     const int file = open(path, O_RDONLY | O_CLOEXEC);
     if (file < 0) {
         return -1;
@@ -111,7 +133,14 @@ static long read_report(const char *path, const char *key) {
     if (length <= 0 || strncmp(text, key, key_length) != 0 || text[key_length] != ' ') {
         return -1;
     }
-    return strtol(text + key_length, NULL, 10);
+    const long value = strtol(text + key_length, &end, 10);
+    (void)gethostname(host, sizeof host - 1);
+    if (here != NULL) {
+        const size_t host_length = strlen(host);
+        *here =
+            *end == ' ' && strncmp(end + 1, host, host_length) == 0 && end[1 + host_length] == '\n';
+    }
+    return value;
 }
 
 static void export_terminal(void) {
@@ -125,15 +154,30 @@ static void export_terminal(void) {
     }
 }
 
-/* the child becomes mpiexec, in a process group of its own: Ctrl-C is for the launcher alone */
-static void become_mpiexec(size_t workers, char **argv, const sigset_t *old_mask, pid_t parent) {
+/* the words before the program's own. @return how many */
+static size_t launcher_words(const LaunchSetup *setup, char *ranks, char **words) {
+    static char program[] = MBTUNE_MPIEXEC;
+    static char ranks_option[] = "-n";
+    if (setup->by_srun) {
+        launch_srun_words(ranks, words);
+        return LAUNCH_SRUN_WORDS;
+    }
+    words[0] = program;
+    words[1] = ranks_option;
+    words[2] = ranks;
+    return 3;
+}
+
+/* the child becomes mpiexec or srun, in a process group of its own: Ctrl-C is for the launcher
+ * alone */
+static void become_launcher(const LaunchSetup *setup, size_t rank_count, char **argv,
+                            const sigset_t *old_mask, pid_t parent) {
     char *binary = launch_binary();
     char  ranks[16];
-    (void)snprintf(ranks, sizeof ranks, "%zu", workers + 1);
-    char   program[] = MBTUNE_MPIEXEC;
-    char   ranks_option[] = "-n";
-    char  *arguments[MAX_ARGUMENTS] = {program, ranks_option, ranks, binary};
-    size_t count = 4;
+    (void)snprintf(ranks, sizeof ranks, "%zu", rank_count);
+    char  *arguments[MAX_ARGUMENTS] = {NULL};
+    size_t count = launcher_words(setup, ranks, arguments);
+    arguments[count++] = binary;
     for (size_t i = 0; argv[i] != NULL && count + 1 < MAX_ARGUMENTS; i++) {
         arguments[count++] = argv[i];
     }
@@ -149,18 +193,23 @@ static void become_mpiexec(size_t workers, char **argv, const sigset_t *old_mask
     }
     (void)pthread_sigmask(SIG_SETMASK, old_mask, NULL);
     (void)execvp(arguments[0], arguments);
-    (void)fprintf(stderr, "mbtune: cannot start %s: %s; is MPICH installed?\n", arguments[0],
-                  status_errno(errno));
+    (void)fprintf(stderr, "mbtune: cannot start %s: %s; is %s installed?\n", arguments[0],
+                  status_errno(errno), setup->by_srun ? "Slurm" : "MPICH");
     _exit(127);
 }
 
-/* passes a signal to the coordinator; before it has said who it is, ends mpiexec */
-static void pass_on(const char *path, pid_t mpiexec, int signal_number) {
-    const long coordinator = read_report(path, "pid");
-    if (coordinator > 0) {
-        (void)kill((pid_t)coordinator, (signal_number == SIGHUP) ? SIGTERM : signal_number);
-    } else if (read_report(path, "exit") < 0) {
-        (void)kill(mpiexec, SIGTERM);
+/* passes a signal to the coordinator; before it has said who it is, or on another host, to what
+ * started it: srun passes it on */
+static void pass_on(const char *path, pid_t launcher, int signal_number) {
+    bool here = false;
+    if (signal_number == SIGUSR1 && launch_end_time() > 0.0) {
+        return; /* the coordinator knows the end better: Slurm may warn a minute too early */
+    }
+    const long coordinator = read_report(path, "pid", &here);
+    if (coordinator > 0 && here) {
+        (void)kill((pid_t)coordinator, (signal_number == SIGINT) ? SIGINT : SIGTERM);
+    } else if (read_report(path, "exit", NULL) < 0 && read_report(path, "exit-again", NULL) < 0) {
+        (void)kill(launcher, SIGTERM);
     }
 }
 
@@ -182,60 +231,107 @@ static int wait_for(pid_t mpiexec, const char *path, const sigset_t *mask) {
     }
 }
 
-int launch_self(size_t workers, char **argv) {
+/* what the ranks find in their environment and beside it */
+static Status prepare(const LaunchSetup *setup, const char *report_path, const char *hosts_path,
+                      size_t *ranks) {
+    (void)setenv(LAUNCH_VARIABLE, report_path, 1); /* NOLINT(concurrency-mt-unsafe): one thread */
+    export_terminal();
+    *ranks = 1 + (size_t)setup->workers;
+    if (!setup->by_srun) {
+        return STATUS_OK;
+    }
+    SlurmNode *nodes = NULL;
+    size_t     count = 0;
+    TRY(slurm_nodes(&nodes, &count));
+    const Status status =
+        launch_srun_place(nodes, count, setup->workers, setup->cores, hosts_path, ranks);
+    free(nodes);
+    TRY(status);
+    /* one thread yet; the job's one task per node is the batch script */
+    (void)setenv("SLURM_HOSTFILE", hosts_path, 1); /* NOLINT(concurrency-mt-unsafe) */
+    (void)unsetenv("SLURM_NTASKS_PER_NODE");       /* NOLINT(concurrency-mt-unsafe) */
+    return STATUS_OK;
+}
+
+static void block_signals(bool by_srun, sigset_t *mask, sigset_t *old_mask) {
+    (void)sigemptyset(mask);
+    (void)sigaddset(mask, SIGINT);
+    (void)sigaddset(mask, SIGTERM);
+    (void)sigaddset(mask, SIGHUP);
+    (void)sigaddset(mask, SIGCHLD);
+    if (by_srun) {
+        (void)sigaddset(mask, SIGUSR1);
+    }
+    (void)pthread_sigmask(SIG_BLOCK, mask, old_mask);
+}
+
+/* what the coordinator has said; else what can be told from the launcher's end */
+static LaunchOutcome outcome_of(const LaunchSetup *setup, const char *path, int launched) {
+    const long again = read_report(path, "exit-again", NULL);
+    const long reported = (again >= 0) ? again : read_report(path, "exit", NULL);
+    if (reported >= 0) {
+        return (LaunchOutcome){.status = (int)reported, .again = again >= 0};
+    }
+    if (launched == 127) {
+        return (LaunchOutcome){.status = CLI_EXIT_FAILED};
+    }
+    (void)fprintf(stderr,
+                  "mbtune: the study was cut off (%s ended with status %d); run the same "
+                  "command again to resume it\n",
+                  setup->by_srun ? "srun" : "mpiexec", launched);
+    return (LaunchOutcome){.status = CLI_EXIT_RESUMABLE, .again = true};
+}
+
+static LaunchOutcome launch(const LaunchSetup *setup, char **argv, const char *report_path,
+                            const char *hosts_path) {
+    const LaunchOutcome failed = {.status = CLI_EXIT_FAILED};
+    sigset_t            mask;
+    sigset_t            old_mask;
+    size_t              ranks = 0;
+    const Status        prepared = prepare(setup, report_path, hosts_path, &ranks);
+    if (prepared != STATUS_OK) {
+        return (LaunchOutcome){.status = cli_complain(prepared)};
+    }
+    block_signals(setup->by_srun, &mask, &old_mask);
+    (void)fflush(NULL);
+    const pid_t parent = getpid();
+    const pid_t launcher = fork();
+    if (launcher == 0) {
+        become_launcher(setup, ranks, argv, &old_mask, parent);
+    }
+    if (launcher < 0) {
+        (void)fprintf(stderr, "mbtune: cannot start a process: %s\n", status_errno(errno));
+        return failed;
+    }
+    return outcome_of(setup, report_path, wait_for(launcher, report_path, &mask));
+}
+
+LaunchOutcome launch_self(const LaunchSetup *setup, char **argv) {
     size_t count = 0;
     while (argv[count] != NULL) {
         count++;
     }
-    if (count + 5 > MAX_ARGUMENTS) {
+    if (count + LAUNCH_SRUN_WORDS + 2 > MAX_ARGUMENTS) {
         (void)fprintf(stderr, "mbtune: %zu arguments are more than the %d that can be passed on\n",
-                      count, MAX_ARGUMENTS - 5);
-        return CLI_EXIT_USAGE;
+                      count, MAX_ARGUMENTS - LAUNCH_SRUN_WORDS - 2);
+        return (LaunchOutcome){.status = CLI_EXIT_USAGE};
     }
-    const char *folder = environment("TMPDIR");
-    char        path[512];
-    (void)snprintf(path, sizeof path, "%s/mbtune-launch-XXXXXX",
-                   (folder == NULL) ? "/tmp" : folder);
+    char      path[PATH_BYTES];
+    char      hosts[PATH_BYTES + 8];
+    const int length = snprintf(path, sizeof path, "%s/mbtune-launch-XXXXXX", setup->folder);
+    if (length < 0 || (size_t)length >= sizeof path) {
+        (void)fprintf(stderr, "mbtune: the path of the study is too long: %s\n", setup->folder);
+        return (LaunchOutcome){.status = CLI_EXIT_FAILED};
+    }
     const int file = mkstemp(path);
     if (file < 0) {
         (void)fprintf(stderr, "mbtune: cannot make '%s': %s\n", path, status_errno(errno));
-        return CLI_EXIT_FAILED;
+        return (LaunchOutcome){.status = CLI_EXIT_FAILED};
     }
     (void)close(file);
-    (void)setenv(LAUNCH_VARIABLE, path, 1); /* NOLINT(concurrency-mt-unsafe): one thread */
-    export_terminal();
-
-    sigset_t mask;
-    sigset_t old_mask;
-    (void)sigemptyset(&mask);
-    (void)sigaddset(&mask, SIGINT);
-    (void)sigaddset(&mask, SIGTERM);
-    (void)sigaddset(&mask, SIGHUP);
-    (void)sigaddset(&mask, SIGCHLD);
-    (void)pthread_sigmask(SIG_BLOCK, &mask, &old_mask);
-    (void)fflush(NULL);
-    const pid_t parent = getpid();
-    const pid_t mpiexec = fork();
-    if (mpiexec == 0) {
-        become_mpiexec(workers, argv, &old_mask, parent);
-    }
-    if (mpiexec < 0) {
-        (void)fprintf(stderr, "mbtune: cannot start a process: %s\n", status_errno(errno));
-        (void)unlink(path);
-        return CLI_EXIT_FAILED;
-    }
-    const int  launched = wait_for(mpiexec, path, &mask);
-    const long reported = read_report(path, "exit");
+    (void)snprintf(hosts, sizeof hosts, "%s.hosts", path);
+    const LaunchOutcome outcome = launch(setup, argv, path, hosts);
     (void)unlink(path);
-    if (reported >= 0) {
-        return (int)reported;
-    }
-    if (launched == 127) {
-        return CLI_EXIT_FAILED;
-    }
-    (void)fprintf(stderr,
-                  "mbtune: the study was cut off (mpiexec ended with status %d); run the same "
-                  "command again to resume it\n",
-                  launched);
-    return CLI_EXIT_RESUMABLE;
+    (void)unlink(hosts);
+    return outcome;
 }

@@ -1,15 +1,31 @@
 /** @file launch.h  Starting mbtune under mpiexec from a plain command line, and telling its
  * outcome.
  *
- * Hydra's exit status is whatever rank ended worst, so the coordinator writes its own to a small
- * file that the launching process made (named by MBTUNE_LAUNCH) and reads afterwards. The same file
- * tells the launcher which process to pass signals to: mpiexec itself would kill its ranks.
+ * In a Slurm job the ranks are started by srun, on all of its nodes, elsewhere by mpiexec, on this
+ * host. Either's exit status is whatever rank ended worst, so the coordinator writes its own to a
+ * small file that the launching process made (named by MBTUNE_LAUNCH) and reads afterwards. The
+ * same file tells the launcher which process to pass signals to: mpiexec itself would kill its
+ * ranks.
  */
 #ifndef TUNER_LAUNCH_H
 #define TUNER_LAUNCH_H
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
+
+typedef struct LaunchSetup {
+    bool        by_srun; /* in the Slurm job that this process runs in; else by mpiexec, here */
+    int64_t     workers; /* worker ranks; srun: 0 = as many as fit on the nodes of the job */
+    int64_t     cores;   /* that one worker needs */
+    const char *folder;  /* for files of the launch; srun: one that all nodes see */
+} LaunchSetup;
+
+typedef struct LaunchOutcome {
+    int  status; /* exit status of the coordinator; CLI_EXIT_RESUMABLE if it died without a word */
+    bool again;  /* CLI_EXIT_RESUMABLE: what ended it passes by itself (the end of an allocation, a
+                    signal, lost workers), so that the same command may be run again at once */
+} LaunchOutcome;
 
 /** True if this process is a rank that mpiexec or srun started. */
 bool launch_under_mpi(void);
@@ -22,15 +38,19 @@ const char *launch_mpiexec(void);
 /** Absolute path of the running binary; the caller frees it; NULL if it cannot be found. */
 char *launch_binary(void);
 /**
- * Runs this binary with `argv` (from the command's name on, ends at NULL) again as 1 + `workers`
- * ranks under mpiexec and waits. SIGINT, SIGTERM and SIGHUP are passed to the coordinator.
- * @return exit status of the coordinator; CLI_EXIT_RESUMABLE if it died without a word
+ * Runs this binary with `argv` (from the command's name on, ends at NULL) again as ranks and waits.
+ * SIGINT, SIGTERM and SIGHUP are passed to the coordinator; in a Slurm job SIGUSR1 too, which comes
+ * before the end of its time (`sbatch --signal`), where that is not known otherwise.
  */
-int launch_self(size_t workers, char **argv);
+LaunchOutcome launch_self(const LaunchSetup *setup, char **argv);
 /** Coordinator: says who it is, so that the launcher can pass signals. No-op without a launcher. */
 void launch_report_start(void);
-/** Coordinator: says how it ended. No-op without a launcher. */
-void launch_report_exit(int status);
+/** Coordinator: says how it ended, see LaunchOutcome. No-op without a launcher. */
+void launch_report_exit(int status, bool again);
+/** When this run must be over by what the launcher knows, in s since 1970; 0 if nothing says. */
+double launch_end_time(void);
+/** Tells the ranks so. */
+void launch_set_end_time(double when);
 /** True where NO_COLOR is set. */
 bool launch_plain(void);
 /** Coordinator: columns of the user's terminal behind the launcher, 0 if it is none. */

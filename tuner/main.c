@@ -13,6 +13,7 @@ static const Command commands[] = {
      NULL},
     {"plan", "train a little and estimate how long a study takes here", command_plan, NULL},
     {"run", "run a study, or go on with it where it stopped", NULL, command_run},
+    {"sbatch", "write, or submit, the Slurm job of a study", command_sbatch, NULL},
     {"extend", "give a study another budget and go on with it", NULL, command_extend},
     {"enqueue", "have a study try points of yours", command_enqueue, NULL},
     {"stop", "stop a running study, or one of its trials", command_stop, NULL},

@@ -83,8 +83,8 @@ static void spy_init(void) {
 
 /* runs or resumes the study on all ranks */
 static void stage_run(Stage *stage) {
-    int  next = NEXT;
-    bool finalize = false;
+    int                next = NEXT;
+    CoordinatorOutcome outcome;
     const CoordinatorSetup template = {.quiet = true};
     CoordinatorSetup setup = template;
     assert_ok(study_parse("study.yaml", stage->text, NULL, 0, &stage->parsed));
@@ -93,11 +93,12 @@ static void stage_run(Stage *stage) {
     setup.study = stage->parsed;
     setup.folder = &stage->paths;
     assert_int_equal(MPI_Bcast(&next, 1, MPI_INT, 0, MPI_COMM_WORLD), MPI_SUCCESS);
-    const Status status = coordinator_run(&setup, MPI_COMM_WORLD, &stage->exit_status, &finalize);
+    const Status status = coordinator_run(&setup, MPI_COMM_WORLD, &outcome);
+    stage->exit_status = outcome.exit_status;
     study_destroy(stage->parsed);
     study_folder_reset(&stage->paths);
     assert_ok(status);
-    assert_true(finalize);
+    assert_true(outcome.finalize);
 }
 
 static void stage_remove(Stage *stage) {

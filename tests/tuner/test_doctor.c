@@ -6,7 +6,7 @@
 #include "core/clock.h"
 #include "core/json.h"
 #include "tuner/doctor.h"
-#include "tuner/doctor_run.h"
+#include "tuner/program.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -79,12 +79,12 @@ static void other_programs_are_asked_with_a_deadline(void **state) {
     (void)state;
     char         text[64];
     const double begin = clock_monotonic();
-    assert_int_equal(doctor_run(missing, 5.0, text, sizeof text), DOCTOR_NOT_FOUND);
-    assert_int_equal(doctor_run(slow, 0.3, text, sizeof text), DOCTOR_TOO_SLOW);
+    assert_int_equal(program_ask(missing, 5.0, text, sizeof text), PROGRAM_NOT_FOUND);
+    assert_int_equal(program_ask(slow, 0.3, text, sizeof text), PROGRAM_TOO_SLOW);
     assert_string_equal(text, "begun\n");
-    assert_int_equal(doctor_run(deaf, 0.3, text, sizeof text), DOCTOR_TOO_SLOW);
+    assert_int_equal(program_ask(deaf, 0.3, text, sizeof text), PROGRAM_TOO_SLOW);
     assert_true(clock_monotonic() - begin < 50.0);
-    assert_int_equal(doctor_run(loud, 50.0, text, sizeof text), 3);
+    assert_int_equal(program_ask(loud, 50.0, text, sizeof text), 3);
     assert_int_equal(strlen(text), sizeof text - 1);
 }
 

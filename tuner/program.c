@@ -1,4 +1,4 @@
-#include "tuner/doctor_run.h"
+#include "tuner/program.h"
 
 #include "core/clock.h"
 
@@ -22,10 +22,10 @@ static void become(const char *const *argv, const int pipe_ends[2]) {
     (void)setpgid(0, 0);
     if (nothing < 0 || dup2(nothing, STDIN_FILENO) < 0 || dup2(pipe_ends[1], STDOUT_FILENO) < 0 ||
         dup2(pipe_ends[1], STDERR_FILENO) < 0 || words[0] == NULL) {
-        _exit(DOCTOR_NOT_FOUND);
+        _exit(PROGRAM_NOT_FOUND);
     }
     (void)execvp(words[0], words);
-    _exit(DOCTOR_NOT_FOUND);
+    _exit(PROGRAM_NOT_FOUND);
 }
 
 /* what does not fit is read and forgotten; false at the end of it */
@@ -55,10 +55,10 @@ static int exit_of(pid_t child, double deadline) {
     (void)kill(-child, SIGKILL);
     while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
     }
-    return DOCTOR_TOO_SLOW;
+    return PROGRAM_TOO_SLOW;
 }
 
-int doctor_run(const char *const *argv, double seconds, char *text, size_t size) {
+int program_ask(const char *const *argv, double seconds, char *text, size_t size) {
     int          pipe_ends[2];
     size_t       length = 0;
     bool         open_still = true;
@@ -66,7 +66,7 @@ int doctor_run(const char *const *argv, double seconds, char *text, size_t size)
 
     text[0] = '\0';
     if (pipe2(pipe_ends, O_CLOEXEC) != 0) {
-        return DOCTOR_NOT_FOUND;
+        return PROGRAM_NOT_FOUND;
     }
     const pid_t child = fork();
     if (child == 0) {
@@ -82,7 +82,7 @@ int doctor_run(const char *const *argv, double seconds, char *text, size_t size)
     text[length] = '\0';
     (void)close(pipe_ends[0]);
     if (child < 0) {
-        return DOCTOR_NOT_FOUND;
+        return PROGRAM_NOT_FOUND;
     }
     return exit_of(child, deadline);
 }

@@ -1,0 +1,77 @@
+/* The end of an allocation. A batch system ends a job at a known time, whatever runs then. What
+ * runs is asked to yield one unit before it, by the seconds that units have taken lately, so that
+ * every unit that was paid for is in a checkpoint; nothing is started that could not finish one.
+ *
+ * Slots yield together, when the time that is left is that of the slowest unit: what is lost is at
+ * most that unit and the reserve per slot and allocation.
+ */
+#include "core/clock.h"
+#include "tuner/coordinator_state.h"
+
+#include <math.h>
+
+/* For what comes after the last unit: a checkpoint that is synced, the commit, goodbyes, the end of
+ * the ranks (srun: 1 to 2 s) (s). */
+#define RESERVE_SECONDS 10.0
+/* A unit may take this much longer than the slowest of late. */
+#define UNIT_MARGIN 1.25
+/* How much of what is measured later an estimate that was too high takes on per measurement. */
+#define FORGETTING 0.05
+
+static double decayed_maximum(double estimate, double value) {
+    return (value > estimate) ? value : estimate + FORGETTING * (value - estimate);
+}
+
+Status coordinator__enter_allocation(Coordinator *c) {
+    const double end = c->setup->end_time;
+    if (!(end > 0.0) || isinf(end)) {
+        return STATUS_OK;
+    }
+    const double left = end - clock_wall();
+    c->end_at = clock_monotonic() + left;
+    TRY(results_unit_seconds(c->results, &c->unit_seconds));
+    coordinator__log(c, "info", "this run must be over in %.0f s", left);
+    return STATUS_OK;
+}
+
+void coordinator__note_step(Coordinator *c, Slot *slot, int64_t step) {
+    if (slot->work.kind == WORK_EVALUATION || step <= slot->step) {
+        return;
+    }
+    const double now = clock_monotonic();
+    if (slot->step > 0) { /* else where it began is not known here */
+        c->unit_seconds =
+            decayed_maximum(c->unit_seconds, (now - slot->step_at) / (double)(step - slot->step));
+    }
+    slot->step = step;
+    slot->step_at = now;
+}
+
+void coordinator__note_order_over(Coordinator *c, const Slot *slot) {
+    if (slot->work.kind != WORK_EVALUATION && slot->step > 0) {
+        c->save_seconds = decayed_maximum(c->save_seconds, clock_monotonic() - slot->step_at);
+    }
+}
+
+/* units that run now have taken this long already, whatever earlier ones did */
+static double longest_unit(const Coordinator *c, double now) {
+    double longest = c->unit_seconds;
+    for (size_t i = 0; i < c->slot_count; i++) {
+        const Slot *slot = &c->slots[i];
+        const bool  counts =
+            slot->usable && slot->busy && !slot->unsent && slot->work.kind != WORK_EVALUATION;
+        if (counts && now - slot->step_at > longest) {
+            longest = now - slot->step_at;
+        }
+    }
+    return longest;
+}
+
+bool coordinator__allocation_ends(const Coordinator *c, double *left) {
+    if (c->end_at == 0.0) {
+        return false;
+    }
+    const double now = clock_monotonic();
+    *left = c->end_at - now - RESERVE_SECONDS - c->save_seconds;
+    return *left < UNIT_MARGIN * longest_unit(c, now);
+}

@@ -1,0 +1,230 @@
+#include "tuner/slurm.h"
+
+#include "core/clock.h"
+#include "tuner/program.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ASK_SECONDS 20.0
+
+enum {
+    MOST_NODES = 16384,
+    LIST_BYTES = 1 << 20, /* names of all nodes, one per line */
+    ANSWER_BYTES = 8192,
+    MOST_PARTS = 3,
+};
+
+/* nothing changes the environment while it is read: one thread, before any rank is started */
+static const char *environment(const char *name) {
+    const char *text = getenv(name); /* NOLINT(concurrency-mt-unsafe): see above */
+    return (text == NULL) ? "" : text;
+}
+
+bool slurm_in_job(void) {
+    return environment("SLURM_JOB_ID")[0] != '\0' && environment("SLURM_STEP_ID")[0] == '\0';
+}
+
+int64_t slurm_restarts(void) {
+    return strtoll(environment("SLURM_RESTART_COUNT"), NULL, 10);
+}
+
+/* ---- words ---------------------------------------------------------------------------------- */
+
+/* one "4" or "4(x2)"; @return where it ends, NULL if it is none */
+static const char *parse_count(const char *text, int64_t *value, int64_t *times) {
+    char *end = NULL;
+    *value = strtoll(text, &end, 10);
+    *times = 1;
+    if (end == text || *value < 1) {
+        return NULL;
+    }
+    if (strncmp(end, "(x", 2) == 0) {
+        const char *number = end + 2;
+        *times = strtoll(number, &end, 10);
+        if (end == number || *end != ')' || *times < 1) {
+            return NULL;
+        }
+        end++;
+    }
+    return (*end == ',' || *end == '\0') ? end : NULL;
+}
+
+Status slurm_parse_counts(const char *text, size_t most, int64_t *counts, size_t *count) {
+    *count = 0;
+    for (const char *at = text; *at != '\0';) {
+        int64_t     value = 0;
+        int64_t     times = 0;
+        const char *end = parse_count(at, &value, &times);
+        if (end == NULL) {
+            FAIL(STATUS_ERR_PARSE, "'%s': expected counts per node such as 4(x2),3", text);
+        }
+        if ((uint64_t)times > most - *count) {
+            FAIL(STATUS_ERR_RANGE, "'%s': more than %zu nodes", text, most);
+        }
+        while (times-- > 0) {
+            counts[(*count)++] = value;
+        }
+        at = (*end == ',') ? end + 1 : end;
+    }
+    return STATUS_OK;
+}
+
+/* up to three numbers with ':' between them; @return how many, 0 if it is something else */
+static size_t parse_parts(const char *text, double parts[MOST_PARTS]) {
+    size_t count = 0;
+    for (const char *at = text; count < MOST_PARTS;) {
+        const size_t digits = strspn(at, "0123456789");
+        if (digits == 0 || digits > 9) {
+            return 0;
+        }
+        parts[count++] = strtod(at, NULL);
+        at += digits;
+        if (*at == '\0') {
+            return count;
+        }
+        if (*at++ != ':') {
+            return 0;
+        }
+    }
+    return 0;
+}
+
+Status slurm_parse_time(const char *text, double *seconds) {
+    static const double minute = 60.0;
+    static const double hour = 3600.0;
+    static const double day = 86400.0;
+    double              part[MOST_PARTS] = {0.0};
+    *seconds = (double)INFINITY;
+    if (strcmp(text, "UNLIMITED") == 0 || strcmp(text, "infinite") == 0) {
+        return STATUS_OK;
+    }
+    const char  *dash = strchr(text, '-');
+    const size_t digits = strspn(text, "0123456789");
+    const bool   days = dash != NULL && digits > 0 && digits < 6 && text + digits == dash;
+    const size_t count = (dash != NULL && !days) ? 0 : parse_parts(days ? dash + 1 : text, part);
+    if (count == 0) {
+        FAIL(STATUS_ERR_PARSE,
+             "'%s' is no duration: expected minutes, hours:minutes:seconds, or "
+             "days-hours:minutes:seconds",
+             text);
+    }
+    if (days) {
+        *seconds = day * strtod(text, NULL) + hour * part[0] + minute * part[1] + part[2];
+    } else if (count == MOST_PARTS) {
+        *seconds = hour * part[0] + minute * part[1] + part[2];
+    } else {
+        *seconds = minute * part[0] + part[1];
+    }
+    return STATUS_OK;
+}
+
+/* ---- nodes ---------------------------------------------------------------------------------- */
+
+static Status split_names(char *text, SlurmNode *nodes, size_t most, size_t *count) {
+    char *rest = NULL;
+    *count = 0;
+    for (char *name = strtok_r(text, "\n", &rest); name != NULL;
+         name = strtok_r(NULL, "\n", &rest)) {
+        if (*count == most || strlen(name) >= SLURM_NAME_BYTES) {
+            FAIL(STATUS_ERR_STATE, "Slurm names more than %zu nodes, or one by more than %d bytes",
+                 most, SLURM_NAME_BYTES - 1);
+        }
+        (void)snprintf(nodes[(*count)++].name, SLURM_NAME_BYTES, "%s", name);
+    }
+    return STATUS_OK;
+}
+
+static Status read_nodes(SlurmNode *nodes, int64_t *cpus, char *text, size_t *count) {
+    const char       *list = environment("SLURM_JOB_NODELIST");
+    const char *const ask[] = {"scontrol", "show", "hostnames", list, NULL};
+    size_t            counted = 0;
+    TRY(slurm_parse_counts(environment("SLURM_JOB_CPUS_PER_NODE"), MOST_NODES, cpus, &counted));
+    const int rc = program_ask(ask, ASK_SECONDS, text, LIST_BYTES);
+    if (rc != 0) {
+        FAIL(STATUS_ERR_STATE, "'scontrol show hostnames %s' ended with status %d: %.200s", list,
+             rc, text);
+    }
+    TRY(split_names(text, nodes, MOST_NODES, count));
+    if (*count == 0 || *count != counted) {
+        FAIL(STATUS_ERR_STATE, "Slurm names %zu nodes (%s) and the processors of %zu (%s)", *count,
+             list, counted, environment("SLURM_JOB_CPUS_PER_NODE"));
+    }
+    for (size_t i = 0; i < *count; i++) {
+        nodes[i].cpus = cpus[i];
+    }
+    return STATUS_OK;
+}
+
+Status slurm_nodes(SlurmNode **nodes, size_t *count) {
+    int64_t *cpus = calloc(MOST_NODES, sizeof *cpus);
+    char    *text = malloc(LIST_BYTES);
+    Status   status = STATUS_OK;
+    *nodes = calloc(MOST_NODES, sizeof **nodes);
+    if (cpus == NULL || text == NULL || *nodes == NULL) {
+        status = FAILURE(STATUS_ERR_NOMEM, "no memory for the nodes of the job");
+    } else {
+        status = read_nodes(*nodes, cpus, text, count);
+    }
+    free(cpus);
+    free(text);
+    if (status != STATUS_OK) {
+        free(*nodes);
+        *nodes = NULL;
+    }
+    return status;
+}
+
+/* ---- the job -------------------------------------------------------------------------------- */
+
+/* what squeue prints of this job in a format of one field; "" if it does not know the job */
+static void ask_queue(const char *format, char *text, size_t size) {
+    const char *const ask[] = {"squeue",   "--noheader", "--jobs", environment("SLURM_JOB_ID"),
+                               "--format", format,       NULL};
+    if (program_ask(ask, ASK_SECONDS, text, size) != 0) {
+        text[0] = '\0';
+    }
+    text[strcspn(text, "\n")] = '\0';
+}
+
+double slurm_end_time(void) {
+    char   text[ANSWER_BYTES];
+    double left = 0.0;
+    char  *end = NULL;
+    /* newer than 22.05 */
+    const double said = strtod(environment("SLURM_JOB_END_TIME"), &end);
+    if (said > 0.0 && *end == '\0') {
+        return said;
+    }
+    ask_queue("%L", text, sizeof text);
+    const double now = clock_wall();
+    if (slurm_parse_time(text, &left) != STATUS_OK) {
+        status_clear();
+        return (double)INFINITY;
+    }
+    return now + left;
+}
+
+/* A job that was cancelled is completing, for no reason; so is one whose time is over, for the
+ * reason TimeLimit. One whose end is still to come is running. */
+static bool may_go_on(char *why, size_t size) {
+    ask_queue("%T %r", why, size);
+    return strncmp(why, "RUNNING", 7) == 0 || strstr(why, "TimeLimit") != NULL ||
+           strncmp(why, "PREEMPTED", 9) == 0;
+}
+
+Status slurm_requeue(void) {
+    char              text[ANSWER_BYTES];
+    const char       *job = environment("SLURM_JOB_ID");
+    const char *const ask[] = {"scontrol", "requeue", job, NULL};
+    if (!may_go_on(text, sizeof text)) {
+        FAIL(STATUS_ERR_STATE, "job %s is not started again: Slurm calls it '%.100s'", job, text);
+    }
+    const int rc = program_ask(ask, ASK_SECONDS, text, sizeof text);
+    if (rc != 0) {
+        FAIL(STATUS_ERR_STATE, "'scontrol requeue %s' ended with status %d: %.200s", job, rc, text);
+    }
+    return STATUS_OK;
+}
