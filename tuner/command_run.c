@@ -267,8 +267,8 @@ static int run_manual(const CliCommand *command, Job *job) {
     return (status == STATUS_OK) ? CLI_EXIT_DONE : cli_complain(status);
 }
 
-/* A Slurm job whose study was interrupted by what passes goes back into the queue. Slurm ends this
- * process then. */
+/* A Slurm job whose study was interrupted by what passes goes back into the queue; Slurm
+ * ends this process then. */
 static void requeue(const Job *job) {
     const int64_t restarts = slurm_restarts();
     if (restarts >= job->max_requeues) {
@@ -278,14 +278,12 @@ static void requeue(const Job *job) {
                       restarts);
         return;
     }
-    if (!job->setup.quiet) {
-        (void)printf("back into the queue (%" PRId64 " of %" PRId64 ")\n", restarts + 1,
-                     job->max_requeues);
-        (void)fflush(stdout);
-    }
     const Status status = slurm_requeue();
     if (status != STATUS_OK) {
         (void)cli_complain(status);
+    } else if (!job->setup.quiet) {
+        (void)printf("back into the queue (%" PRId64 " of %" PRId64 ")\n", restarts + 1,
+                     job->max_requeues);
     }
 }
 
