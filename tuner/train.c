@@ -8,6 +8,7 @@
 #include "mbrl/environments/mjcf.h"
 #include "tuner/cli.h"
 #include "tuner/train_channel.h"
+#include "workers/supervise.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -448,6 +449,12 @@ int train_main(int argc, char **argv) {
         return CLI_EXIT_FAILED;
     }
     (void)signal(SIGPIPE, SIG_IGN); /* a worker that went away is seen when writing fails */
+    if (getenv(SUPERVISED_VARIABLE) != NULL) { /* NOLINT(concurrency-mt-unsafe): one thread yet */
+        /* sent to all processes of a job: the coordinator asks for what is to follow from it */
+        (void)signal(SIGTERM, SIG_IGN);
+        (void)signal(SIGINT, SIG_IGN);
+        (void)signal(SIGHUP, SIG_IGN);
+    }
     int exit_code = CLI_EXIT_FAILED;
     if (channel_open(&trainer->channel, STDIN_FILENO, output) != STATUS_OK) {
         (void)fprintf(stderr, "mbtune train: %s\n", status_last()->text);

@@ -294,6 +294,13 @@ static void reap(Supervise *s) {
     }
 }
 
+/* A batch system sends SIGTERM to every process of a job whose time is over, which its study then
+ * uses to end what runs in order: only the parent's word counts, where there is one. */
+static bool is_asked_to_end(const Supervise *s, int number, const siginfo_t *info) {
+    const bool ends = number == SIGTERM || number == SIGINT || number == SIGHUP;
+    return ends && (s->parent == 0 || info->si_pid == s->parent);
+}
+
 /* until the trainer ends, is over its memory, or somebody asks for the end; @return the signal that
  * asked, else 0 */
 static int watch(Supervise *s) {
@@ -302,8 +309,9 @@ static int watch(Supervise *s) {
     const long            wait_ms = (s->memory > 0.0) ? MEMORY_POLL_MS : PARENT_POLL_MS;
     const struct timespec wait = {.tv_sec = wait_ms / 1000, .tv_nsec = (wait_ms % 1000) * 1000000};
     while (!s->ended) {
-        const int number = sigtimedwait(&set, NULL, &wait);
-        if (number == SIGTERM || number == SIGINT || number == SIGHUP) {
+        siginfo_t info;
+        const int number = sigtimedwait(&set, &info, &wait);
+        if (is_asked_to_end(s, number, &info)) {
             return number;
         }
         if (s->parent != 0 && getppid() != s->parent) {
@@ -345,15 +353,16 @@ static int report_end(const Supervise *s, int asked) {
 }
 
 static int help(void) {
-    (void)printf("usage: mbtune supervise [OPTIONS] -- COMMAND...\n"
-                 "\n"
-                 "Runs a trainer so that nothing of it outlives this process.\n"
-                 "\n"
-                 "  --memory BYTES   kill it when its processes hold more (resident)\n"
-                 "  --cores LIST     bind it to these cores, such as 0,2-3\n"
-                 "  --threads N      OMP_NUM_THREADS and its like, where unset\n"
-                 "  --report-fd N    where to write how it ended\n"
-                 "  --parent PID     end when this is not the parent any more\n");
+    (void)printf(
+        "usage: mbtune supervise [OPTIONS] -- COMMAND...\n"
+        "\n"
+        "Runs a trainer so that nothing of it outlives this process.\n"
+        "\n"
+        "  --memory BYTES   kill it when its processes hold more (resident)\n"
+        "  --cores LIST     bind it to these cores, such as 0,2-3\n"
+        "  --threads N      OMP_NUM_THREADS and its like, where unset\n"
+        "  --report-fd N    where to write how it ended\n"
+        "  --parent PID     end when this is not the parent any more; only its signals count\n");
     return 0;
 }
 
@@ -384,6 +393,9 @@ int supervise_main(int argc, char **argv) {
     }
     remove_mpi_variables();
     set_threads(s.threads);
+    if (s.parent != 0) {
+        (void)setenv(SUPERVISED_VARIABLE, "1", 1); // NOLINT(concurrency-mt-unsafe): one thread
+    }
 
     const int reason = start_trainer(&s);
     if (reason != 0) {

@@ -9,13 +9,18 @@
 
 #include "core/status.h"
 
+/** Set in the environment of a trainer that a worker runs: the signals of the job are not its own.
+ */
+#define SUPERVISED_VARIABLE "MBTUNE_SUPERVISED"
+
 /**
  * `mbtune supervise [--memory BYTES] [--cores LIST] [--threads N] [--report-fd N] [--parent PID]
  * -- COMMAND...`
  * Runs COMMAND with its own stdin, stdout and stderr and waits for its end. On the report
  * descriptor it writes one line: "exit CODE", "signal NUMBER", "out_of_memory BYTES", "start
  * ERRNO". SIGTERM (also the one that the kernel sends when the parent dies) kills all at once and
- * reports "signal 15".
+ * reports "signal 15"; with --parent only the parent's: a batch system sends one to every process
+ * of a job.
  *
  *   --memory BYTES   limit of the resident size of all descendants, read every 0.2 s; 0 = none
  *   --cores LIST     "0,2-3": binds to these cores

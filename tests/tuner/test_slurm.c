@@ -10,6 +10,9 @@
 #include <unistd.h>
 
 #define PATIENCE_SECONDS 300.0
+#define LOOK_SECONDS     0.3
+
+enum { GONE_LOOKS = 8 };
 
 static char *cluster; /* folder of the daemons */
 
@@ -82,20 +85,21 @@ static void job_begin(Job *job, const char *pause, int per_trial) {
     memset(job, 0, sizeof *job);
     job->folder = test_folder_make();
     (void)snprintf(job->study, sizeof job->study, "%s/s", job->folder);
-    (void)snprintf(line, sizeof line,
-                   "cat > s.yaml <<'E'\n"
-                   "name: s\n"
-                   "trainer: {command: ['%s/tests/workers/fake_trainer', --sleep, '%s']}\n"
-                   "objective: {metric: episode_reward, direction: maximize}\n"
-                   "budget: {unit: episode, per_trial: %d, segment: 5}\n"
-                   "scheduler: {name: pbt, population: 4}\n"
-                   "hyperparameters:\n"
-                   "  learning_rate: {type: float, lower: 0.001, upper: 0.3, log: true, default: "
-                   "0.01, dynamic: true}\n"
-                   "limits: {heartbeat: 1}\n"
-                   "seed: 1\n"
-                   "E\n",
-                   TEST_BINARY_FOLDER, pause, per_trial);
+    (void)snprintf(
+        line, sizeof line,
+        "cat > s.yaml <<'E'\n"
+        "name: s\n"
+        "trainer: {command: ['%s/tests/workers/fake_trainer', --ignore-term, --sleep, '%s']}\n"
+        "objective: {metric: episode_reward, direction: maximize}\n"
+        "budget: {unit: episode, per_trial: %d, segment: 5}\n"
+        "scheduler: {name: pbt, population: 4}\n"
+        "hyperparameters:\n"
+        "  learning_rate: {type: float, lower: 0.001, upper: 0.3, log: true, default: "
+        "0.01, dynamic: true}\n"
+        "limits: {heartbeat: 1}\n"
+        "seed: 1\n"
+        "E\n",
+        TEST_BINARY_FOLDER, pause, per_trial);
     (void)in_folder(job, line);
 }
 
@@ -126,7 +130,9 @@ static int wait_job(Job *job, long id) {
     const double deadline = clock_monotonic() + PATIENCE_SECONDS;
     int          requeued = 0;
     bool         ran = false;
-    while (job_state(job, id)[0] != '\0') {
+    /* while it is put back, squeue does not know it for a moment */
+    for (int gone = 0; gone < GONE_LOOKS; clock_sleep(LOOK_SECONDS)) {
+        gone = (job_state(job, id)[0] == '\0') ? gone + 1 : 0;
         if (strstr(job->run.text, "PENDING") != NULL && ran) {
             char line[256];
             (void)snprintf(line, sizeof line, "scontrol update JobId=%ld StartTime=now || true",
@@ -140,7 +146,6 @@ static int wait_job(Job *job, long id) {
             print_message("%s", in_folder(job, "cat mbtune-*.out; squeue"));
             fail_msg("job %ld is still in the queue", id);
         }
-        clock_sleep(0.3);
     }
     return requeued;
 }
@@ -173,6 +178,9 @@ static void assert_as_alone(Job *job, const char *folder) {
 #define IS_DONE    "SELECT count(*) FROM study WHERE state = 'done'"
 /* attempts whose work was lost: neither done nor yielded with what they had */
 #define WASTED "SELECT count(*) FROM attempt WHERE outcome NOT IN ('done', 'preempted')"
+#define WASTED_PERMILLE                                                              \
+    "SELECT cast(1000 * (1 - sum(finished_at - started_at) FILTER (WHERE outcome IN" \
+    " ('done', 'preempted')) / sum(finished_at - started_at)) AS INTEGER) FROM attempt"
 
 static void a_study_runs_on_all_nodes(void **state) {
     Job job;
@@ -248,8 +256,8 @@ static void a_lost_node_costs_its_workers_only(void **state) {
     /* the two workers of that node, each with one order at most */
     assert_in_range(run_query(job.study, "SELECT count(*) FROM attempt WHERE outcome = 'lost'"), 1,
                     2);
-    assert_int_equal(run_query(job.study, "SELECT count(*) FROM log WHERE text LIKE 'worker % is silent%'"),
-                     2);
+    assert_int_equal(
+        run_query(job.study, "SELECT count(*) FROM log WHERE text LIKE 'worker % is silent%'"), 2);
     assert_as_alone(&job, job.study);
     (void)snprintf(line, sizeof line, "slurmd -N n2 && scontrol update NodeName=n2 State=RESUME");
     (void)in_folder(&job, line);
@@ -293,6 +301,7 @@ static void an_unexpected_end_is_survived(void **state) {
     assert_contains(job.run.text, "stopped by a signal");
     assert_contains(job.run.text, "back into the queue (1 of 100)");
     assert_int_equal(run_query(job.study, IS_DONE), 1);
+    assert_in_range(run_query(job.study, WASTED_PERMILLE), 0, 20);
     assert_as_alone(&job, job.study);
     job_end(&job);
 }
@@ -311,6 +320,7 @@ static void a_requeued_job_goes_on(void **state) {
     (void)in_folder(&job, line);
     assert_int_equal(wait_job(&job, id), 1);
     assert_int_equal(run_query(job.study, IS_DONE), 1);
+    assert_in_range(run_query(job.study, WASTED_PERMILLE), 0, 20);
     assert_as_alone(&job, job.study);
     job_end(&job);
 }

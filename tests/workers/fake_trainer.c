@@ -1,6 +1,7 @@
 /* A scripted external trainer for tests: fast, deterministic, and as badly behaved as asked.
  *
- *   fake_trainer [--slow-start S] [--no-checkpoint] [--folder] [--ignore-yield] [--protocol N]
+ *   fake_trainer [--slow-start S] [--no-checkpoint] [--folder] [--ignore-yield] [--ignore-term]
+ *                [--protocol N]
  *                [--exit-after-done] [--stamp] [--sleep S] [--fault KIND@WHEN=VALUE]...
  *
  * WHEN is unit, segment, probability (drawn from seed and unit, so a retry meets it again) or once
@@ -454,6 +455,8 @@ static void read_options(int argc, char **argv) {
             options.checkpoint = false;
         } else if (strcmp(argv[i], "--folder") == 0) {
             options.folder = true;
+        } else if (strcmp(argv[i], "--ignore-term") == 0) {
+            (void)signal(SIGTERM, SIG_IGN);
         } else if (strcmp(argv[i], "--ignore-yield") == 0) {
             options.ignore_yield = true;
         } else if (strcmp(argv[i], "--stamp") == 0) {

@@ -195,6 +195,32 @@ static void term_kills_at_once(void **state) {
 }
 
 /* a process between this one and the supervisor dies by kill -9 */
+/* a stranger's signal, as a batch system sends it to every process of a job */
+static void only_the_parents_word_counts(void **state) {
+    char out[OUTPUT_BYTES];
+    char report[OUTPUT_BYTES];
+    char parent[16];
+    Run  run;
+    int  status = 0;
+    (void)state;
+
+    (void)snprintf(parent, sizeof parent, "%d", (int)getpid());
+    start(&run, ARGUMENTS("--parent", parent, "--", "sh", "-c",
+                          "echo $MBTUNE_SUPERVISED; sleep 1; echo lives; exec sleep 600"));
+    size_t      heard = read_lines(run.out, 1, out);
+    const pid_t stranger = fork();
+    if (stranger == 0) {
+        _exit(kill(run.pid, SIGTERM) == 0 ? 0 : 1);
+    }
+    assert_int_equal(waitpid(stranger, &status, 0), stranger);
+    assert_int_equal(status, 0);
+    heard += read_lines(run.out, 1, out + heard);
+    assert_int_equal(kill(run.pid, SIGTERM), 0);
+    assert_int_equal(finish_heard(&run, heard, out, report), 128 + SIGTERM);
+    assert_string_equal(out, "1\nlives\n");
+    assert_string_equal(report, "signal 15\n");
+}
+
 static void nothing_outlives_the_worker(void **state) {
     (void)state;
     char out[OUTPUT_BYTES];
@@ -295,6 +321,7 @@ int main(void) {
         cmocka_unit_test(what_is_under_its_memory_lives),
         cmocka_unit_test(nothing_outlives_the_end_of_the_trainer),
         cmocka_unit_test(term_kills_at_once),
+        cmocka_unit_test(only_the_parents_word_counts),
         cmocka_unit_test(nothing_outlives_the_worker),
         cmocka_unit_test(trainer_dies_with_its_supervisor),
         cmocka_unit_test(ends_at_once_without_its_parent),
