@@ -405,8 +405,10 @@ static Status lose_slot(Coordinator *c, Slot *slot) {
 }
 
 static Status take_lost(Coordinator *c, const News *news) {
-    coordinator__log(c, "warning", "worker %d is silent and given up: %s", news->worker,
-                     (news->text == NULL) ? "" : news->text);
+    coordinator__log(c, "warning",
+                     "worker %d is given up (%s): the others do its work; it comes back when the "
+                     "study is started again",
+                     news->worker, (news->text == NULL) ? "" : news->text);
     for (size_t i = 0; i < c->slot_count; i++) {
         if (!c->slots[i].usable || c->slots[i].worker != news->worker) {
             continue;

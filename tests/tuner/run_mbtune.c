@@ -213,35 +213,59 @@ static int rank_of(pid_t pid) {
     return -1;
 }
 
-static bool is_victim(const Process *process, Victim victim) {
-    const bool is_run = strstr(process->command, "mbtune run ") != NULL &&
-                        strstr(process->command, "mpiexec") == NULL &&
+static bool is_victim(const Process *process, const Run *run, Victim victim) {
+    const bool is_mpiexec = process->parent == run->pid && strstr(process->command, "-hosts");
+    const bool is_run = strstr(process->command, "mbtune run ") != NULL && !is_mpiexec &&
                         strstr(process->command, "hydra") == NULL;
+    const bool is_supervisor = strstr(process->command, " supervise ") != NULL;
     switch (victim) {
     case VICTIM_COORDINATOR:
         return is_run && rank_of(process->pid) == 0;
     case VICTIM_WORKER:
         return is_run && rank_of(process->pid) > 0;
+    case VICTIM_SUPERVISOR:
+        return is_supervisor;
     case VICTIM_TRAINER:
-        return strstr(process->command, " supervise ") == NULL &&
-               (strstr(process->command, "fake_trainer") != NULL ||
-                strstr(process->command, "mbtune train") != NULL);
+        return !is_supervisor && (strstr(process->command, "fake_trainer") != NULL ||
+                                  strstr(process->command, "mbtune train") != NULL);
+    case VICTIM_MPIEXEC:
+        return is_mpiexec;
+    case VICTIM_LAUNCHER:
+        return process->pid == run->pid;
     }
     return false;
 }
 
-bool run_kill(const Run *run, Victim victim, unsigned choice) {
+pid_t run_find(const Run *run, Victim victim, unsigned choice) {
     static Process processes[MAX_PROCESSES];
     pid_t          candidates[MAX_PROCESSES];
     size_t         found = 0;
     const size_t   count = all_processes(processes);
     for (size_t i = 0; i < count; i++) {
-        if (is_victim(&processes[i], victim) &&
-            descends(processes, count, processes[i].pid, run->pid)) {
+        if (is_victim(&processes[i], run, victim) &&
+            (processes[i].pid == run->pid ||
+             descends(processes, count, processes[i].pid, run->pid))) {
             candidates[found++] = processes[i].pid;
         }
     }
-    return found > 0 && kill(candidates[choice % found], SIGKILL) == 0;
+    return (found == 0) ? 0 : candidates[choice % found];
+}
+
+bool run_kill(const Run *run, Victim victim, unsigned choice) {
+    const pid_t pid = run_find(run, victim, choice);
+    return pid > 0 && kill(pid, SIGKILL) == 0;
+}
+
+size_t run_below(pid_t ancestor, pid_t *out, size_t most) {
+    static Process processes[MAX_PROCESSES];
+    size_t         found = 0;
+    const size_t   count = all_processes(processes);
+    for (size_t i = 0; i < count && found < most; i++) {
+        if (descends(processes, count, processes[i].pid, ancestor)) {
+            out[found++] = processes[i].pid;
+        }
+    }
+    return found;
 }
 
 size_t run_signal_all(const Run *run, int signal_number) {

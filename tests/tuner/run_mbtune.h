@@ -29,14 +29,26 @@ int run_mbtune(Run *run, const char *const *arguments);
 /** The same with a line for the shell, in which `mbtune` is the program. */
 int run_shell(Run *run, const char *line);
 
-/** What to kill of a running study. */
-typedef enum Victim { VICTIM_TRAINER, VICTIM_WORKER, VICTIM_COORDINATOR } Victim;
+/** A part of a running study. */
+typedef enum Victim {
+    VICTIM_TRAINER,
+    VICTIM_SUPERVISOR,
+    VICTIM_WORKER,
+    VICTIM_COORDINATOR,
+    VICTIM_MPIEXEC,
+    VICTIM_LAUNCHER,
+} Victim;
 /**
- * Sends SIGKILL to one process of the study that `run` started: found by walking its descendants
- * (the coordinator is rank 0, a worker another rank, a trainer what a worker's supervisor started).
- * @return false if there is none at this moment
+ * One process of the study that `run` started: found by walking its descendants (the launcher is
+ * `run` itself, the coordinator rank 0, a worker another rank, a trainer what a worker's supervisor
+ * started).
+ * @return 0 if there is none at this moment
  */
+pid_t run_find(const Run *run, Victim victim, unsigned choice);
+/** Sends SIGKILL to it. @return false if there is none at this moment */
 bool run_kill(const Run *run, Victim victim, unsigned choice);
+/** Processes below this one, zombies left out, at most `most` of them. */
+size_t run_below(pid_t ancestor, pid_t *out, size_t most);
 /** Sends a signal to the program and everything that it started. @return how many processes got it
  */
 size_t run_signal_all(const Run *run, int signal_number);
