@@ -448,21 +448,17 @@ Status crew_cancel(Crew *crew, size_t slot) {
 
 /* ---- the end ---- */
 
-/* @param silent  count also those that are given up without a word: they are not waited for, but no
- *                end without them is in order */
-static int missing_goodbyes(const Crew *crew, bool silent) {
+static int missing_goodbyes(const Crew *crew) {
     int missing = 0;
     for (int rank = 1; rank < crew->size; rank++) {
-        const CrewWorker *worker = &crew->workers[rank];
-        const bool        given_up = worker->lost && !worker->parting;
-        missing += (worker->goodbye || (given_up && !silent)) ? 0 : 1;
+        missing += crew->workers[rank].goodbye ? 0 : 1;
     }
     return missing;
 }
 
 /* news that nobody took is dropped; @return with all goodbyes, or late */
 static Status wait_goodbyes(Crew *crew, double deadline) {
-    while (missing_goodbyes(crew, false) > 0 && clock_monotonic() < deadline) {
+    while (missing_goodbyes(crew) > 0 && clock_monotonic() < deadline) {
         bool any = false;
         TRY(receive_again(crew));
         TRY(look(crew, &any));
@@ -489,7 +485,7 @@ Status crew_stop(Crew *crew, double grace, bool *clean) {
     *clean = false;
     TRY(tell_all(crew, TAG_STOP, grace));
     TRY(wait_goodbyes(crew, begin + grace + goodbye_s));
-    crew->clean = missing_goodbyes(crew, true) == 0;
+    crew->clean = missing_goodbyes(crew) == 0;
     TRY(tell_all(crew, TAG_END, crew->clean ? 1.0 : 0.0));
     TRY(outbox_progress(&crew->outbox));
     while (crew->outbox.outstanding > 0 && clock_monotonic() < begin + grace + last_word_s) {

@@ -114,8 +114,8 @@ Status crew_order(Crew *crew, size_t slot, const Order *order) MUST_USE;
 Status crew_yield(Crew *crew, size_t slot) MUST_USE;
 /** Kills the trainer of the slot; the order ends as OUTCOME_CANCELLED. */
 Status crew_cancel(Crew *crew, size_t slot) MUST_USE;
-/** Ends all workers: trainers stopped within `grace` seconds, then killed. Returns when all that are
- * not lost said goodbye, or `grace` + 1 s are over; `clean` tells whether all ever did, and so
+/** Ends all workers: trainers stopped within `grace` seconds, then killed. Returns when all said
+ * goodbye (a lost one may just have woken) or `grace` + 1 s are over; `clean` tells which, and
  * whether MPI_Finalize is safe. */
 Status crew_stop(Crew *crew, double grace, bool *clean) MUST_USE;
 
