@@ -14,11 +14,16 @@
 #include <inttypes.h>
 #include <math.h>
 #include <mpi.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 enum { MAX_WORKERS = 65536, PATH_BYTES = 4096 + 2 };
+
+/* A coordinator whose launcher was killed may still be on its way out when the same command is
+ * given again (s). */
+static const double lock_seconds = 2.0;
 
 static const CliOption run_options[] = {
     {"dir", 'd', "DIR", "study folder (default: the study's name)", false},
@@ -190,6 +195,7 @@ static Status read_job(const CliCommand *command, int argc, char **argv, Job *jo
     const CliStyle style = cli_style(STDOUT_FILENO);
     job->setup.study = job->study;
     job->setup.folder = &job->folder;
+    job->setup.lock_seconds = lock_seconds;
     job->setup.quiet = cli_flag(&job->arguments, "quiet");
     job->setup.columns = launch_columns();
     job->setup.colour = style.color || (job->setup.columns > 0 && !launch_plain());
@@ -207,7 +213,9 @@ static int run_rank(Job *job, int rank, int size, bool *finalize) {
         const Status      status = worker_main(MPI_COMM_WORLD, &setup);
         free(binary);
         *finalize = status == STATUS_OK;
-        return (status == STATUS_OK) ? CLI_EXIT_DONE : cli_complain(status);
+        /* who died is the coordinator's to say */
+        return (status == STATUS_OK || status == STATUS_ERR_INTERRUPTED) ? CLI_EXIT_DONE
+                                                                         : cli_complain(status);
     }
     if (size < 2) {
         (void)fprintf(stderr, "mbtune: one rank is not enough: the coordinator and at least one "
@@ -220,12 +228,12 @@ static int run_rank(Job *job, int rank, int size, bool *finalize) {
     if (status != STATUS_OK) {
         (void)cli_complain(status);
     }
-    launch_report_exit(outcome.exit_status, outcome.again);
+    launch_report_exit(&outcome);
     *finalize = outcome.finalize;
     return outcome.exit_status;
 }
 
-/* after a death MPI_Finalize hangs: leave without it */
+/* after a death MPI_Finalize hangs: leave without it, and without what MPI does at exit() */
 static int run_ranks(Job *job) {
     int provided = 0;
     int rank = 0;
@@ -237,15 +245,17 @@ static int run_ranks(Job *job) {
     (void)MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
     (void)MPI_Comm_rank(MPI_COMM_WORLD, &rank);
     (void)MPI_Comm_size(MPI_COMM_WORLD, &size);
+    /* hydra's word that a rank has died, and the end of the process that passes output on: neither
+     * is a reason to end a study */
+    (void)signal(SIGUSR1, SIG_IGN);
+    (void)signal(SIGPIPE, SIG_IGN);
     bool      finalize = true;
     const int exit_status = run_rank(job, rank, size, &finalize);
     (void)fflush(NULL);
-    if (rank == 0 && exit_status != CLI_EXIT_DONE && size > 1 && !finalize) {
+    if (!finalize) {
         _exit(exit_status);
     }
-    if (finalize) {
-        (void)MPI_Finalize();
-    }
+    (void)MPI_Finalize();
     return exit_status;
 }
 
@@ -288,14 +298,11 @@ static void requeue(const Job *job) {
 }
 
 static int launch(const Job *job, char **argv) {
-    const char       *temporary = getenv("TMPDIR"); /* NOLINT(concurrency-mt-unsafe): one thread */
     const LaunchSetup setup = {
         .by_srun = job->by_srun,
         .workers = job->workers,
         .cores = job->slots * job->study->resources.cores,
-        .folder = job->by_srun          ? job->folder.logs
-                  : (temporary == NULL) ? "/tmp"
-                                        : temporary,
+        .folder = job->folder.logs,
     };
     const LaunchOutcome outcome = launch_self(&setup, argv);
     if (outcome.again && job->max_requeues > 0) {

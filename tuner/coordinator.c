@@ -492,6 +492,7 @@ static Status run(Coordinator *c, MPI_Comm comm, ErrorInfo *error) {
     Status status = coordinator__open(c);
     *error = *status_last();
     const Status crew_status = make_crew(c, comm, status == STATUS_OK);
+    launch_report_joined();
     if (status == STATUS_OK) {
         status = (crew_status == STATUS_OK) ? loop(c) : crew_status;
         *error = *status_last();

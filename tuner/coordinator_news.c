@@ -16,12 +16,17 @@
 
 enum { WHY_BYTES = 192 };
 
-static bool worth_a_retry(Outcome outcome) {
+/* The count of a cause that may be the trial's own fault or may pass, NULL for any other. Each
+ * cause has its own: a trial that crashes every time has `crashed` as its outcome, whoever kills it
+ * now and then in between. */
+static int64_t *count_of(Failures *failures, Outcome outcome) {
     switch (outcome) {
     case OUTCOME_KILLED:
+        return &failures->killed;
     case OUTCOME_CRASHED:
+        return &failures->crashed;
     case OUTCOME_TIMEOUT:
-        return true;
+        return &failures->timeout;
     case OUTCOME_NONE:
     case OUTCOME_DONE:
     case OUTCOME_DIVERGED:
@@ -31,9 +36,9 @@ static bool worth_a_retry(Outcome outcome) {
     case OUTCOME_LOST:
     case OUTCOME_PREEMPTED:
     case OUTCOME_CANCELLED:
-        return false;
+        return NULL;
     }
-    return false;
+    return NULL;
 }
 
 /* ---- segments -----------------------------------------------------------------------------------
@@ -44,13 +49,18 @@ static bool is_tried_again(const Coordinator *c, const Work *work, Outcome outco
     if (outcome == OUTCOME_CANCELLED || outcome == OUTCOME_LOST) {
         return true;
     }
-    return worth_a_retry(outcome) && (c->stopping || work->failures < c->study->limits.retries);
+    Failures       failures = work->failures;
+    const int64_t *count = count_of(&failures, outcome);
+    return count != NULL && (c->stopping || *count < c->study->limits.retries);
 }
 
 /* only what may be the trial's own fault counts against limits.retries */
 static Status queue_again(Coordinator *c, const Work *work, Outcome outcome) {
-    Work next = *work;
-    next.failures += (worth_a_retry(outcome) && !c->stopping) ? 1 : 0;
+    Work     next = *work;
+    int64_t *count = count_of(&next.failures, outcome);
+    if (count != NULL && !c->stopping) {
+        ++*count;
+    }
     return coordinator__queue(c, &next);
 }
 
@@ -406,8 +416,10 @@ static Status lose_slot(Coordinator *c, Slot *slot) {
 }
 
 static Status take_lost(Coordinator *c, const News *news) {
-    coordinator__log(c, "warning", "worker %d is silent and given up: %s", news->worker,
-                     (news->text == NULL) ? "" : news->text);
+    coordinator__log(c, "warning",
+                     "worker %d is given up (%s): the others do its work; it comes back when the "
+                     "study is started again",
+                     news->worker, (news->text == NULL) ? "" : news->text);
     for (size_t i = 0; i < c->slot_count; i++) {
         if (!c->slots[i].usable || c->slots[i].worker != news->worker) {
             continue;

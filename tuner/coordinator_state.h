@@ -31,13 +31,20 @@ typedef enum WorkKind {
     WORK_RECOMPUTE, /* a finished segment whose checkpoint is gone and asked for again */
 } WorkKind;
 
+/** Attempts of this run that failed and were retried, by cause. */
+typedef struct Failures {
+    int64_t crashed;
+    int64_t killed;
+    int64_t timeout;
+} Failures;
+
 /** One piece of work that is queued or with a slot. */
 typedef struct Work {
     WorkKind kind;
     int64_t  id;       /* segment, or evaluation */
     int64_t  needs;    /* segment whose checkpoint it starts from; 0 = none */
     int64_t  attempt;  /* once it is with a slot */
-    int64_t  failures; /* attempts of this run that failed and were retried */
+    Failures failures;
     int64_t  losses;   /* attempts of this run whose checkpoint a worker could not read or save */
     bool     partial;  /* continues what an earlier attempt of the same segment yielded */
 } Work;

@@ -1,14 +1,14 @@
-/** @file launch.h  Starting mbtune under mpiexec from a plain command line, and telling its
- * outcome.
+/** @file launch.h  Starting mbtune as ranks from a plain command line, and telling its outcome.
  *
  * In a Slurm job the ranks are started by srun, on all of its nodes, elsewhere by mpiexec, on this
- * host. Either's exit status is whatever rank ended worst, so the coordinator writes its own to a
- * small file that the launching process made (named by MBTUNE_LAUNCH) and reads afterwards. The
- * same file tells the launcher which process to pass signals to: mpiexec itself would kill its
- * ranks.
+ * host. Hydra's exit status is whatever rank ended worst, so the coordinator writes its own to a
+ * small file in the launching process' memory (named by MBTUNE_LAUNCH; launch_report.h). The same
+ * file tells the launcher which process to pass signals to: mpiexec itself would kill its ranks.
  */
 #ifndef TUNER_LAUNCH_H
 #define TUNER_LAUNCH_H
+
+#include "tuner/coordinator.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -18,13 +18,14 @@ typedef struct LaunchSetup {
     bool        by_srun; /* in the Slurm job that this process runs in; else by mpiexec, here */
     int64_t     workers; /* worker ranks; srun: 0 = as many as fit on the nodes of the job */
     int64_t     cores;   /* that one worker needs */
-    const char *folder;  /* for files of the launch; srun: one that all nodes see */
+    const char *folder;  /* srun: for files of the launch, one that all nodes see */
 } LaunchSetup;
 
 typedef struct LaunchOutcome {
-    int  status; /* exit status of the coordinator; CLI_EXIT_RESUMABLE if it died without a word */
-    bool again;  /* CLI_EXIT_RESUMABLE: what ended it passes by itself (the end of an allocation, a
-                    signal, lost workers), so that the same command may be run again at once */
+    int status; /* exit status of the coordinator; CLI_EXIT_RESUMABLE if it died without a word, or
+                   if the ranks did not come together */
+    bool again; /* CLI_EXIT_RESUMABLE: what ended it passes by itself (the end of an allocation, a
+                   signal, lost workers), so that the same command may be run again at once */
 } LaunchOutcome;
 
 /** True if this process is a rank that mpiexec or srun started. */
@@ -40,17 +41,20 @@ char *launch_binary(void);
 /**
  * Runs this binary with `argv` (from the command's name on, ends at NULL) again as ranks and waits.
  * SIGINT, SIGTERM and SIGHUP are passed to the coordinator; in a Slurm job SIGUSR1 too, which comes
- * before the end of its time (`sbatch --signal`), where that is not known otherwise.
+ * before the end of its time (`sbatch --signal`), where that is not known otherwise. When it
+ * returns, none of the processes on this host is left, also not stopped ones.
  */
 LaunchOutcome launch_self(const LaunchSetup *setup, char **argv);
-/** Coordinator: says who it is, so that the launcher can pass signals. No-op without a launcher. */
-void launch_report_start(void);
-/** Coordinator: says how it ended, see LaunchOutcome. No-op without a launcher. */
-void launch_report_exit(int status, bool again);
 /** When this run must be over by what the launcher knows, in s since 1970; 0 if nothing says. */
 double launch_end_time(void);
 /** Tells the ranks so. */
 void launch_set_end_time(double when);
+/** Coordinator: says who it is, so that the launcher can pass signals. No-op without a launcher. */
+void launch_report_start(void);
+/** Coordinator: all ranks have joined; from now on the study survives their death. Likewise. */
+void launch_report_joined(void);
+/** Coordinator: how it ended. Likewise. */
+void launch_report_exit(const CoordinatorOutcome *outcome);
 /** True where NO_COLOR is set. */
 bool launch_plain(void);
 /** Coordinator: columns of the user's terminal behind the launcher, 0 if it is none. */

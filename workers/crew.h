@@ -115,7 +115,8 @@ Status crew_yield(Crew *crew, size_t slot) MUST_USE;
 /** Kills the trainer of the slot; the order ends as OUTCOME_CANCELLED. */
 Status crew_cancel(Crew *crew, size_t slot) MUST_USE;
 /** Ends all workers: trainers stopped within `grace` seconds, then killed. Returns when all said
- * goodbye or `grace` + 1 s are over; `clean` tells which, and whether MPI_Finalize is safe. */
+ * goodbye (a lost one may just have woken) or `grace` + 1 s are over; `clean` tells which, and
+ * whether MPI_Finalize is safe. */
 Status crew_stop(Crew *crew, double grace, bool *clean) MUST_USE;
 
 typedef struct WorkerSetup {
@@ -126,8 +127,8 @@ typedef struct WorkerSetup {
  * The life of a worker rank.
  * @return STATUS_OK: it ended in order, MPI_Finalize is safe. So it is after a failure of its own,
  *         of which the coordinator was told with NEWS_LOST: the rank then waits, idle, for the end.
- *         Otherwise there is nobody to talk to, or the end was not in order: leave without
- *         MPI_Finalize
+ *         STATUS_ERR_INTERRUPTED: it ended in order, but another rank did not. Otherwise there is
+ *         nobody to talk to. Leave without MPI_Finalize in both cases
  */
 Status worker_main(MPI_Comm comm, const WorkerSetup *setup) MUST_USE;
 

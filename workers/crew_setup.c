@@ -4,8 +4,10 @@
 
 #include <limits.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 Status crew__communicator(MPI_Comm comm, MPI_Comm *out) {
     *out = MPI_COMM_NULL;
@@ -44,15 +46,35 @@ Status crew__gather_slots(MPI_Comm comm, int64_t slots, int64_t *counts) {
 }
 
 typedef struct Share {
+    uint64_t  host;
     int64_t   wanted;
     cpu_set_t cores;
 } Share;
+
+/* Ranks share cores where one kernel runs them. MPI's own idea of a host (MPI_COMM_TYPE_SHARED) is
+ * its launcher's, and mbtune's gives every rank a host name of its own (tuner/launcher.c). */
+static uint64_t host_key(void) {
+    char     text[256] = "";
+    uint64_t key = UINT64_C(14695981039346656037); /* FNV-1a, 64 bits */
+    FILE    *file = fopen("/proc/sys/kernel/random/boot_id", "re");
+    if (file == NULL || fgets(text, sizeof text, file) == NULL) {
+        (void)gethostname(text, sizeof text - 1);
+    }
+    if (file != NULL) {
+        (void)fclose(file);
+    }
+    for (const char *at = text; *at != '\0'; at++) {
+        key = (key ^ (unsigned char)*at) * UINT64_C(1099511628211);
+    }
+    return key;
+}
 
 static int64_t first_core(const Share *shares, int count, int own) {
     int64_t before = 0;
     int64_t total = 0;
     for (int i = 0; i < count; i++) {
-        if (!CPU_EQUAL(&shares[i].cores, &shares[own].cores)) {
+        if (shares[i].host != shares[own].host ||
+            !CPU_EQUAL(&shares[i].cores, &shares[own].cores)) {
             continue;
         }
         before += (i < own) ? shares[i].wanted : 0;
@@ -84,13 +106,15 @@ Status crew__share_cores(MPI_Comm comm, int64_t wanted, cpu_set_t *cores, int64_
     MPI_Comm host = MPI_COMM_NULL;
     Share    own;
     memset(&own, 0, sizeof own);
+    own.host = host_key();
     own.wanted = wanted;
     *first = -1;
     if (sched_getaffinity(0, sizeof own.cores, &own.cores) != 0) {
         CPU_ZERO(&own.cores);
     }
     *cores = own.cores;
-    TRY_MPI(MPI_Comm_split_type(comm, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &host));
+    /* two hosts of one colour are told apart by first_core() */
+    TRY_MPI(MPI_Comm_split(comm, (int)(own.host % INT_MAX), 0, &host));
     const Status status = share_on_host(host, &own, first);
     TRY(mpi_status(MPI_Comm_free(&host), "MPI_Comm_free"));
     return status;

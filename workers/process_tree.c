@@ -132,6 +132,33 @@ static void visit_resident(pid_t pid, void *context) {
     (void)fclose(file);
 }
 
+bool process_is_alive(pid_t pid) {
+    char path[PATH_BYTES];
+    char text[512] = "";
+    (void)snprintf(path, sizeof path, "/proc/%ld/stat", (long)pid);
+    FILE *file = fopen(path, "re");
+    if (file == NULL) {
+        return false;
+    }
+    const bool got = fgets(text, sizeof text, file) != NULL;
+    (void)fclose(file);
+    /* "PID (NAME) STATE ...", and the name may hold anything */
+    const char *name_end = got ? strrchr(text, ')') : NULL;
+    return name_end != NULL && strncmp(name_end, ") Z", 3) != 0 && strncmp(name_end, ") X", 3) != 0;
+}
+
+static void visit_ended(pid_t pid, void *context) {
+    bool *ended = context;
+    *ended = *ended || !process_is_alive(pid);
+}
+
+bool process_tree_has_ended_child(pid_t parent) {
+    bool ended = false;
+    Walk walk = {.visit = visit_ended, .context = &ended};
+    walk_children(&walk, parent, DEPTH_LIMIT - 1); /* no deeper */
+    return ended;
+}
+
 /* proportional set size: pages shared by k processes count 1/k in each */
 static void visit_proportional(pid_t pid, void *context) {
     double *sum = context;

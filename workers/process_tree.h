@@ -7,6 +7,7 @@
 #ifndef WORKERS_PROCESS_TREE_H
 #define WORKERS_PROCESS_TREE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/types.h>
@@ -29,6 +30,10 @@ void process_tree_end(const pid_t *spare, size_t spare_count, double patience_s)
  * each while the sum is at most `enough`; above it the kernel's proportional sizes are asked for.
  */
 double process_tree_resident(pid_t root, double enough);
+/** False once it has ended, reaped or not. */
+bool process_is_alive(pid_t pid);
+/** True if a child of `parent` has ended and was not reaped yet. */
+bool process_tree_has_ended_child(pid_t parent);
 /** Kills and reaps all children of the calling process until none is left. */
 void process_tree_reap_all(void);
 

@@ -323,7 +323,7 @@ static Status part(Worker *w) {
         w->wait = (w->wait < most_wait_s) ? w->wait : most_wait_s;
     }
     if (!w->finalize) {
-        FAIL(STATUS_ERR_MPI, "worker %d: not all workers came to an end in order", w->rank);
+        FAIL(STATUS_ERR_INTERRUPTED, "worker %d: not all workers came to an end in order", w->rank);
     }
     return STATUS_OK;
 }

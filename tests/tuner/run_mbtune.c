@@ -193,55 +193,120 @@ static bool descends(const Process *processes, size_t count, pid_t pid, pid_t an
     return false;
 }
 
-/* the rank of a process from its environment; -1 if it is none */
-static int rank_of(pid_t pid) {
+/* what a process was started with; @return bytes of "NAME=VALUE\0NAME=VALUE\0..." */
+static size_t read_environment(pid_t pid, char *text, size_t size) {
     char path[64];
-    char text[1 << 16];
     (void)snprintf(path, sizeof path, "/proc/%d/environ", (int)pid);
     FILE *file = fopen(path, "re");
     if (file == NULL) {
-        return -1;
+        return 0;
     }
-    const size_t length = fread(text, 1, sizeof text - 1, file);
+    const size_t length = fread(text, 1, size - 1, file);
     (void)fclose(file);
     text[length] = '\0';
-    for (const char *at = text; at < text + length; at += strlen(at) + 1) {
-        if (strncmp(at, "PMI_RANK=", 9) == 0) {
-            return (int)strtol(at + 9, NULL, 10);
-        }
-    }
-    return -1;
+    return length;
 }
 
-static bool is_victim(const Process *process, Victim victim) {
-    const bool is_run = strstr(process->command, "mbtune run ") != NULL &&
-                        strstr(process->command, "mpiexec") == NULL &&
+/* the value of the variable whose "NAME=" is `name`, NULL if there is none */
+static const char *find_variable(const char *text, size_t length, const char *name) {
+    for (const char *at = text; at < text + length; at += strlen(at) + 1) {
+        if (strncmp(at, name, strlen(name)) == 0) {
+            return at + strlen(name);
+        }
+    }
+    return NULL;
+}
+
+static bool has_variable(pid_t pid, const char *text) {
+    static char  environment[1 << 16];
+    const size_t length = read_environment(pid, environment, sizeof environment);
+    const char  *rest = find_variable(environment, length, text);
+    return rest != NULL && *rest == '\0';
+}
+
+/* the rank of a process; -1 if it is none */
+static int rank_of(pid_t pid) {
+    static char  environment[1 << 16];
+    const size_t length = read_environment(pid, environment, sizeof environment);
+    const char  *rank = find_variable(environment, length, "PMI_RANK=");
+    return (rank == NULL) ? -1 : (int)strtol(rank, NULL, 10);
+}
+
+static bool is_victim(const Process *process, const Run *run, Victim victim) {
+    const bool is_mpiexec = process->parent == run->pid && strstr(process->command, "-hosts");
+    const bool is_run = strstr(process->command, "mbtune run ") != NULL && !is_mpiexec &&
                         strstr(process->command, "hydra") == NULL;
+    const bool is_supervisor = strstr(process->command, " supervise ") != NULL;
     switch (victim) {
     case VICTIM_COORDINATOR:
         return is_run && rank_of(process->pid) == 0;
     case VICTIM_WORKER:
         return is_run && rank_of(process->pid) > 0;
+    case VICTIM_SUPERVISOR:
+        return is_supervisor;
     case VICTIM_TRAINER:
-        return strstr(process->command, " supervise ") == NULL &&
-               (strstr(process->command, "fake_trainer") != NULL ||
-                strstr(process->command, "mbtune train") != NULL);
+        return !is_supervisor && (strstr(process->command, "fake_trainer") != NULL ||
+                                  strstr(process->command, "mbtune train") != NULL);
+    case VICTIM_MPIEXEC:
+        return is_mpiexec;
+    case VICTIM_LAUNCHER:
+        return process->pid == run->pid;
     }
     return false;
 }
 
-bool run_kill(const Run *run, Victim victim, unsigned choice) {
+pid_t run_find(const Run *run, Victim victim, unsigned choice) {
     static Process processes[MAX_PROCESSES];
     pid_t          candidates[MAX_PROCESSES];
     size_t         found = 0;
     const size_t   count = all_processes(processes);
     for (size_t i = 0; i < count; i++) {
-        if (is_victim(&processes[i], victim) &&
-            descends(processes, count, processes[i].pid, run->pid)) {
+        if (is_victim(&processes[i], run, victim) &&
+            (processes[i].pid == run->pid ||
+             descends(processes, count, processes[i].pid, run->pid))) {
             candidates[found++] = processes[i].pid;
         }
     }
-    return found > 0 && kill(candidates[choice % found], SIGKILL) == 0;
+    return (found == 0) ? 0 : candidates[choice % found];
+}
+
+bool run_kill(const Run *run, Victim victim, unsigned choice) {
+    const pid_t pid = run_find(run, victim, choice);
+    return pid > 0 && kill(pid, SIGKILL) == 0;
+}
+
+size_t run_below(pid_t ancestor, pid_t *out, size_t most) {
+    static Process processes[MAX_PROCESSES];
+    size_t         found = 0;
+    const size_t   count = all_processes(processes);
+    for (size_t i = 0; i < count && found < most; i++) {
+        if (descends(processes, count, processes[i].pid, ancestor)) {
+            out[found++] = processes[i].pid;
+        }
+    }
+    return found;
+}
+
+pid_t run_parent(pid_t pid) {
+    static Process process;
+    return read_process(pid, &process) ? process.parent : 0;
+}
+
+void run_command(pid_t pid, char *out, size_t size) {
+    static Process process;
+    (void)snprintf(out, size, "%s", read_process(pid, &process) ? process.command : "");
+}
+
+size_t run_marked(const char *text, pid_t *out, size_t most) {
+    static Process processes[MAX_PROCESSES];
+    const size_t   count = all_processes(processes);
+    size_t         found = 0;
+    for (size_t i = 0; i < count && found < most; i++) {
+        if (processes[i].pid != getpid() && has_variable(processes[i].pid, text)) {
+            out[found++] = processes[i].pid;
+        }
+    }
+    return found;
 }
 
 size_t run_signal_all(const Run *run, int signal_number) {
@@ -308,7 +373,7 @@ char *run_canonical(const char *folder) {
     return text.data;
 }
 
-long run_query(const char *folder, const char *sql) {
+char *run_query_text(const char *folder, const char *sql) {
     char         *path = database_path(folder);
     sqlite3      *database = NULL;
     sqlite3_stmt *statement = NULL;
@@ -318,11 +383,22 @@ long run_query(const char *folder, const char *sql) {
     if (sqlite3_prepare_v2(database, sql, -1, &statement, NULL) != SQLITE_OK) {
         fail_msg("%s: %s", sql, sqlite3_errmsg(database));
     }
-    assert_int_equal(sqlite3_step(statement), SQLITE_ROW);
-    const long value = (long)sqlite3_column_int64(statement, 0);
+    if (sqlite3_step(statement) != SQLITE_ROW) {
+        fail_msg("%s: %s", sql, sqlite3_errmsg(database));
+    }
+    const char *text = (const char *)sqlite3_column_text(statement, 0);
+    char       *copy = (text == NULL) ? NULL : strdup(text);
     (void)sqlite3_finalize(statement);
     (void)sqlite3_close(database);
     free(path);
+    return copy;
+}
+
+long run_query(const char *folder, const char *sql) {
+    char *text = run_query_text(folder, sql);
+    assert_non_null(text);
+    const long value = strtol(text, NULL, 10);
+    free(text);
     return value;
 }
 

@@ -29,14 +29,33 @@ int run_mbtune(Run *run, const char *const *arguments);
 /** The same with a line for the shell, in which `mbtune` is the program. */
 int run_shell(Run *run, const char *line);
 
-/** What to kill of a running study. */
-typedef enum Victim { VICTIM_TRAINER, VICTIM_WORKER, VICTIM_COORDINATOR } Victim;
+/** A part of a running study. */
+typedef enum Victim {
+    VICTIM_TRAINER,
+    VICTIM_SUPERVISOR,
+    VICTIM_WORKER,
+    VICTIM_COORDINATOR,
+    VICTIM_MPIEXEC,
+    VICTIM_LAUNCHER,
+} Victim;
 /**
- * Sends SIGKILL to one process of the study that `run` started: found by walking its descendants
- * (the coordinator is rank 0, a worker another rank, a trainer what a worker's supervisor started).
- * @return false if there is none at this moment
+ * One process of the study that `run` started: found by walking its descendants (the launcher is
+ * `run` itself, the coordinator rank 0, a worker another rank, a trainer what a worker's supervisor
+ * started).
+ * @return 0 if there is none at this moment
  */
+pid_t run_find(const Run *run, Victim victim, unsigned choice);
+/** Sends SIGKILL to it. @return false if there is none at this moment */
 bool run_kill(const Run *run, Victim victim, unsigned choice);
+/** Processes below this one, zombies left out, at most `most` of them. */
+size_t run_below(pid_t ancestor, pid_t *out, size_t most);
+/** Parent of a process, 0 if it is not there. */
+pid_t run_parent(pid_t pid);
+/** Processes that have `text` ("NAME=VALUE") in the environment they were started with, zombies
+ * and this process left out, at most `most` of them. */
+size_t run_marked(const char *text, pid_t *out, size_t most);
+/** Its command line, spaces between the words; "" if it is not there. */
+void run_command(pid_t pid, char *out, size_t size);
 /** Sends a signal to the program and everything that it started. @return how many processes got it
  */
 size_t run_signal_all(const Run *run, int signal_number);
@@ -48,6 +67,8 @@ size_t run_count_processes(const char *needle);
 char *run_canonical(const char *folder);
 /** Number that the SQL query gives on the study's database. */
 long run_query(const char *folder, const char *sql);
+/** Text of the first column of its first row; the caller frees it. NULL for SQL's NULL. */
+char *run_query_text(const char *folder, const char *sql);
 /** Changes the study's database behind the program's back. */
 void run_execute(const char *folder, const char *sql);
 

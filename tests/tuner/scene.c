@@ -10,6 +10,7 @@
 
 void scene_write(Scene *scene, const char *text) {
     scene->folder = test_folder_make();
+    scene->set = NULL;
     (void)snprintf(scene->yaml, sizeof scene->yaml, "%s/study.yaml", scene->folder);
     (void)snprintf(scene->study, sizeof scene->study, "%s/study", scene->folder);
     assert_ok(file_write_atomic(scene->yaml, text, strlen(text)));
@@ -57,8 +58,9 @@ void scene_remove(Scene *scene) {
 }
 
 void scene_start(Scene *scene, const char *workers) {
-    const char *const arguments[] = {"run",       scene->yaml, "--dir", scene->study,
-                                     "--workers", workers,     NULL};
+    const char *const option = (scene->set == NULL) ? NULL : "--set";
+    const char *const arguments[] = {"run",   scene->yaml, "--dir",    scene->study, "--workers",
+                                     workers, option,      scene->set, NULL};
     run_start(&scene->run, arguments);
 }
 

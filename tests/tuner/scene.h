@@ -15,7 +15,9 @@ typedef struct Scene {
     char *folder;                  /* temporary */
     char  yaml[SCENE_PATH_BYTES];  /* the study file in it */
     char  study[SCENE_PATH_BYTES]; /* the study folder in it */
-    Run   run;
+    /* one `--set KEY=VALUE` of scene_start(); NULL, as scene_write() leaves it, = none */
+    const char *set;
+    Run         run;
 } Scene;
 
 /** A scene with this study file. */

@@ -75,6 +75,7 @@ static void survive(MakeScene make, Victim victim, double spread, unsigned seed)
     for (unsigned study = 0; study < KILLS && killed < KILLS; study++) {
         Scene scene;
         make(&scene);
+        scene.set = "limits.heartbeat=0.2"; /* the dead are given up after three of these */
         killed += run_with_kills(&scene, victim, spread, KILLS - killed, &seed);
         scene_assert_sound(&scene);
         char *rows = run_canonical(scene.study);
@@ -309,7 +310,7 @@ static void a_second_coordinator_is_refused(void **state) {
     (void)state;
     Scene scene;
     Run   second;
-    scene_make(&scene, SCENE_SYNCHRONOUS, "", 0.1);
+    scene_make(&scene, SCENE_SYNCHRONOUS, "", 0.4); /* longer than the second one waits */
     scene_start_until(&scene, "2", "running", 1);
     const char *const arguments[] = {"run", scene.yaml, "--dir", scene.study, NULL};
     assert_int_equal(run_mbtune(&second, arguments), 1);

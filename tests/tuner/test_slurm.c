@@ -243,7 +243,7 @@ static void a_lost_node_costs_its_workers_only(void **state) {
     (void)state;
     NEED_SLURM();
 
-    job_begin(&job, "0.05", 60);
+    job_begin(&job, "0.1", 100);
     const long id = submit(&job, "s.yaml -t 5");
     wait_rows(&job, FINISHED, 8);
     (void)snprintf(line, sizeof line, "'%s/tests/support/slurm_cluster' stop-node '%s' n2",

@@ -1,0 +1,32 @@
+/** @file chaos_study.h  The studies that faults are done to, and what must hold after each run. */
+#ifndef TESTS_CHAOS_CHAOS_STUDY_H
+#define TESTS_CHAOS_CHAOS_STUDY_H
+
+#include "tests/tuner/scene.h"
+
+/** One kind of study; all are synchronous pbt. */
+typedef struct ChaosStudy {
+    const char *name;
+    MakeScene   make;
+    bool        pets;
+    bool        own_faults; /* a trial in it fails by itself */
+    char       *rows;       /* run_canonical() of the undisturbed study */
+} ChaosStudy;
+
+/** All kinds: scripted trainers of which one segment crashes, takes too much memory or hangs,
+ * scripted ones without a fault of their own, real agents. Ends at .name == NULL. */
+extern ChaosStudy chaos_studies[];
+
+/** Runs the undisturbed study if that was not done yet, and fails unless it ends well. */
+void chaos_study_prepare(ChaosStudy *study);
+
+/** Ids of segments that have ended, as SQL text "1,2,5"; the caller frees it. */
+char *chaos_study_ended(const Scene *scene);
+/** After every run: the database is sound, no segment of `ended` is lost, no process is left. */
+void chaos_study_check_run(const Scene *scene, const char *ended, const char *marker,
+                           double patience);
+/** At the end: all is as in the undisturbed study. @param hurt  a checkpoint was damaged or
+ * removed, and may be so still if nothing needed it: mended, it comes back as it was */
+void chaos_study_check_end(const ChaosStudy *study, Scene *scene, bool hurt);
+
+#endif
