@@ -20,6 +20,14 @@ if(NOT DEFINED MPIEXEC_EXECUTABLE)
     find_program(MPIEXEC_EXECUTABLE NAMES mpiexec.mpich mpiexec)
 endif()
 find_package(MPI REQUIRED COMPONENTS C)
+include(CheckCSourceCompiles)
+set(CMAKE_REQUIRED_LIBRARIES MPI::MPI_C)
+check_c_source_compiles("#include <mpi.h>
+#ifndef OPEN_MPI
+#error another one
+#endif
+int main(void) { return 0; }" MBTUNE_IS_OPEN_MPI)
+unset(CMAKE_REQUIRED_LIBRARIES)
 
 set(MBTUNE_HAVE_MUJOCO OFF)
 if(MBTUNE_MUJOCO)

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <mpi.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -58,7 +59,11 @@ void launch_srun_words(char *ranks, char *words[LAUNCH_SRUN_WORDS + 1]) {
     static char overcommit[] = "--overcommit";
     static char bind[] = "--cpu-bind=none"; /* the slots bind their own cores */
     static char order[] = "--distribution=arbitrary";
+#ifdef OPEN_MPI
+    static char mpi[] = "--mpi=pmix";
+#else
     static char mpi[] = "--mpi=pmi2";
+#endif
     static char bad_exit[] = "--kill-on-bad-exit=0";
     static char no_kill[] = "--no-kill";
     static char input[] = "--input=none";

@@ -97,7 +97,7 @@ static void export_terminal(void) {
 /* ---- mpiexec ------------------------------------------------------------------------------------
  */
 
-/* "localhost:1,127.0.0.1:1,..."; other MPIs than MPICH have other options and other deaths */
+/* "localhost:1,127.0.0.1:1,..."; another MPI ends the whole job when a rank dies */
 static size_t put_mpiexec(size_t ranks, char *ranks_text, Buffer *hosts, char **arguments) {
     static char ranks_option[] = "-n";
     size_t      count = 0;
@@ -116,6 +116,20 @@ static size_t put_mpiexec(size_t ranks, char *ranks_text, Buffer *hosts, char **
     arguments[count++] = launcher;
     arguments[count++] = hosts_option;
     arguments[count++] = hosts->data;
+#elif defined(OPEN_MPI)
+    /* the slots bind their own cores; whoever runs a study as root has decided so */
+    static char crowded[] = "--oversubscribe";
+    static char bind_option[] = "--bind-to";
+    static char nothing[] = "none";
+    static char as_root[] = "--allow-run-as-root";
+    (void)ranks;
+    (void)hosts;
+    arguments[count++] = crowded;
+    arguments[count++] = bind_option;
+    arguments[count++] = nothing;
+    if (geteuid() == 0) {
+        arguments[count++] = as_root;
+    }
 #else
     (void)ranks;
     (void)hosts;
