@@ -71,6 +71,10 @@ void   results_close(Results *results); /* rolls back what is open; accepts NULL
 Status results_begin(Results *results) MUST_USE;
 Status results_commit(Results *results) MUST_USE;
 void   results_rollback(Results *results);
+/** Several reads of the writer outside a group as one: each alone would lock the database and let
+ * it go again. Inside a group, and where it is done already, nothing. results_begin() ends it. */
+Status results_read_begin(Results *results) MUST_USE;
+void   results_read_end(Results *results);
 
 /* ---- writing: the coordinator -------------------------------------------------------------- */
 

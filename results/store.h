@@ -58,6 +58,7 @@ struct Results {
     char      *path;
     bool       writable;
     bool       open;      /* between results_begin() and results_commit() */
+    bool       reading;   /* between results_read_begin() and results_read_end() */
     int        snapshots; /* depth of results__snapshot_begin() */
     NameTable  names;
     Parameter *parameters;

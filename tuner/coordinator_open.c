@@ -366,6 +366,7 @@ Status coordinator__open(Coordinator *c) {
     TRY(exists ? open_study(c) : create_study(c));
     TRY(scheduler_create(c->study->scheduler, &c->scheduler_setup, c->study->scheduler_values,
                          &c->scheduler));
+    c->no_model = scheduler_uses(c->study->scheduler, c->study->scheduler_values).no_model;
     c->begun = c->setup->evaluate_episodes == 0;
     c->opened_at = clock_wall();
     TRY(coordinator__tidy_requests(c));

@@ -284,11 +284,14 @@ static Status send_work(Coordinator *c, size_t index) {
 }
 
 Status coordinator__send(Coordinator *c) {
-    for (size_t i = 0; i < c->slot_count; i++) {
+    Status status = STATUS_OK;
+    for (size_t i = 0; i < c->slot_count && status == STATUS_OK; i++) {
         if (!c->slots[i].busy || !c->slots[i].unsent) {
             continue;
         }
-        TRY(send_work(c, i));
+        status = results_read_begin(c->results);
+        status = (status == STATUS_OK) ? send_work(c, i) : status;
     }
-    return STATUS_OK;
+    results_read_end(c->results);
+    return status;
 }

@@ -102,6 +102,7 @@ typedef struct Coordinator {
     bool          failed;      /* ... because the study failed */
     char          reason[256]; /* why the study ended */
     bool          waiting;     /* the scheduler waits for the next event */
+    bool          no_model;    /* tuning decides in microseconds: on this thread */
     int64_t       undecided;   /* decided work of this phase without an observed result */
     double        created_at;  /* of the study, s since 1970 */
     ResultsBudget budget;      /* that holds now, with what users changed */
