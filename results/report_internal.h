@@ -14,6 +14,7 @@ typedef struct TreeNode {
     int64_t end;
     bool    sound;    /* finished, no diverged episode in its window (or the study allows it) */
     bool    eligible; /* that, and of a tuning trial */
+    bool    candidate; /* of a part of the tree: nobody that is left out has a better objective */
     bool    feasible; /* every constraint is known and holds */
     double  fitness;  /* first objective, turned so that larger is better; NaN if there is none */
 } TreeNode;
@@ -24,9 +25,15 @@ typedef struct Tree {
     double    sign;     /* fitness x sign = first objective */
     bool      repeated; /* some configuration has several chains */
     size_t    diverged; /* finished tuning segments left out for a diverged episode */
+    bool      partial;  /* ancestors may be missing */
 } Tree;
 
 Status results__tree_load(Results *results, Tree *out) MUST_USE;
+/** Part of the tree, enough for the best: the segments with the best objectives, those that were
+ * confirmed and those that were evaluated; without ancestors. The whole tree where that could miss
+ * the best: repeated configurations, several objectives, or none of them keeps the constraints and
+ * has no diverged episode. */
+Status results__tree_load_best(Results *results, Tree *out) MUST_USE;
 /** Segments in whose objective window an episode diverged are neither sound nor eligible, unless
  * the study says `allow_diverged`. */
 Status          results__tree_drop_diverged(Results *results, Tree *tree) MUST_USE;

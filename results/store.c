@@ -322,10 +322,10 @@ Status results__atom_end(Results *results, Status status) {
     return status;
 }
 
-/* the writer sees its own work and nobody else's: nothing to hold still */
+/* the writer sees its own work and nobody else's: nothing to hold still, but a lock to save */
 Status results__snapshot_begin(Results *results) {
     if (results->writable) {
-        return STATUS_OK;
+        return results_read_begin(results);
     }
     if (results->snapshots == 0 && sqlite3_get_autocommit(results->db)) {
         TRY(results__run(results, "BEGIN DEFERRED", ""));
@@ -337,6 +337,7 @@ Status results__snapshot_begin(Results *results) {
 }
 
 void results__snapshot_end(Results *results) {
+    results_read_end(results);
     if (results->snapshots > 0 && --results->snapshots == 0) {
         const Status ignored = results__run(results, "COMMIT", "");
         (void)ignored;
