@@ -166,14 +166,17 @@ Status results_tally_read(Results *results, ResultsTally *out) {
     TRY(results__query(results,
                        "SELECT sum(state = 'finished'), sum(state = 'failed'),"
                        " sum(iif(decision IS NULL, 0, \"end\" - \"begin\")),"
-                       " sum(iif(decision IS NULL, \"end\" - \"begin\", 0))"
+                       " sum(iif(decision IS NULL, \"end\" - \"begin\", 0)),"
+                       " sum(kept), sum(iif(kept, checkpoint_bytes, 0))"
                        " FROM segment WHERE state IN ('finished', 'failed')",
                        &statement, ""));
     TRY(results__step(results, statement, &row));
     *out = (ResultsTally){.finished = results__column_integer(statement, 0, 0),
                           .failed = results__column_integer(statement, 1, 0),
                           .units = {results__column_integer(statement, 2, 0),
-                                    results__column_integer(statement, 3, 0)}};
+                                    results__column_integer(statement, 3, 0)},
+                          .kept = results__column_integer(statement, 4, 0),
+                          .kept_bytes = results__column_integer(statement, 5, 0)};
     (void)sqlite3_reset(statement);
     return STATUS_OK;
 }

@@ -61,6 +61,42 @@ Status results__configurations_rank(const Tree *tree, Configuration **out, size_
 /** Adds "repeats", "mean" and "standard_error" of the configuration of `node`. */
 Status results__repeats_json(const Tree *tree, const TreeNode *node, Json *best) MUST_USE;
 
+enum { REPORT_NAMES = 64 }; /* of outcomes, or of reasons, that are told apart */
+
+typedef struct NameCount {
+    char    name[64];
+    int64_t n;
+} NameCount;
+
+typedef struct NameCounts {
+    NameCount names[REPORT_NAMES]; /* (count) by name */
+    size_t    count;
+    size_t    last;
+} NameCounts;
+
+/** Counts over all segments. */
+typedef struct SegmentCounts {
+    int64_t    states[SEGMENT_FAILED + 1];
+    NameCounts outcomes;
+    NameCounts reasons;  /* of tuning */
+    int64_t    units[2]; /* of finished segments: of tuning, of confirmation */
+} SegmentCounts;
+/** **Cost** one pass: a million segments take half a second. */
+Status results__segments_count(Results *results, SegmentCounts *out) MUST_USE;
+
+/** Busy seconds of attempts between the first and the last dispatch, over the most attempts that
+ * ran at once times that span. The database knows no slots: at the end of a run that had enough
+ * work, as many ran at once as there were. Time in which no coordinator lived counts as idle. */
+typedef struct Utilization {
+    bool    known; /* a second dispatch was made */
+    double  value; /* NaN unless known */
+    int64_t parallel;
+    double  busy_seconds; /* of all attempts */
+} Utilization;
+/** Of the `newest` last attempts that were made, 0 = of all. Attempts are taken in the order in
+ * which they were sent; a clock that was set back meanwhile blurs `parallel`. */
+Status results__utilization(Results *results, int64_t newest, Utilization *out) MUST_USE;
+
 /** Column as JSON by its type; NULL is null. */
 Json *results__column_json(sqlite3_stmt *statement, int column);
 /** The objective of a segment as scripts see it: number, object by name, or null. */

@@ -235,11 +235,14 @@ Status results_segments_visit(Results *results, ResultsWhich which,
                               void *context) MUST_USE;
 /** The last finished segment of a trial; 0 if there is none. */
 Status results_trial_leaf(Results *results, int64_t trial, int64_t *segment) MUST_USE;
-/** How many segments ended, and the units of these; index 1 is confirmation, 0 all else. */
+/** How many segments ended, the units of these (index 1 is confirmation, 0 all else), and the
+ * checkpoints that are on disk. **Cost** one pass: a quarter of a second for a million segments. */
 typedef struct ResultsTally {
     int64_t finished;
     int64_t failed;
     int64_t units[2];
+    int64_t kept;
+    int64_t kept_bytes;
 } ResultsTally;
 Status results_tally_read(Results *results, ResultsTally *out) MUST_USE;
 /** The first running segment behind `after` (0 = from the start) in order of id; 0 if none. */

@@ -4,6 +4,7 @@
  * --memory N one study of N segments; memory per segment is the slope of the resident size between
  * a tenth of them and all. --keep DIR leaves the study there; --stop N ends it after N reports, so
  * that another run of the same command resumes it. --quick does a hundredth.
+ * Last, a scheduler that thinks for five seconds: how long reports wait to be taken meanwhile.
  *
  * Prints topic, scheduler, value, unit. */
 #include "tests/bench/stub_crew.h"
@@ -18,7 +19,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { TEXT_BYTES = 2048, PATH_BYTES = 512, SLOTS = 1024, RATE = 10000 };
+enum { TEXT_BYTES = 2048, PATH_BYTES = 512, SLOTS = 1024, RATE = 10000, THINK_AT = 1100 };
 
 typedef struct Subject {
     const char *name;
@@ -46,6 +47,8 @@ typedef struct Options {
 } Options;
 
 static char base[PATH_BYTES];
+
+static const SchedulerOps *instead; /* of the study file's scheduler; NULL = that one */
 
 static void check(Status status) {
     if (status != STATUS_OK) {
@@ -88,6 +91,7 @@ static double run(const Subject *subject, int64_t segments, const StubPlan *plan
     write_study(subject, segments, text);
     check(study_parse("study.yaml", text, NULL, 0, &study));
     check(study_folder_init(folder, &paths));
+    study->scheduler = (instead != NULL) ? instead : study->scheduler;
     setup.study = study;
     setup.folder = &paths;
     check(coordinator_run(&setup, MPI_COMM_NULL, &exit_status, &finalize));
@@ -153,6 +157,37 @@ static void bench_memory(const Options *options, const Subject *subject) {
     }
 }
 
+/* random search that thinks for a long time, once */
+static SchedulerOps thinker;
+static Status (*quick_decide)(const void *self, int64_t number, Decision *decision);
+static double think_seconds;
+
+static Status think(const void *self, int64_t number, Decision *decision) {
+    if (number == THINK_AT) {
+        clock_sleep(think_seconds);
+    }
+    return quick_decide(self, number, decision);
+}
+
+static void bench_thinking(const Options *options) {
+    char                folder[2 * PATH_BYTES];
+    const SchedulerOps *random = NULL;
+    const StubPlan      plan = {.rate = 200.0, .slots = SLOTS};
+    check(scheduler_find("random", &random));
+    thinker = *random;
+    quick_decide = random->decide;
+    think_seconds = options->quick ? 0.5 : 5.0;
+    thinker.decide = think;
+    thinker.uses = scheduler_uses_first; /* so that it has its own thread */
+    folder_of(options, "thinking", folder);
+    instead = &thinker;
+    (void)run(&subjects[0], THINK_AT + 200, &plan, folder);
+    instead = NULL;
+    printf("thinking,random,%.1f,ms,longest wait of a report while decide() thinks for %g s\n",
+           1e3 * stub_crew_result()->untaken, think_seconds);
+    check(file_remove_all(folder));
+}
+
 static void usage(void) {
     (void)fprintf(stderr, "usage: bench_coordinator [--quick] [--only NAME] [--rate R] "
                           "[--memory SEGMENTS] [--stop REPORTS] [--keep DIR]\n");
@@ -215,6 +250,9 @@ int main(int argc, char **argv) {
             bench_rate(&options, &subjects[i], true, segments);
             bench_rate(&options, &subjects[i], false, segments);
         }
+    }
+    if (options.only == NULL && options.memory == 0) {
+        bench_thinking(&options);
     }
     check(file_remove_all(base));
     return 0;

@@ -37,9 +37,16 @@ struct Crew {
 static StubPlan   plan;
 static StubResult result;
 
+static _Atomic int64_t taken; /* result.reports, for other threads */
+
 void stub_crew_plan(const StubPlan *wanted) {
     plan = *wanted;
     memset(&result, 0, sizeof result);
+    taken = 0;
+}
+
+int64_t stub_crew_reports(void) {
+    return taken;
 }
 
 const StubResult *stub_crew_result(void) {
@@ -130,6 +137,7 @@ static double objective_of(int64_t id) {
 static void note_report(Crew *crew, double now) {
     crew->due++;
     result.reports++;
+    taken = result.reports;
     result.seconds = now - crew->began;
     result.processor = process_seconds() - crew->processor;
     if (crew->mark < STUB_MAX_MARKS && plan.marks[crew->mark] == result.reports) {
@@ -142,7 +150,9 @@ static void note_report(Crew *crew, double now) {
 
 static void tell_finished(Crew *crew, const StubOrder *order, double now, News *news) {
     const double due = due_at(crew);
-    crew->arrived[order->slot] = (due > order->at) ? due : order->at;
+    const double arrived = (due > order->at) ? due : order->at;
+    crew->arrived[order->slot] = arrived;
+    result.untaken = (now - arrived > result.untaken) ? now - arrived : result.untaken;
     news->kind = NEWS_FINISHED;
     news->outcome = OUTCOME_DONE;
     news->checkpoint_kept = plan.checkpoints;

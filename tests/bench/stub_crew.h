@@ -31,6 +31,7 @@ typedef struct StubResult {
      * after the commit: bin i counts those of [i, i + 1) x 0.1 ms, the last one what is above. */
     int64_t latency[STUB_LATENCY_BINS];
     double  longest;                  /* of them, s */
+    double  untaken;                  /* longest time that a report waited to be taken, s */
     int64_t resident[STUB_MAX_MARKS]; /* bytes, at the marks */
 } StubResult;
 
@@ -38,6 +39,8 @@ typedef struct StubResult {
 void stub_crew_plan(const StubPlan *plan);
 /** After it. */
 const StubResult *stub_crew_result(void);
+/** Reports that were taken so far; from any thread. */
+int64_t stub_crew_reports(void);
 /** Seconds below which so large a share of the latencies is. */
 double stub_crew_latency(const StubResult *result, double share);
 
