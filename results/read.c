@@ -97,8 +97,13 @@ static Status segment_row(Results *results, sqlite3_stmt *statement, ResultsSegm
     (void)sqlite3_reset(statement);
     TRY(results__state_find(state, &row.state));
     TRY(results__outcome_find(outcome, &row.outcome));
-    TRY(results__objectives_read(results, row.id, row.objective, NULL, NULL, NULL));
     *out = row;
+    if (row.state == SEGMENT_FINISHED) {
+        return results__objectives_read(results, row.id, out->objective, NULL, NULL, NULL);
+    }
+    for (size_t i = 0; i < SCHEDULER_MAX_OBJECTIVES; i++) {
+        out->objective[i] = (double)NAN; /* whoever has not finished has none */
+    }
     return STATUS_OK;
 }
 
@@ -155,9 +160,9 @@ static Status segment_next(Results *results, ResultsWhich which, int64_t after, 
 }
 
 Status results_trial_leaf(Results *results, int64_t trial, int64_t *segment) {
-    return results__integer(
-        results, "SELECT max(id) FROM segment WHERE trial = ? AND state = 'finished'", 0, segment,
-        "i", trial);
+    return results__integer(results,
+                            "SELECT max(id) FROM segment WHERE trial = ? AND state = 'finished'", 0,
+                            segment, "i", trial);
 }
 
 Status results_tally_read(Results *results, ResultsTally *out) {

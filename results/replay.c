@@ -1,5 +1,5 @@
-/* The log, as a scheduler saw it: rows come in batches (replay_batch.h), each completed to the event
- * that it was. */
+/* The log, as a scheduler saw it: rows come in batches (replay_batch.h), each completed to the
+ * event that it was. */
 #include "results/replay_batch.h"
 
 #include <math.h>

@@ -24,16 +24,16 @@ typedef struct ReplayNumbers {
 
 /** A row of `event`, with what the row of its segment adds. */
 typedef struct LogRow {
-    int64_t       seq;
-    int64_t       segment;
-    int64_t       evaluation;
-    int64_t       total;
-    int64_t       trials;
-    char          kind[16];
-    char          decision_kind[16];
-    Decision      decision; /* number, branch, failed, reason, note; memo_size; of a run parent,
-                               trial, begin, end, too */
-    size_t        memo_at;  /* of its memo in ReplayBatch.memos */
+    int64_t  seq;
+    int64_t  segment;
+    int64_t  evaluation;
+    int64_t  total;
+    int64_t  trials;
+    char     kind[16];
+    char     decision_kind[16];
+    Decision decision;     /* number, branch, failed, reason, note; memo_size; of a run parent,
+                              trial, begin, end, too */
+    size_t        memo_at; /* of its memo in ReplayBatch.memos */
     bool          has_segment;
     char          outcome[16]; /* of the segment; "" = none yet */
     double        cost;        /* of the segment */
@@ -42,11 +42,11 @@ typedef struct LogRow {
 
 typedef struct ReplayBatch {
     Results      *results;
-    const size_t *index;        /* stored hyperparameter -> space; borrowed */
-    size_t        values;       /* per point */
-    LogRow       *rows;         /* (REPLAY_BATCH_ROWS) */
-    double       *points;       /* (REPLAY_BATCH_ROWS, values) of decided runs */
-    Buffer        memos;        /* of this batch */
+    const size_t *index;  /* stored hyperparameter -> space; borrowed */
+    size_t        values; /* per point */
+    LogRow       *rows;   /* (REPLAY_BATCH_ROWS) */
+    double       *points; /* (REPLAY_BATCH_ROWS, values) of decided runs */
+    Buffer        memos;  /* of this batch */
     size_t        count;
     size_t        next;
 } ReplayBatch;

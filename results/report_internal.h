@@ -12,11 +12,11 @@ typedef struct TreeNode {
     int64_t trial;
     int64_t configuration; /* number of its trial */
     int64_t end;
-    bool    sound;    /* finished, no diverged episode in its window (or the study allows it) */
-    bool    eligible; /* that, and of a tuning trial */
+    bool    sound;     /* finished, no diverged episode in its window (or the study allows it) */
+    bool    eligible;  /* that, and of a tuning trial */
     bool    candidate; /* of a part of the tree: nobody that is left out has a better objective */
-    bool    feasible; /* every constraint is known and holds */
-    double  fitness;  /* first objective, turned so that larger is better; NaN if there is none */
+    bool    feasible;  /* every constraint is known and holds */
+    double  fitness;   /* first objective, turned so that larger is better; NaN if there is none */
 } TreeNode;
 
 typedef struct Tree {

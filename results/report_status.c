@@ -66,16 +66,16 @@ static Status utilization_set(Results *results, Json *status) {
                     status));
     TRY(results__utilization(results, REPORT_STATUS_ATTEMPTS, &of));
     TRY(json_set(status, "utilization", of.known ? json_new_number(of.value) : json_new_null()));
-    return json_set(status, "parallel",
-                    of.known ? json_new_integer(of.parallel) : json_new_null());
+    return json_set(status, "parallel", of.known ? json_new_integer(of.parallel) : json_new_null());
 }
 
 static Status checkpoints_set(Results *results, const ResultsTally *tally, Json *status) {
     Json *row = NULL;
-    TRY(results__row_json(results,
-                          "SELECT nullif(json_extract(iif(json_valid(definition), definition, '{}'),"
-                          " '$.limits.checkpoints'), 0) AS quota FROM study WHERE id = ?",
-                          1, &row));
+    TRY(results__row_json(
+        results,
+        "SELECT nullif(json_extract(iif(json_valid(definition), definition, '{}'),"
+        " '$.limits.checkpoints'), 0) AS quota FROM study WHERE id = ?",
+        1, &row));
     TRY(json_set(status, "checkpoints", row));
     TRY(json_set(row, "count", json_new_integer(tally->kept)));
     return json_set(row, "bytes", json_new_integer(tally->kept_bytes));

@@ -68,10 +68,8 @@ static Status states_set(const SegmentCounts *counts, Json *summary) {
 static Status utilization_set(Results *results, Json *summary) {
     Utilization of;
     TRY(results__utilization(results, 0, &of));
-    TRY(json_set(summary, "utilization",
-                 of.known ? json_new_number(of.value) : json_new_null()));
-    TRY(json_set(summary, "parallel",
-                 of.known ? json_new_integer(of.parallel) : json_new_null()));
+    TRY(json_set(summary, "utilization", of.known ? json_new_number(of.value) : json_new_null()));
+    TRY(json_set(summary, "parallel", of.known ? json_new_integer(of.parallel) : json_new_null()));
     return json_set(summary, "busy_seconds",
                     of.known ? json_new_number(of.busy_seconds) : json_new_null());
 }

@@ -11,14 +11,14 @@ enum { BEST_CANDIDATES = 64 };
 
 /* ?1 turns the objective so that larger is better. Feasible: no constraint of the study that lacks
  * a value inside its bounds. */
-#define TREE_SELECT(candidate)                                                                 \
-    "SELECT s.id, s.parent, s.trial, s.\"end\", s.state = 'finished',"                         \
-    " r.value * ?1, NOT EXISTS (SELECT 1 FROM constraint_spec AS c"                            \
-    "  LEFT JOIN segment_result AS v ON v.segment = s.id AND v.kind = 'constraint'"            \
-    "   AND v.number = c.id"                                                                   \
+#define TREE_SELECT(candidate)                                                                    \
+    "SELECT s.id, s.parent, s.trial, s.\"end\", s.state = 'finished',"                            \
+    " r.value * ?1, NOT EXISTS (SELECT 1 FROM constraint_spec AS c"                               \
+    "  LEFT JOIN segment_result AS v ON v.segment = s.id AND v.kind = 'constraint'"               \
+    "   AND v.number = c.id"                                                                      \
     "  WHERE v.value IS NULL OR v.value < c.lower OR v.value > c.upper), t.number, t.\"repeat\"," \
-    " t.kind = 'tune', " candidate " FROM segment AS s JOIN trial AS t ON t.id = s.trial"      \
-    " LEFT JOIN segment_result AS r ON r.segment = s.id AND r.kind = 'objective'"              \
+    " t.kind = 'tune', " candidate " FROM segment AS s JOIN trial AS t ON t.id = s.trial"         \
+    " LEFT JOIN segment_result AS r ON r.segment = s.id AND r.kind = 'objective'"                 \
     "  AND r.number = 0"
 
 static const char tree_sql[] = TREE_SELECT("1") " ORDER BY s.id LIMIT ?2";
@@ -28,11 +28,13 @@ static const char best_sql[] =
     "WITH top AS MATERIALIZED (SELECT segment FROM segment_result"
     "  WHERE kind = 'objective' AND number = 0 AND value IS NOT NULL"
     "  ORDER BY value * ?1 DESC, segment LIMIT ?3) " TREE_SELECT(
-        "EXISTS (SELECT 1 FROM top WHERE top.segment = s.id)")
-    " WHERE s.id IN (SELECT segment FROM top"
-    "  UNION SELECT source FROM trial WHERE kind = 'confirm_best'"
-    "  UNION SELECT segment FROM evaluation)"
-    " ORDER BY s.id LIMIT ?2";
+        "EXISTS (SELECT 1 FROM top WHERE top.segment = s.id)") " WHERE s.id IN (SELECT segment "
+                                                               "FROM top"
+                                                               "  UNION SELECT source FROM trial "
+                                                               "WHERE kind = 'confirm_best'"
+                                                               "  UNION SELECT segment FROM "
+                                                               "evaluation)"
+                                                               " ORDER BY s.id LIMIT ?2";
 
 static Status tree_query(Results *results, size_t capacity, const Tree *tree,
                          sqlite3_stmt **statement) {
@@ -226,8 +228,8 @@ Status report_top(Results *results, size_t count, int64_t *segments, size_t *fou
     Tree tree = {.nodes = NULL};
     TRY(results__snapshot_begin(results));
     /* several have to be of distinct lines, which takes their ancestors */
-    Status status = (count == 1) ? results__tree_load_best(results, &tree)
-                                 : results__tree_load(results, &tree);
+    Status status =
+        (count == 1) ? results__tree_load_best(results, &tree) : results__tree_load(results, &tree);
     if (status == STATUS_OK) {
         status = tree.repeated ? top_configurations(&tree, count, segments, found)
                                : top(&tree, count, segments, found);

@@ -71,8 +71,8 @@ void   results_close(Results *results); /* rolls back what is open; accepts NULL
 Status results_begin(Results *results) MUST_USE;
 Status results_commit(Results *results) MUST_USE;
 void   results_rollback(Results *results);
-/** Several reads of the writer outside a group as one: each alone would lock the database and let
- * it go again. Inside a group, and where it is done already, nothing. results_begin() ends it. */
+/** Several reads outside a group as one: each alone locks the database and lets it go again.
+ * Nothing inside a group, or where it is done already; results_begin() ends it. */
 Status results_read_begin(Results *results) MUST_USE;
 void   results_read_end(Results *results);
 
@@ -238,11 +238,7 @@ Status results_trial_leaf(Results *results, int64_t trial, int64_t *segment) MUS
 /** How many segments ended, the units of these (index 1 is confirmation, 0 all else), and the
  * checkpoints that are on disk. **Cost** one pass: a quarter of a second for a million segments. */
 typedef struct ResultsTally {
-    int64_t finished;
-    int64_t failed;
-    int64_t units[2];
-    int64_t kept;
-    int64_t kept_bytes;
+    int64_t finished, failed, units[2], kept, kept_bytes;
 } ResultsTally;
 Status results_tally_read(Results *results, ResultsTally *out) MUST_USE;
 /** The first running segment behind `after` (0 = from the start) in order of id; 0 if none. */

@@ -302,7 +302,6 @@ Keeps chains_keeps(const void *self, int64_t segment) {
         return (chain->open && chain->parent == segment) ? KEEPS_YES : KEEPS_NEVER;
     }
     const Configuration *of = &chains->configurations[trial / chains->setup.repeats];
-    return (of->state == CONFIGURATION_OPEN && chain->end < chains->rungs[of->rung])
-               ? KEEPS_YES
-               : KEEPS_MAYBE;
+    return (of->state == CONFIGURATION_OPEN && chain->end < chains->rungs[of->rung]) ? KEEPS_YES
+                                                                                     : KEEPS_MAYBE;
 }

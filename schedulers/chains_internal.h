@@ -64,16 +64,16 @@ typedef struct Chains {
     size_t         open;     /* segments that are decided, not finished */
     size_t         finished; /* segments */
     int64_t        units;    /* decided so far, failed segments included */
-    double   *rows; /* (row_capacity, stride + values) of configurations that have not ended: losses
-                       and constraints at the rung, cost, values of its point */
+    double *rows; /* (row_capacity, stride + values) of configurations that have not ended: losses
+                     and constraints at the rung, cost, values of its point */
     size_t    stride;
     uint32_t *free_rows; /* (free_count) */
     size_t    free_count;
     size_t    row_capacity;
-    int64_t       *ready; /* (ready_count) trials whose chain can go on now, ascending */
-    size_t         ready_count;
-    size_t         ready_capacity;
-    int64_t        reserved; /* units that open chains need to reach their rung */
+    int64_t  *ready; /* (ready_count) trials whose chain can go on now, ascending */
+    size_t    ready_count;
+    size_t    ready_capacity;
+    int64_t   reserved; /* units that open chains need to reach their rung */
 
     double *mean;   /* (stride) scratch of observe() */
     double *before; /* (stride) likewise */

@@ -310,8 +310,7 @@ static Status reserve_configuration(Chains *chains) {
 
 static Status reserve_segment(Chains *chains) {
     void  *items = chains->chains;
-    Status status =
-        grow(&items, chains->trials, &chains->chain_capacity, sizeof *chains->chains);
+    Status status = grow(&items, chains->trials, &chains->chain_capacity, sizeof *chains->chains);
     chains->chains = items;
     TRY(status);
     items = chains->trial_of;

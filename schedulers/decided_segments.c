@@ -19,7 +19,7 @@ Status decided_segments_reserve(DecidedSegments *segments) {
     if (segments->count < segments->capacity) {
         return STATUS_OK;
     }
-    const size_t capacity = (segments->capacity == 0) ? FIRST_CAPACITY : 2 * segments->capacity;
+    const size_t    capacity = (segments->capacity == 0) ? FIRST_CAPACITY : 2 * segments->capacity;
     DecidedSegment *rows = realloc(segments->rows, capacity * sizeof *rows);
     if (rows == NULL) {
         FAIL(STATUS_ERR_NOMEM, "no memory for the record of %zu segments", capacity);

@@ -234,8 +234,7 @@ static Status check_run(const Scheduler *s, const Decision *d) {
     if (d->id != s->next_segment) {
         BROKEN(s, d, "segment %" PRId64 " where %" PRId64 " comes next", d->id, s->next_segment);
     }
-    if (d->trial < s->first_trial ||
-        d->trial - s->first_trial >= SEGMENT_TREE_MAX_TRIALS) {
+    if (d->trial < s->first_trial || d->trial - s->first_trial >= SEGMENT_TREE_MAX_TRIALS) {
         BROKEN(s, d, "trial %" PRId64 " is not one of %" PRId64 " to %" PRId64, d->trial,
                s->first_trial, s->first_trial + SEGMENT_TREE_MAX_TRIALS - 1);
     }

@@ -232,7 +232,7 @@ static Status restore_kept(void *context, const ResultsSegment *row) {
                        .bytes = row->checkpoint_bytes,
                        .objective = row->objective[0],
                        .pinned = row->pinned};
-    int64_t leaf = 0;
+    int64_t    leaf = 0;
     TRY(results_trial_leaf(c->results, row->trial, &leaf));
     if (leaf == row->id) {
         TRY(coordinator__set_leaf(c, row->trial, row->id, row->end));

@@ -19,7 +19,7 @@ static Status make_room(WorkQueue *queue) {
         memmove(block, queue->items, queue->count * sizeof *queue->items);
     }
     const bool   enough = queue->skipped > 0 && queue->skipped >= queue->count;
-    const size_t capacity = enough                  ? queue->capacity
+    const size_t capacity = enough                   ? queue->capacity
                             : (queue->capacity == 0) ? 64
                                                      : 2 * queue->capacity;
     queue->items = block;
@@ -43,7 +43,7 @@ Status coordinator__queue(Coordinator *c, const Work *work) {
 }
 
 Work coordinator__unqueue(Coordinator *c, size_t index) {
-    WorkQueue *queue = &c->queue;
+    WorkQueue   *queue = &c->queue;
     const Work   work = queue->items[index];
     const size_t behind = queue->count - index - 1;
     if (index < behind) { /* the shorter part moves: most work is taken from the front */

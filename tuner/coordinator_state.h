@@ -43,7 +43,7 @@ typedef struct Work {
 } Work;
 
 typedef struct WorkQueue {
-    Work  *items;   /* (count) in order; `skipped` places behind the beginning of its block */
+    Work  *items; /* (count) in order; `skipped` places behind the beginning of its block */
     size_t count;
     size_t skipped; /* taken from the front */
     size_t capacity;
@@ -131,7 +131,7 @@ typedef struct Coordinator {
     bool         quota_told;          /* the warning about limits.checkpoints was given */
     bool         collect;             /* something changed that may free checkpoints */
 
-    double  collect_at;   /* s, monotonic: not before, unless the phase is over */
+    double collect_at; /* s, monotonic: not before, unless the phase is over */
 
     ResultsTally tally; /* of the whole study */
 

@@ -112,9 +112,8 @@ static void folder_of(const Options *options, const char *name, char out[2 * PAT
 static void bench_rate(const Options *options, const Subject *subject, bool paced,
                        int64_t segments) {
     char           folder[2 * PATH_BYTES];
-    const StubPlan plan = {.rate = paced ? options->rate : 0.0,
-                           .slots = SLOTS,
-                           .checkpoints = subject->per_trial > 1};
+    const StubPlan plan = {
+        .rate = paced ? options->rate : 0.0, .slots = SLOTS, .checkpoints = subject->per_trial > 1};
     folder_of(options, subject->name, folder);
     (void)run(subject, segments, &plan, folder);
     const StubResult *result = stub_crew_result();

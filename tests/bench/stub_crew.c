@@ -80,7 +80,8 @@ static int64_t resident_bytes(void) {
     long  pages = 0;
     long  resident = 0;
     FILE *file = fopen("/proc/self/statm", "r");
-    if (file == NULL || fscanf(file, "%ld %ld", &pages, &resident) != 2) { /* NOLINT(cert-err34-c) */
+    if (file == NULL ||
+        fscanf(file, "%ld %ld", &pages, &resident) != 2) { /* NOLINT(cert-err34-c) */
         resident = 0;
     }
     if (file != NULL) {

@@ -17,7 +17,7 @@ enum { STUB_MAX_MARKS = 8, STUB_LATENCY_BINS = 4096 };
 typedef struct StubPlan {
     double  rate; /* reports per second; 0 = as fast as the coordinator takes them */
     size_t  slots;
-    bool    checkpoints; /* say that one was written (none is) */
+    bool    checkpoints;           /* say that one was written (none is) */
     int64_t marks[STUB_MAX_MARKS]; /* after so many reports memory is looked at; ends at 0 */
     int64_t stop_after;            /* reports; then a signal stops the study; 0 = never */
 } StubPlan;

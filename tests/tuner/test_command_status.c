@@ -35,9 +35,9 @@ static void says_where_a_finished_study_stands(void **state) {
     assert_int_equal(at(report, "segments", "failed"), 0);
     assert_int_equal(at(report, "units", "used"), 48);
     assert_int_equal(at(report, "units", "total"), 48);
-    assert_int_equal(
-        at(report, "best", "segment"),
-        run_query(scene.study, "SELECT segment FROM segment_result WHERE kind = 'objective'"
+    assert_int_equal(at(report, "best", "segment"),
+                     run_query(scene.study,
+                               "SELECT segment FROM segment_result WHERE kind = 'objective'"
                                " ORDER BY value DESC, segment LIMIT 1"));
     assert_int_equal(at(report, "checkpoints", "count"),
                      run_query(scene.study, "SELECT sum(kept) FROM segment"));

@@ -6,16 +6,15 @@
 static void sixty_four_ranks_lose_nobody(void **state) {
     (void)state;
     Scene scene;
-    scene_write(&scene,
-                "name: many\n"
-                "trainer: {command: [" SCENE_FAKE_TRAINER "]}\n"
-                "objective: {metric: episode_reward, direction: maximize}\n"
-                "budget: {unit: episode, per_trial: 2, segment: 1, trials: 189}\n"
-                "scheduler: {name: random}\n"
-                "hyperparameters:\n"
-                "  x: {type: float, lower: 0.0, upper: 1.0, default: 0.5}\n"
-                "limits: {retries: 0}\n"
-                "seed: 3\n");
+    scene_write(&scene, "name: many\n"
+                        "trainer: {command: [" SCENE_FAKE_TRAINER "]}\n"
+                        "objective: {metric: episode_reward, direction: maximize}\n"
+                        "budget: {unit: episode, per_trial: 2, segment: 1, trials: 189}\n"
+                        "scheduler: {name: random}\n"
+                        "hyperparameters:\n"
+                        "  x: {type: float, lower: 0.0, upper: 1.0, default: 0.5}\n"
+                        "limits: {retries: 0}\n"
+                        "seed: 3\n");
     assert_int_equal(scene_run(&scene, "63"), 0);
     scene_assert_sound(&scene);
     assert_int_equal(run_query(scene.study, "SELECT count(*) FROM segment"), 2 * 189);

@@ -1,6 +1,6 @@
 /* A trainer that does nothing, as cheaply as possible: for measuring everything else. One metric,
- * `score`, which is a hash of the segment's id, and done; no checkpoints. It looks for what it needs
- * in the lines that mbtune writes and is no example of how to read JSON. */
+ * `score`, which is a hash of the segment's id, and done; no checkpoints. It looks for what it
+ * needs in the lines that mbtune writes and is no example of how to read JSON. */
 #include <inttypes.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -34,10 +34,10 @@ static void train(const char *line) {
     const int64_t segment = number_of(line, "\"segment\":");
     const int64_t end = number_of(line, "\"end\":");
     const int     size = snprintf(
-        text, sizeof text,
-        "{\"op\":\"metric\",\"segment\":%" PRId64 ",\"step\":%" PRId64
+            text, sizeof text,
+            "{\"op\":\"metric\",\"segment\":%" PRId64 ",\"step\":%" PRId64
             ",\"values\":{\"score\":%" PRIu64 "}}\n{\"op\":\"done\",\"segment\":%" PRId64 "}\n",
-        segment, end, ((uint64_t)segment * 0x9e3779b97f4a7c15U) >> 40, segment);
+            segment, end, ((uint64_t)segment * 0x9e3779b97f4a7c15U) >> 40, segment);
     say(text, (size_t)size);
 }
 
