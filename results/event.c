@@ -93,6 +93,10 @@ static Status append(Results *results, const Event *event) {
 }
 
 Status results_event_append(Results *results, const Event *event) {
+    if (event->kind != EVENT_ENQUEUED) {
+        TRY(results__writing(results));
+        return append(results, event); /* one row: all or nothing by itself */
+    }
     TRY(results__atom_begin(results));
     return results__atom_end(results, append(results, event));
 }

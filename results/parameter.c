@@ -325,6 +325,23 @@ static Status values_query(Results *results, char owner, int64_t id, sqlite3_stm
                           statement, "i", id);
 }
 
+Status results__point_value(Results *results, sqlite3_stmt *statement, const size_t *index,
+                            double *point) {
+    const int64_t parameter = sqlite3_column_int64(statement, 0);
+    Status        status = STATUS_OK;
+    if (parameter < 0 || (size_t)parameter >= results->parameter_count) {
+        status = FAILURE(STATUS_ERR_CORRUPT, "a value of an unknown hyperparameter");
+    } else {
+        status =
+            value_read(&results->parameters[parameter], statement, 1, &point[index[parameter]]);
+    }
+    if (status != STATUS_OK) {
+        (void)sqlite3_reset(statement);
+        return status_prefix("%s", results->path);
+    }
+    return STATUS_OK;
+}
+
 Status results__point_read(Results *results, char owner, int64_t id, const size_t *index,
                            size_t space_count_, double *point) {
     for (size_t i = 0; i < space_count_; i++) {
@@ -338,18 +355,7 @@ Status results__point_read(Results *results, char owner, int64_t id, const size_
         if (!row) {
             return STATUS_OK;
         }
-        const int64_t parameter = sqlite3_column_int64(statement, 0);
-        Status        status = STATUS_OK;
-        if (parameter < 0 || (size_t)parameter >= results->parameter_count) {
-            status = FAILURE(STATUS_ERR_CORRUPT, "a value of an unknown hyperparameter");
-        } else {
-            status =
-                value_read(&results->parameters[parameter], statement, 1, &point[index[parameter]]);
-        }
-        if (status != STATUS_OK) {
-            (void)sqlite3_reset(statement);
-            return status_prefix("%s", results->path);
-        }
+        TRY(results__point_value(results, statement, index, point));
     }
 }
 

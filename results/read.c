@@ -97,8 +97,13 @@ static Status segment_row(Results *results, sqlite3_stmt *statement, ResultsSegm
     (void)sqlite3_reset(statement);
     TRY(results__state_find(state, &row.state));
     TRY(results__outcome_find(outcome, &row.outcome));
-    TRY(results__objectives_read(results, row.id, row.objective, NULL, NULL, NULL));
     *out = row;
+    if (row.state == SEGMENT_FINISHED) {
+        return results__objectives_read(results, row.id, out->objective, NULL, NULL, NULL);
+    }
+    for (size_t i = 0; i < SCHEDULER_MAX_OBJECTIVES; i++) {
+        out->objective[i] = (double)NAN; /* whoever has not finished has none */
+    }
     return STATUS_OK;
 }
 
@@ -134,16 +139,54 @@ Status results_segment_read(Results *results, const Space *space, int64_t id, Re
     return point_of(results, space, id, out->point);
 }
 
-static Status segment_next(Results *results, int64_t after, ResultsSegment *out, bool *row) {
+#define SEGMENT_NEXT(condition) \
+    "SELECT " SEGMENT_COLUMNS " FROM segment WHERE id > ?" condition " ORDER BY id LIMIT 1"
+
+/* + keeps an index away that would have all open ones sorted for each */
+static const char *const next_sql[] = {
+    [RESULTS_ALL] = SEGMENT_NEXT(""),
+    [RESULTS_OPEN] = SEGMENT_NEXT(" AND +state IN ('queued', 'running')"),
+    [RESULTS_KEPT] = SEGMENT_NEXT(" AND kept = 1"),
+    [RESULTS_PINNED] = SEGMENT_NEXT(" AND pinned = 1"),
+    [RESULTS_CONFIRM] = SEGMENT_NEXT(" AND decision IS NULL"),
+};
+
+static Status segment_next(Results *results, ResultsWhich which, int64_t after, ResultsSegment *out,
+                           bool *row) {
     sqlite3_stmt *statement = NULL;
-    TRY(results__query(results,
-                       "SELECT " SEGMENT_COLUMNS " FROM segment WHERE id > ? ORDER BY id LIMIT 1",
-                       &statement, "i", after));
+    TRY(results__query(results, next_sql[which], &statement, "i", after));
     TRY(results__step(results, statement, row));
     return *row ? segment_row(results, statement, out) : STATUS_OK;
 }
 
-Status results_segments_visit(Results *results,
+Status results_trial_leaf(Results *results, int64_t trial, int64_t *segment) {
+    return results__integer(results,
+                            "SELECT max(id) FROM segment WHERE trial = ? AND state = 'finished'", 0,
+                            segment, "i", trial);
+}
+
+Status results_tally_read(Results *results, ResultsTally *out) {
+    sqlite3_stmt *statement = NULL;
+    bool          row = false;
+    TRY(results__query(results,
+                       "SELECT sum(state = 'finished'), sum(state = 'failed'),"
+                       " sum(iif(decision IS NULL, 0, \"end\" - \"begin\")),"
+                       " sum(iif(decision IS NULL, \"end\" - \"begin\", 0)),"
+                       " sum(kept), sum(iif(kept, checkpoint_bytes, 0))"
+                       " FROM segment WHERE state IN ('finished', 'failed')",
+                       &statement, ""));
+    TRY(results__step(results, statement, &row));
+    *out = (ResultsTally){.finished = results__column_integer(statement, 0, 0),
+                          .failed = results__column_integer(statement, 1, 0),
+                          .units = {results__column_integer(statement, 2, 0),
+                                    results__column_integer(statement, 3, 0)},
+                          .kept = results__column_integer(statement, 4, 0),
+                          .kept_bytes = results__column_integer(statement, 5, 0)};
+    (void)sqlite3_reset(statement);
+    return STATUS_OK;
+}
+
+Status results_segments_visit(Results *results, ResultsWhich which,
                               Status (*visit)(void *context, const ResultsSegment *segment),
                               void *context) {
     ResultsSegment segment = {.id = 0};
@@ -151,7 +194,7 @@ Status results_segments_visit(Results *results,
     TRY(results__snapshot_begin(results));
     while (status == STATUS_OK) {
         bool row = false;
-        status = segment_next(results, segment.id, &segment, &row);
+        status = segment_next(results, which, segment.id, &segment, &row);
         if (status != STATUS_OK || !row) {
             break;
         }

@@ -1,6 +1,6 @@
-/* The log, as a scheduler saw it. Each event is completed from the rows of its segment or
- * evaluation by a few look-ups on keys: 10 000 segments take a fraction of a second. */
-#include "results/store.h"
+/* The log, as a scheduler saw it: rows come in batches (replay_batch.h), each completed to the
+ * event that it was. */
+#include "results/replay_batch.h"
 
 #include <math.h>
 #include <sqlite3.h>
@@ -9,27 +9,14 @@
 
 /* memory that an event borrows, and where points come from */
 typedef struct Replay {
-    Results       *results;
-    const Space   *space; /* NULL where no points are read */
-    size_t        *index; /* stored hyperparameter -> space */
-    double        *point;
-    unsigned char *memo;
-    Decision       decision;
-    double         objectives[SCHEDULER_MAX_OBJECTIVES];
-    double         spreads[SCHEDULER_MAX_OBJECTIVES];
-    double         constraints[SCHEDULER_MAX_CONSTRAINTS];
+    Results      *results;
+    const Space  *space; /* NULL where no points are read */
+    size_t       *index; /* stored hyperparameter -> space */
+    double       *point;
+    ReplayBatch   batch;
+    Decision      decision;
+    ReplayNumbers numbers;
 } Replay;
-
-/* a row of `event` without texts */
-typedef struct LogRow {
-    int64_t seq;
-    int64_t segment;
-    int64_t evaluation;
-    int64_t total;
-    int64_t trials;
-    char    kind[16];
-    char    decision_kind[16];
-} LogRow;
 
 static Status replay_init(Replay *replay, Results *results, const Space *space) {
     *replay = (Replay){.results = results, .space = space};
@@ -38,90 +25,29 @@ static Status replay_init(Replay *replay, Results *results, const Space *space) 
     }
     replay->index = calloc(results->parameter_count + 1, sizeof *replay->index);
     replay->point = calloc(space_count(space) + 1, sizeof *replay->point);
-    replay->memo = malloc(SCHEDULER_MEMO_BYTES);
-    if (replay->index == NULL || replay->point == NULL || replay->memo == NULL) {
+    if (replay->index == NULL || replay->point == NULL) {
         FAIL(STATUS_ERR_NOMEM, "no memory to replay a log");
     }
-    return results__parameters_match(results, space, replay->index);
+    TRY(results__parameters_match(results, space, replay->index));
+    return results__batch_init(results, replay->index, space_count(space), &replay->batch);
 }
 
 static void replay_reset(Replay *replay) {
     free(replay->index);
     free(replay->point);
-    free(replay->memo);
-}
-
-/* columns 6 to 11; the memo is copied, because the statement is reset before anybody sees it */
-static Status decision_columns(Replay *replay, sqlite3_stmt *statement) {
-    Decision *decision = &replay->decision;
-    *decision = (Decision){
-        .number = results__column_integer(statement, 6, 0),
-        .branch = results__column_integer(statement, 7, 0) != 0,
-        .failed = results__column_integer(statement, 8, 0) != 0,
-    };
-    results__column_text(statement, 9, decision->reason, sizeof decision->reason);
-    results__column_text(statement, 10, decision->note, sizeof decision->note);
-    const void *memo = sqlite3_column_blob(statement, 11);
-    const int   size = sqlite3_column_bytes(statement, 11);
-    if (memo == NULL || size <= 0) {
-        return STATUS_OK;
-    }
-    if (size > SCHEDULER_MEMO_BYTES) {
-        FAIL(STATUS_ERR_CORRUPT, "a memo of %d bytes", size);
-    }
-    memcpy(replay->memo, memo, (size_t)size);
-    decision->memo = replay->memo;
-    decision->memo_size = (size_t)size;
-    return STATUS_OK;
-}
-
-static Status log_next(Replay *replay, int64_t after, int64_t last, LogRow *out, bool *row) {
-    sqlite3_stmt *statement = NULL;
-    TRY(results__query(replay->results,
-                       "SELECT seq, kind, decision_kind, segment, evaluation, total, decision,"
-                       " branch, failed, reason, note, memo, trials"
-                       " FROM event WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT 1",
-                       &statement, "ii", after, last));
-    TRY(results__step(replay->results, statement, row));
-    if (!*row) {
-        return STATUS_OK;
-    }
-    out->seq = results__column_integer(statement, 0, 0);
-    results__column_text(statement, 1, out->kind, sizeof out->kind);
-    results__column_text(statement, 2, out->decision_kind, sizeof out->decision_kind);
-    out->segment = results__column_integer(statement, 3, 0);
-    out->evaluation = results__column_integer(statement, 4, 0);
-    out->total = results__column_integer(statement, 5, 0);
-    out->trials = results__column_integer(statement, 12, 0);
-    const Status status = decision_columns(replay, statement);
-    (void)sqlite3_reset(statement);
-    return status;
+    results__batch_reset(&replay->batch);
 }
 
 /* ---- completing events ---------------------------------------------------------------------- */
 
-static Status complete_run(Replay *replay, int64_t segment) {
-    Decision     *decision = &replay->decision;
-    sqlite3_stmt *statement = NULL;
-    bool          row = false;
-    TRY(results__query(replay->results,
-                       "SELECT parent, trial, \"begin\", \"end\" FROM segment WHERE id = ?",
-                       &statement, "i", segment));
-    TRY(results__step(replay->results, statement, &row));
-    if (!row) {
+static Status complete_run(Replay *replay, const LogRow *row) {
+    if (!row->has_segment) {
         FAIL(STATUS_ERR_CORRUPT, "the log names segment %lld, which is missing",
-             (long long)segment);
+             (long long)row->segment);
     }
-    decision->kind = DECISION_RUN;
-    decision->id = segment;
-    decision->parent = results__column_integer(statement, 0, 0);
-    decision->trial = results__column_integer(statement, 1, 0);
-    decision->begin = results__column_integer(statement, 2, 0);
-    decision->end = results__column_integer(statement, 3, 0);
-    (void)sqlite3_reset(statement);
-    decision->point = replay->point;
-    return results__point_read(replay->results, 's', segment, replay->index,
-                               space_count(replay->space), replay->point);
+    replay->decision.kind = DECISION_RUN;
+    replay->decision.point = results__batch_point(&replay->batch, row);
+    return STATUS_OK;
 }
 
 static Status complete_evaluate(Replay *replay, int64_t evaluation) {
@@ -149,14 +75,23 @@ static Status complete_evaluate(Replay *replay, int64_t evaluation) {
 static Status complete_decided(Replay *replay, const LogRow *row, Event *event) {
     event->kind = EVENT_DECIDED;
     event->decision = &replay->decision;
+    replay->decision = row->decision;
+    if (row->decision.memo_size > 0) {
+        replay->decision.memo = replay->batch.memos.data + row->memo_at;
+    }
     if (strcmp(row->decision_kind, "run") == 0) {
-        return complete_run(replay, row->segment);
+        return complete_run(replay, row);
     }
     if (strcmp(row->decision_kind, "evaluate") == 0) {
         return complete_evaluate(replay, row->evaluation);
     }
     replay->decision.kind = DECISION_DONE;
     return STATUS_OK;
+}
+
+static Status no_outcome(bool evaluation, int64_t id) {
+    FAIL(STATUS_ERR_CORRUPT, "the log says that %s %lld ended, its row does not",
+         evaluation ? "evaluation" : "segment", (long long)id);
 }
 
 /* how it ended; a segment's cost */
@@ -179,38 +114,46 @@ static Status outcome_of(Replay *replay, bool evaluation, int64_t id, Event *eve
         (void)sqlite3_reset(statement);
     }
     TRY(results__outcome_find(outcome, &event->outcome));
-    if (event->outcome == OUTCOME_NONE) {
-        FAIL(STATUS_ERR_CORRUPT, "the log says that %s %lld ended, its row does not",
-             evaluation ? "evaluation" : "segment", (long long)id);
-    }
-    return STATUS_OK;
+    return (event->outcome == OUTCOME_NONE) ? no_outcome(evaluation, id) : STATUS_OK;
+}
+
+static void lend_numbers(const ReplayNumbers *numbers, Event *event) {
+    event->objectives = numbers->objectives;
+    event->spreads = numbers->spreads;
+    event->constraints = numbers->constraints;
 }
 
 static Status complete_finished(Replay *replay, int64_t segment, Event *event) {
+    ReplayNumbers *numbers = &replay->numbers;
     event->kind = EVENT_FINISHED;
     event->id = segment;
-    event->objectives = replay->objectives;
-    event->spreads = replay->spreads;
-    event->constraints = replay->constraints;
+    lend_numbers(numbers, event);
     TRY(outcome_of(replay, false, segment, event));
-    return results__objectives_read(replay->results, segment, replay->objectives, replay->spreads,
-                                    replay->constraints, NULL);
+    return results__objectives_read(replay->results, segment, numbers->objectives, numbers->spreads,
+                                    numbers->constraints, NULL);
+}
+
+static Status finished_row(const LogRow *row, Event *event) {
+    event->kind = EVENT_FINISHED;
+    event->id = row->segment;
+    event->cost = row->cost;
+    lend_numbers(&row->numbers, event);
+    TRY(results__outcome_find(row->outcome, &event->outcome));
+    return (event->outcome == OUTCOME_NONE) ? no_outcome(false, row->segment) : STATUS_OK;
 }
 
 static Status complete_evaluated(Replay *replay, int64_t evaluation, Event *event) {
     event->kind = EVENT_EVALUATED;
     event->id = evaluation;
-    event->objectives = replay->objectives;
-    event->spreads = replay->spreads;
-    event->constraints = replay->constraints;
+    lend_numbers(&replay->numbers, event);
     for (size_t i = 0; i < SCHEDULER_MAX_OBJECTIVES; i++) {
-        replay->spreads[i] = (double)NAN;
+        replay->numbers.spreads[i] = (double)NAN;
     }
     for (size_t i = 0; i < SCHEDULER_MAX_CONSTRAINTS; i++) {
-        replay->constraints[i] = (double)NAN;
+        replay->numbers.constraints[i] = (double)NAN;
     }
     TRY(outcome_of(replay, true, evaluation, event));
-    return results__evaluation_objectives(replay->results, evaluation, replay->objectives);
+    return results__evaluation_objectives(replay->results, evaluation, replay->numbers.objectives);
 }
 
 static Status complete(Replay *replay, const LogRow *row, Event *event) {
@@ -219,7 +162,7 @@ static Status complete(Replay *replay, const LogRow *row, Event *event) {
         return complete_decided(replay, row, event);
     }
     if (strcmp(row->kind, "finished") == 0) {
-        return complete_finished(replay, row->segment, event);
+        return finished_row(row, event);
     }
     if (strcmp(row->kind, "evaluated") == 0) {
         return complete_evaluated(replay, row->evaluation, event);
@@ -260,7 +203,7 @@ static Status known_numbers(Replay *replay, int64_t id) {
             FAIL(STATUS_ERR_CORRUPT, "%s: a result of an earlier study has a number too many",
                  replay->results->path);
         }
-        (objective ? replay->objectives : replay->constraints)[number] =
+        (objective ? replay->numbers.objectives : replay->numbers.constraints)[number] =
             results__column_double(statement, 2);
     }
 }
@@ -270,8 +213,8 @@ static Status known_next(Replay *replay, int64_t after, int64_t *id, Event *even
     bool          row = false;
     *event = (Event){.kind = EVENT_KNOWN,
                      .outcome = OUTCOME_DONE,
-                     .objectives = replay->objectives,
-                     .constraints = replay->constraints,
+                     .objectives = replay->numbers.objectives,
+                     .constraints = replay->numbers.constraints,
                      .point = replay->point};
     TRY(results__query(replay->results,
                        "SELECT id, depth, cost FROM known WHERE id > ? ORDER BY id LIMIT 1",
@@ -304,17 +247,18 @@ static Status replay_known(Replay *replay, Status (*visit)(void *context, const 
 
 static Status replay_all(Replay *replay, Status (*visit)(void *context, const Event *event),
                          void   *context) {
-    LogRow  row = {.seq = 0};
+    int64_t after = 0;
     int64_t last = 0; /* what the visitor appends is not visited */
     TRY(results__integer(replay->results, "SELECT max(seq) FROM event", 0, &last, ""));
     for (;;) {
-        bool  found = false;
-        Event event;
-        TRY(log_next(replay, row.seq, last, &row, &found));
-        if (!found) {
+        const LogRow *row = NULL;
+        Event         event;
+        TRY(results__batch_next(&replay->batch, after, last, &row));
+        if (row == NULL) {
             return STATUS_OK;
         }
-        TRY(complete(replay, &row, &event));
+        after = row->seq;
+        TRY(complete(replay, row, &event));
         TRY(visit(context, &event));
     }
 }

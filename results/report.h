@@ -27,6 +27,14 @@ Status report_trials(Results *results, Json **out) MUST_USE;
  * busy_seconds, best as report_best() or null, confirmation as report_confirmation() without runs,
  * or null. */
 Status report_summary(Results *results, Json **out) MUST_USE;
+/** `mbtune status -f json`, as far as the database knows: name, state, reason, phase (tuning,
+ * confirming, evaluating, done), agent, scheduler, segments by state, trials, unit, units ({used,
+ * total, confirming}), evaluations that have not ended, running (attempts), best ({segment,
+ * objective} or null), utilization and parallel (of the last REPORT_STATUS_ATTEMPTS attempts; null
+ * before a second one), checkpoints ({count, bytes, quota: bytes or null}), created_at, changed_at.
+ * **Cost** passes over columns of the segments: under a second for a million. */
+enum { REPORT_STATUS_ATTEMPTS = 100000 };
+Status report_status(Results *results, Json **out) MUST_USE;
 /**
  * `mbtune best -f json`:
  * {"segment","trial","objective","hyperparameters","schedule":[{"begin","end",

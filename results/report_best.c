@@ -375,7 +375,7 @@ static Status best_make(Results *results, const Tree *tree, Json **out) {
 Status report_best(Results *results, Json **out) {
     Tree tree = {.nodes = NULL};
     TRY(results__snapshot_begin(results));
-    Status status = results__tree_load(results, &tree);
+    Status status = results__tree_load_best(results, &tree);
     if (status == STATUS_OK) {
         status = best_make(results, &tree, out);
         results__tree_reset(&tree);

@@ -96,7 +96,13 @@ static Status rule_judge(Results *results, const Rule *rule, int64_t segment, bo
 }
 
 Status report_is_diverged(Results *results, int64_t segment, bool *diverged) {
-    Rule rule = {.values = NULL};
+    Rule    rule = {.values = NULL};
+    int64_t name = 0;
+    *diverged = false;
+    TRY(results__name_find(results, metric, &name));
+    if (name == 0) {
+        return STATUS_OK; /* the trainer reports none: no need to look at the study's rule */
+    }
     TRY(rule_read(results, &rule));
     const Status status = rule_judge(results, &rule, segment, diverged);
     free(rule.values);
@@ -105,12 +111,17 @@ Status report_is_diverged(Results *results, int64_t segment, bool *diverged) {
 
 /* ---- the tree ------------------------------------------------------------------------------- */
 
-/* tainted[i]: segment i or one of its ancestors has a diverged episode */
+/* tainted[i]: segment i or one of its ancestors may have a diverged episode. Of a part of the tree
+ * that is everybody: they are few, and their ancestors are not there. */
 static Status taint(Results *results, const Tree *tree, bool *tainted) {
     int64_t       name = 0;
     sqlite3_stmt *statement = NULL;
     TRY(results__name_find(results, metric, &name));
     if (name == 0) {
+        return STATUS_OK;
+    }
+    if (tree->partial) {
+        memset(tainted, 1, tree->count * sizeof *tainted);
         return STATUS_OK;
     }
     TRY(results__query(results,

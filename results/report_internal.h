@@ -12,10 +12,11 @@ typedef struct TreeNode {
     int64_t trial;
     int64_t configuration; /* number of its trial */
     int64_t end;
-    bool    sound;    /* finished, no diverged episode in its window (or the study allows it) */
-    bool    eligible; /* that, and of a tuning trial */
-    bool    feasible; /* every constraint is known and holds */
-    double  fitness;  /* first objective, turned so that larger is better; NaN if there is none */
+    bool    sound;     /* finished, no diverged episode in its window (or the study allows it) */
+    bool    eligible;  /* that, and of a tuning trial */
+    bool    candidate; /* of a part of the tree: nobody that is left out has a better objective */
+    bool    feasible;  /* every constraint is known and holds */
+    double  fitness;   /* first objective, turned so that larger is better; NaN if there is none */
 } TreeNode;
 
 typedef struct Tree {
@@ -24,9 +25,15 @@ typedef struct Tree {
     double    sign;     /* fitness x sign = first objective */
     bool      repeated; /* some configuration has several chains */
     size_t    diverged; /* finished tuning segments left out for a diverged episode */
+    bool      partial;  /* ancestors may be missing */
 } Tree;
 
 Status results__tree_load(Results *results, Tree *out) MUST_USE;
+/** Part of the tree, enough for the best: the segments with the best objectives, those that were
+ * confirmed and those that were evaluated; without ancestors. The whole tree where that could miss
+ * the best: repeated configurations, several objectives, or none of them keeps the constraints and
+ * has no diverged episode. */
+Status results__tree_load_best(Results *results, Tree *out) MUST_USE;
 /** Segments in whose objective window an episode diverged are neither sound nor eligible, unless
  * the study says `allow_diverged`. */
 Status          results__tree_drop_diverged(Results *results, Tree *tree) MUST_USE;
@@ -53,6 +60,42 @@ typedef struct Configuration {
 Status results__configurations_rank(const Tree *tree, Configuration **out, size_t *count) MUST_USE;
 /** Adds "repeats", "mean" and "standard_error" of the configuration of `node`. */
 Status results__repeats_json(const Tree *tree, const TreeNode *node, Json *best) MUST_USE;
+
+enum { REPORT_NAMES = 64 }; /* of outcomes, or of reasons, that are told apart */
+
+typedef struct NameCount {
+    char    name[64];
+    int64_t n;
+} NameCount;
+
+typedef struct NameCounts {
+    NameCount names[REPORT_NAMES]; /* (count) by name */
+    size_t    count;
+    size_t    last;
+} NameCounts;
+
+/** Counts over all segments. */
+typedef struct SegmentCounts {
+    int64_t    states[SEGMENT_FAILED + 1];
+    NameCounts outcomes;
+    NameCounts reasons;  /* of tuning */
+    int64_t    units[2]; /* of finished segments: of tuning, of confirmation */
+} SegmentCounts;
+/** **Cost** one pass: a million segments take half a second. */
+Status results__segments_count(Results *results, SegmentCounts *out) MUST_USE;
+
+/** Busy seconds of attempts between the first and the last dispatch, over the most attempts that
+ * ran at once times that span. The database knows no slots: at the end of a run that had enough
+ * work, as many ran at once as there were. Time in which no coordinator lived counts as idle. */
+typedef struct Utilization {
+    bool    known; /* a second dispatch was made */
+    double  value; /* NaN unless known */
+    int64_t parallel;
+    double  busy_seconds; /* of all attempts */
+} Utilization;
+/** Of the `newest` last attempts that were made, 0 = of all. Attempts are taken in the order in
+ * which they were sent; a clock that was set back meanwhile blurs `parallel`. */
+Status results__utilization(Results *results, int64_t newest, Utilization *out) MUST_USE;
 
 /** Column as JSON by its type; NULL is null. */
 Json *results__column_json(sqlite3_stmt *statement, int column);

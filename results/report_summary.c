@@ -11,7 +11,6 @@ static const char study_sql[] =
     " strftime('%Y-%m-%dT%H:%M:%fZ', changed_at, 'unixepoch') AS changed_at"
     " FROM study WHERE id = ?";
 
-/* {"key": count} of a query with two columns */
 static Status counts_fill(Results *results, const char *sql, Json *object) {
     sqlite3_stmt *statement = NULL;
     TRY(results__query(results, sql, &statement, ""));
@@ -30,6 +29,7 @@ static Status counts_fill(Results *results, const char *sql, Json *object) {
     }
 }
 
+/* {"key": count} of a query with two columns */
 static Status counts_set(Results *results, const char *key, const char *sql, Json *summary) {
     Json        *object = json_new_object();
     const Status status = counts_fill(results, sql, object);
@@ -46,40 +46,32 @@ static Status count_set(Results *results, const char *key, const char *sql, Json
     return json_set(summary, key, json_new_integer(count));
 }
 
-/* Busy seconds of attempts between the first and the last dispatch, over the most attempts that ran
- * at once times that span. The database knows no slots: at the end of a run that had enough work,
- * as many ran at once as there were. Time in which no coordinator lived counts as idle. */
-static const char utilization_sql[] =
-    "WITH span AS (SELECT min(started_at) AS first, max(started_at) AS last FROM attempt"
-    "               WHERE worker IS NOT NULL),"
-    " piece AS (SELECT a.started_at AS at, 1 AS change FROM attempt AS a WHERE worker IS NOT NULL"
-    "  UNION ALL SELECT a.finished_at, -1 FROM attempt AS a"
-    "   WHERE worker IS NOT NULL AND finished_at IS NOT NULL),"
-    " level AS (SELECT sum(change) OVER (ORDER BY at, change ROWS UNBOUNDED PRECEDING) AS running"
-    "            FROM piece),"
-    " busy AS (SELECT sum(min(coalesce(a.busy_seconds, a.finished_at - a.started_at, 0.0),"
-    "                         max(0.0, span.last - a.started_at))) AS seconds"
-    "           FROM attempt AS a, span WHERE a.worker IS NOT NULL)"
-    " SELECT busy.seconds / ((SELECT max(running) FROM level) * (span.last - span.first))"
-    "  AS utilization, (SELECT max(running) FROM level) AS parallel,"
-    "  (SELECT sum(coalesce(busy_seconds, finished_at - started_at)) FROM attempt"
-    "    WHERE worker IS NOT NULL) AS busy_seconds"
-    " FROM span, busy WHERE span.last > span.first AND ?1 = 1";
+static Status names_set(const char *key, const NameCounts *counts, Json *summary) {
+    Json *object = json_new_object();
+    TRY(json_set(summary, key, object));
+    for (size_t i = 0; i < counts->count; i++) {
+        TRY(json_set(object, counts->names[i].name, json_new_integer(counts->names[i].n)));
+    }
+    return STATUS_OK;
+}
+
+static Status states_set(const SegmentCounts *counts, Json *summary) {
+    Json *object = json_new_object();
+    TRY(json_set(summary, "segments", object));
+    for (int i = SEGMENT_QUEUED; i <= SEGMENT_FAILED; i++) {
+        TRY(json_set(object, results__state_name((SegmentState)i),
+                     json_new_integer(counts->states[i])));
+    }
+    return STATUS_OK;
+}
 
 static Status utilization_set(Results *results, Json *summary) {
-    static const char *const keys[] = {"utilization", "parallel", "busy_seconds"};
-    Json                    *row = NULL;
-    Status                   status = STATUS_OK;
-    TRY(results__row_json(results, utilization_sql, 1, &row));
-    for (size_t i = 0; status == STATUS_OK && i < sizeof keys / sizeof keys[0]; i++) {
-        const Json *value = json_get(row, keys[i]);
-        Json       *copy = (value == NULL || json_is_null(value)) ? json_new_null()
-                           : json_is_integer(value) ? json_new_integer(json_integer(value))
-                                                    : json_new_number(json_number(value));
-        status = json_set(summary, keys[i], copy);
-    }
-    json_release(row);
-    return status;
+    Utilization of;
+    TRY(results__utilization(results, 0, &of));
+    TRY(json_set(summary, "utilization", of.known ? json_new_number(of.value) : json_new_null()));
+    TRY(json_set(summary, "parallel", of.known ? json_new_integer(of.parallel) : json_new_null()));
+    return json_set(summary, "busy_seconds",
+                    of.known ? json_new_number(of.busy_seconds) : json_new_null());
 }
 
 static Status reproducible_set(Results *results, Json *summary) {
@@ -121,40 +113,23 @@ static Status confirmation_set(Results *results, Json *summary) {
     return json_set(summary, "confirmation", json);
 }
 
-static Status summary_fill(Results *results, Json *summary) {
+static Status summary_fill(Results *results, const SegmentCounts *counts, Json *summary) {
     Json *objectives = NULL;
     TRY(reproducible_set(results, summary));
     TRY(results__objectives_json(results, &objectives));
     TRY(json_set(summary, "objective", objectives));
     TRY(count_set(results, "trials", "SELECT count(*) FROM trial WHERE kind = 'tune'", summary));
-    TRY(counts_set(results, "segments",
-                   "SELECT s.state, count(segment.id) FROM (SELECT 'queued' AS state, 0 AS o"
-                   " UNION SELECT 'running', 1 UNION SELECT 'finished', 2 UNION SELECT 'failed', 3)"
-                   " AS s LEFT JOIN segment ON segment.state = s.state GROUP BY s.state"
-                   " ORDER BY s.o",
-                   summary));
-    TRY(counts_set(results, "outcomes",
-                   "SELECT outcome, count(*) FROM segment WHERE outcome IS NOT NULL"
-                   " GROUP BY outcome ORDER BY outcome",
-                   summary));
-    TRY(counts_set(results, "reasons",
-                   "SELECT s.reason, count(*) FROM segment AS s JOIN trial AS t ON t.id = s.trial"
-                   " WHERE t.kind = 'tune' GROUP BY s.reason ORDER BY s.reason",
-                   summary));
+    TRY(states_set(counts, summary));
+    TRY(names_set("outcomes", &counts->outcomes, summary));
+    TRY(names_set("reasons", &counts->reasons, summary));
     TRY(counts_set(results, "evaluations",
                    "SELECT state, count(*) FROM evaluation GROUP BY state ORDER BY state",
                    summary));
     TRY(count_set(results, "failed_attempts",
                   "SELECT count(*) FROM attempt WHERE outcome NOT IN ('done', 'preempted')",
                   summary));
-    TRY(count_set(results, "units_consumed",
-                  "SELECT sum(s.\"end\" - s.\"begin\") FROM segment AS s JOIN trial AS t"
-                  " ON t.id = s.trial WHERE s.state = 'finished' AND t.kind = 'tune'",
-                  summary));
-    TRY(count_set(results, "units_confirming",
-                  "SELECT sum(s.\"end\" - s.\"begin\") FROM segment AS s JOIN trial AS t"
-                  " ON t.id = s.trial WHERE s.state = 'finished' AND t.kind <> 'tune'",
-                  summary));
+    TRY(json_set(summary, "units_consumed", json_new_integer(counts->units[0])));
+    TRY(json_set(summary, "units_confirming", json_new_integer(counts->units[1])));
     TRY(utilization_set(results, summary));
     TRY(best_set(results, summary));
     return confirmation_set(results, summary);
@@ -163,7 +138,11 @@ static Status summary_fill(Results *results, Json *summary) {
 static Status summary_make(Results *results, Json **out) {
     Json *summary = NULL;
     TRY(results__row_json(results, study_sql, 1, &summary));
-    const Status status = summary_fill(results, summary);
+    SegmentCounts counts;
+    Status        status = results__segments_count(results, &counts);
+    if (status == STATUS_OK) {
+        status = summary_fill(results, &counts, summary);
+    }
     if (status != STATUS_OK) {
         json_release(summary);
         return status;

@@ -6,22 +6,48 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* how many of the best objectives are looked at before all are */
+enum { BEST_CANDIDATES = 64 };
+
 /* ?1 turns the objective so that larger is better. Feasible: no constraint of the study that lacks
  * a value inside its bounds. */
-static const char tree_sql[] =
-    "SELECT s.id, s.parent, s.trial, s.\"end\", s.state = 'finished',"
-    " r.value * ?1, NOT EXISTS (SELECT 1 FROM constraint_spec AS c"
-    "  LEFT JOIN segment_result AS v ON v.segment = s.id AND v.kind = 'constraint'"
-    "   AND v.number = c.id"
-    "  WHERE v.value IS NULL OR v.value < c.lower OR v.value > c.upper), t.number, t.\"repeat\","
-    " t.kind = 'tune'"
-    " FROM segment AS s JOIN trial AS t ON t.id = s.trial"
-    " LEFT JOIN segment_result AS r ON r.segment = s.id AND r.kind = 'objective'"
-    "  AND r.number = 0 ORDER BY s.id LIMIT ?2";
+#define TREE_SELECT(candidate)                                                                    \
+    "SELECT s.id, s.parent, s.trial, s.\"end\", s.state = 'finished',"                            \
+    " r.value * ?1, NOT EXISTS (SELECT 1 FROM constraint_spec AS c"                               \
+    "  LEFT JOIN segment_result AS v ON v.segment = s.id AND v.kind = 'constraint'"               \
+    "   AND v.number = c.id"                                                                      \
+    "  WHERE v.value IS NULL OR v.value < c.lower OR v.value > c.upper), t.number, t.\"repeat\"," \
+    " t.kind = 'tune', " candidate " FROM segment AS s JOIN trial AS t ON t.id = s.trial"         \
+    " LEFT JOIN segment_result AS r ON r.segment = s.id AND r.kind = 'objective'"                 \
+    "  AND r.number = 0"
+
+static const char tree_sql[] = TREE_SELECT("1") " ORDER BY s.id LIMIT ?2";
+
+/* One pass over the objectives finds the best; a look-up each for the few others. */
+static const char best_sql[] =
+    "WITH top AS MATERIALIZED (SELECT segment FROM segment_result"
+    "  WHERE kind = 'objective' AND number = 0 AND value IS NOT NULL"
+    "  ORDER BY value * ?1 DESC, segment LIMIT ?3) " TREE_SELECT(
+        "EXISTS (SELECT 1 FROM top WHERE top.segment = s.id)") " WHERE s.id IN (SELECT segment "
+                                                               "FROM top"
+                                                               "  UNION SELECT source FROM trial "
+                                                               "WHERE kind = 'confirm_best'"
+                                                               "  UNION SELECT segment FROM "
+                                                               "evaluation)"
+                                                               " ORDER BY s.id LIMIT ?2";
+
+static Status tree_query(Results *results, size_t capacity, const Tree *tree,
+                         sqlite3_stmt **statement) {
+    if (tree->partial) {
+        return results__query(results, best_sql, statement, "dii", tree->sign, (int64_t)capacity,
+                              (int64_t)BEST_CANDIDATES);
+    }
+    return results__query(results, tree_sql, statement, "di", tree->sign, (int64_t)capacity);
+}
 
 static Status tree_fill(Results *results, size_t capacity, Tree *tree) {
     sqlite3_stmt *statement = NULL;
-    TRY(results__query(results, tree_sql, &statement, "di", tree->sign, (int64_t)capacity));
+    TRY(tree_query(results, capacity, tree, &statement));
     for (;;) {
         bool row = false;
         TRY(results__step(results, statement, &row));
@@ -39,21 +65,21 @@ static Status tree_fill(Results *results, size_t capacity, Tree *tree) {
             .fitness = results__column_double(statement, 5),
             .feasible = results__column_integer(statement, 6, 0) != 0,
             .configuration = results__column_integer(statement, 7, 0),
+            .candidate = results__column_integer(statement, 10, 0) != 0,
         };
         tree->repeated = tree->repeated || (tree->nodes[tree->count - 1].eligible &&
                                             results__column_integer(statement, 8, 0) > 0);
     }
 }
 
-Status results__tree_load(Results *results, Tree *out) {
+static Status tree_load(Results *results, int64_t count, bool partial, Tree *out) {
     char    metric[256];
     bool    maximize = true;
     int64_t window = 0;
-    int64_t count = 0;
     TRY(results__first_objective(results, metric, sizeof metric, &maximize, &window));
-    TRY(results__integer(results, "SELECT count(*) FROM segment", 0, &count, ""));
     Tree tree = {.nodes = calloc((size_t)count + 1, sizeof *tree.nodes),
-                 .sign = maximize ? 1.0 : -1.0};
+                 .sign = maximize ? 1.0 : -1.0,
+                 .partial = partial};
     if (tree.nodes == NULL) {
         FAIL(STATUS_ERR_NOMEM, "no memory for %lld segments", (long long)count);
     }
@@ -67,6 +93,43 @@ Status results__tree_load(Results *results, Tree *out) {
     }
     *out = tree;
     return STATUS_OK;
+}
+
+Status results__tree_load(Results *results, Tree *out) {
+    int64_t count = 0;
+    TRY(results__integer(results, "SELECT count(*) FROM segment", 0, &count, ""));
+    return tree_load(results, count, false, out);
+}
+
+/* whoever is not in the part is worse than somebody who is and can be ranked */
+static bool holds_the_best(const Tree *tree) {
+    for (size_t i = 0; i < tree->count; i++) {
+        if (tree->nodes[i].eligible && tree->nodes[i].feasible && tree->nodes[i].candidate) {
+            return true;
+        }
+    }
+    return false;
+}
+
+Status results__tree_load_best(Results *results, Tree *out) {
+    int64_t others = 0;
+    int64_t repeated = 0;
+    TRY(results__integer(results,
+                         "SELECT EXISTS (SELECT 1 FROM trial WHERE kind = 'tune' AND"
+                         " \"repeat\" > 0)",
+                         0, &repeated, ""));
+    if (repeated == 0 && results->objective_count == 1) {
+        TRY(results__integer(results,
+                             "SELECT (SELECT count(*) FROM trial WHERE kind = 'confirm_best') +"
+                             " (SELECT count(*) FROM evaluation)",
+                             0, &others, ""));
+        TRY(tree_load(results, others + BEST_CANDIDATES, true, out));
+        if (holds_the_best(out)) {
+            return STATUS_OK;
+        }
+        results__tree_reset(out);
+    }
+    return results__tree_load(results, out);
 }
 
 void results__tree_reset(Tree *tree) {
@@ -164,7 +227,9 @@ static Status top_configurations(const Tree *tree, size_t count, int64_t *segmen
 Status report_top(Results *results, size_t count, int64_t *segments, size_t *found) {
     Tree tree = {.nodes = NULL};
     TRY(results__snapshot_begin(results));
-    Status status = results__tree_load(results, &tree);
+    /* several have to be of distinct lines, which takes their ancestors */
+    Status status =
+        (count == 1) ? results__tree_load_best(results, &tree) : results__tree_load(results, &tree);
     if (status == STATUS_OK) {
         status = tree.repeated ? top_configurations(&tree, count, segments, found)
                                : top(&tree, count, segments, found);

@@ -58,6 +58,7 @@ struct Results {
     char      *path;
     bool       writable;
     bool       open;      /* between results_begin() and results_commit() */
+    bool       reading;   /* between results_read_begin() and results_read_end() */
     int        snapshots; /* depth of results__snapshot_begin() */
     NameTable  names;
     Parameter *parameters;
@@ -135,6 +136,10 @@ Status results__parameters_match(const Results *results, const Space *space,
  * `space`. */
 Status results__point_read(Results *results, char owner, int64_t id, const size_t *index,
                            size_t space_count, double *point) MUST_USE;
+/** Puts the value in columns 0 (hyperparameter) and 1 of a row into a point; resets the statement
+ * on failure. */
+Status results__point_value(Results *results, sqlite3_stmt *statement, const size_t *index,
+                            double *point) MUST_USE;
 /** Writes the active values of a point in the order of the stored hyperparameters. */
 Status results__point_insert(Results *results, char owner, int64_t id,
                              const double *point) MUST_USE;

@@ -111,11 +111,13 @@ static Status attempt_start(Results *results, int64_t segment, int64_t attempt, 
                      " WHERE id = ?2 AND state = 'queued' AND attempt < ?1",
                      "ii", attempt, segment));
     TRY(expect_change(results, segment, attempt, "a queued segment with a lower attempt"));
-    TRY(results__run(results,
-                     "DELETE FROM metric WHERE owner = ?1 AND"
-                     " step > coalesce((SELECT partial_end FROM segment WHERE id = ?1),"
-                     " -9223372036854775807)",
-                     "i", segment));
+    if (attempt > 1) { /* the first one finds nothing of an earlier one's */
+        TRY(results__run(results,
+                         "DELETE FROM metric WHERE owner = ?1 AND"
+                         " step > coalesce((SELECT partial_end FROM segment WHERE id = ?1),"
+                         " -9223372036854775807)",
+                         "i", segment));
+    }
     return results__run(results,
                         "INSERT INTO attempt (segment, number, worker, host, started_at)"
                         " VALUES (?, ?, ?, ?, ?)",

@@ -29,11 +29,13 @@ void chains_destroy(void *self) {
     free(chains->levels);
     free(chains->rungs);
     free(chains->configurations);
-    free(chains->sums);
+    free(chains->chains);
+    free(chains->trial_of);
+    free(chains->rows);
+    free(chains->free_rows);
     free(chains->ready);
     free(chains->mean);
     free(chains->before);
-    segment_tree_reset(&chains->tree);
     point_queue_reset(&chains->enqueued);
     free(chains);
 }
@@ -101,8 +103,8 @@ Status chains_create(const SchedulerSetup *setup, const ChainsParts *parts, void
         FAIL(STATUS_ERR_NOMEM, "no memory for a scheduler over chains");
     }
     chains->setup = *setup;
-    segment_tree_init(&chains->tree, &chains->setup, 1, 0);
-    point_queue_init(&chains->enqueued, space_count(setup->space));
+    chains->values = space_count(setup->space);
+    point_queue_init(&chains->enqueued, chains->values);
     const Status status = fill_chains(chains, parts);
     if (status != STATUS_OK) {
         chains_destroy(chains);
@@ -129,15 +131,15 @@ static int64_t end_of(const Chains *chains, int64_t begin, int64_t target, int64
 
 static void continue_chain(const Chains *chains, int64_t trial, int64_t target, int64_t left,
                            Decision *decision) {
-    const SegmentNode *node = chains__newest(chains, trial);
+    const Chain *chain = &chains->chains[trial];
     decision->kind = DECISION_RUN;
-    decision->parent = node->id;
+    decision->parent = chain->last;
     decision->trial = trial;
-    decision->begin = node->end;
-    decision->end = end_of(chains, node->end, target, left);
+    decision->begin = chain->end;
+    decision->end = end_of(chains, chain->end, target, left);
     (void)snprintf(decision->reason, sizeof decision->reason, "continue");
-    memcpy(decision->point, segment_tree_point(&chains->tree, node->id),
-           chains->tree.values * sizeof *decision->point);
+    memcpy(decision->point, chains__point(chains, trial / chains->setup.repeats),
+           chains->values * sizeof *decision->point);
 }
 
 static void begin_chain(const Chains *chains, int64_t trial, const char *reason,
@@ -151,25 +153,16 @@ static void begin_chain(const Chains *chains, int64_t trial, const char *reason,
     (void)snprintf(decision->reason, sizeof decision->reason, "%s", reason);
 }
 
-/* values of the first segment of a trial */
-static const double *values_of_trial(const Chains *chains, int64_t trial) {
-    const SegmentNode *node = chains__newest(chains, trial);
-    while (node->previous != 0) {
-        node = segment_tree_at(&chains->tree, node->previous);
-    }
-    return segment_tree_point(&chains->tree, node->id);
-}
-
 static void begin_repeat(const Chains *chains, int64_t trial, Decision *decision) {
-    memcpy(decision->point, values_of_trial(chains, trial - trial % chains->setup.repeats),
-           chains->tree.values * sizeof *decision->point);
+    memcpy(decision->point, chains__point(chains, trial / chains->setup.repeats),
+           chains->values * sizeof *decision->point);
     begin_chain(chains, trial, "initial", decision);
 }
 
 /* the sampler of the deepest rung that has more results than hyperparameters */
 static size_t level_to_ask(const Chains *chains) {
     size_t level = chains->level_count - 1;
-    while (level > 0 && chains->levels[level].results <= (int64_t)chains->tree.values) {
+    while (level > 0 && chains->levels[level].results <= (int64_t)chains->values) {
         level--;
     }
     return level;
@@ -230,7 +223,7 @@ static Status begin_configuration(const Chains *chains, Decision *decision, Prop
         space_defaults(setup->space, decision->point);
     } else if (given != NULL) {
         reason = "enqueued";
-        memcpy(decision->point, given, chains->tree.values * sizeof *decision->point);
+        memcpy(decision->point, given, chains->values * sizeof *decision->point);
     } else {
         TRY(ask_sampler(chains, chains->count, decision, kind));
     }
@@ -257,10 +250,10 @@ static bool promote(const Chains *chains, bool last, Decision *decision) {
 }
 
 static void finish_study(const Chains *chains, Decision *decision) {
-    if (chains->tree.open > 0) {
+    if (chains->open > 0) {
         scheduler__wait(decision);
-    } else if (chains->tree.trials > 0 && chains->tree.finished == 0) {
-        scheduler__done(decision, true, "all %zu chains failed", chains->tree.trials);
+    } else if (chains->trials > 0 && chains->finished == 0) {
+        scheduler__done(decision, true, "all %zu chains failed", chains->trials);
     } else if (chains__units_left(chains) < 1) {
         scheduler__out_of_budget(decision, false, chains->setup.total, 0);
     } else {
@@ -269,7 +262,7 @@ static void finish_study(const Chains *chains, Decision *decision) {
 }
 
 static bool repeat_is_due(const Chains *chains) {
-    return (int64_t)chains->tree.trials < chains->count * chains->setup.repeats &&
+    return (int64_t)chains->trials < chains->count * chains->setup.repeats &&
            chains__units_left(chains) - chains->reserved >= 1;
 }
 
@@ -283,7 +276,7 @@ Status chains_decide(const void *self, int64_t number, Decision *decision) {
         return STATUS_OK;
     }
     if (repeat_is_due(chains)) {
-        begin_repeat(chains, (int64_t)chains->tree.trials, decision);
+        begin_repeat(chains, (int64_t)chains->trials, decision);
         return STATUS_OK;
     }
     if (promote(chains, false, decision)) {
@@ -292,7 +285,7 @@ Status chains_decide(const void *self, int64_t number, Decision *decision) {
     ProposalKind kind = PROPOSAL_END;
     TRY(begin_configuration(chains, decision, &kind));
     if (kind == PROPOSAL_POINT ||
-        (kind == PROPOSAL_END && chains->tree.open == 0 && promote(chains, true, decision))) {
+        (kind == PROPOSAL_END && chains->open == 0 && promote(chains, true, decision))) {
         return STATUS_OK;
     }
     finish_study(chains, decision);
@@ -302,15 +295,13 @@ Status chains_decide(const void *self, int64_t number, Decision *decision) {
 /* Nothing branches: only ends of chains are worth keeping. One that goes on needs it; a paused one
  * may, and can be trained again if there is no room. */
 Keeps chains_keeps(const void *self, int64_t segment) {
-    const Chains      *chains = self;
-    const SegmentNode *node = segment_tree_at(&chains->tree, segment);
-    const SegmentNode *last = chains__newest(chains, node->trial);
-    if (last->id != segment) {
-        return (last->state == NODE_OPEN && last->parent == segment) ? KEEPS_YES : KEEPS_NEVER;
+    const Chains *chains = self;
+    const int64_t trial = chains->trial_of[segment - 1];
+    const Chain  *chain = &chains->chains[trial];
+    if (chain->last != segment) {
+        return (chain->open && chain->parent == segment) ? KEEPS_YES : KEEPS_NEVER;
     }
-    const int64_t configuration = node->trial / chains->setup.repeats;
-    return (chains->configurations[configuration].state == CONFIGURATION_OPEN &&
-            node->end < chains->rungs[chains->configurations[configuration].rung])
-               ? KEEPS_YES
-               : KEEPS_MAYBE;
+    const Configuration *of = &chains->configurations[trial / chains->setup.repeats];
+    return (of->state == CONFIGURATION_OPEN && chain->end < chains->rungs[of->rung]) ? KEEPS_YES
+                                                                                     : KEEPS_MAYBE;
 }

@@ -4,6 +4,7 @@
  * first, and what cannot fail comes last. */
 #include "schedulers/chains_internal.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -94,7 +95,7 @@ static size_t level_of(const Chains *chains, size_t rung, bool ends) {
 
 static void average(const Chains *chains, int64_t configuration, SamplerResult *result) {
     const SchedulerSetup *setup = &chains->setup;
-    const double         *sums = &chains->sums[(size_t)configuration * chains->stride];
+    const double         *sums = chains__sums(chains, configuration);
     const Configuration  *of = &chains->configurations[configuration];
     const double          repeats = (double)setup->repeats;
     for (size_t i = 0; i < chains->stride; i++) {
@@ -117,7 +118,7 @@ static Status judge(Chains *chains, int64_t configuration, const SamplerResult *
                     Verdict *verdict) {
     const Configuration *of = &chains->configurations[configuration];
     *verdict = VERDICT_STOP;
-    if (of->rung + 1 < chains->rung_count) {
+    if ((size_t)of->rung + 1 < chains->rung_count) {
         const BudgetResult short_result = {
             .loss = of->failed ? (double)INFINITY : result->losses[0],
             .violation = result->violation,
@@ -132,12 +133,12 @@ static Status judge(Chains *chains, int64_t configuration, const SamplerResult *
 /* all chains of a configuration go on to the next rung */
 static void raise_rung(Chains *chains, int64_t configuration) {
     Configuration *of = &chains->configurations[configuration];
-    double        *sums = &chains->sums[(size_t)configuration * chains->stride];
+    double        *sums = chains__sums(chains, configuration);
     const int64_t  from = chains->rungs[of->rung];
     memset(sums, 0, (chains->stride - 1) * sizeof *sums); /* the cost goes on adding up */
     of->rung++;
     of->state = CONFIGURATION_OPEN;
-    of->waiting = chains->setup.repeats;
+    of->waiting = (uint32_t)chains->setup.repeats;
     chains->reserved += chains->setup.repeats * (chains->rungs[of->rung] - from);
     for (int64_t i = 0; i < chains->setup.repeats; i++) {
         ready_add(chains, configuration * chains->setup.repeats + i);
@@ -155,7 +156,7 @@ static void conclude(Chains *chains, int64_t configuration, const SamplerResult 
         chains->levels[level].results += result->failed ? 0 : 1;
     }
     if (chains->level_count > 1 &&
-        of->rung == chains->budget->first_rung(chains->budget_self, configuration)) {
+        (size_t)of->rung == chains->budget->first_rung(chains->budget_self, configuration)) {
         forget(chains, configuration, 0, of->rung); /* began above them */
     }
     if (verdict == VERDICT_GO) {
@@ -163,8 +164,12 @@ static void conclude(Chains *chains, int64_t configuration, const SamplerResult 
         return;
     }
     of->state = (verdict == VERDICT_PAUSE) ? CONFIGURATION_PAUSED : CONFIGURATION_ENDED;
+    if (of->state == CONFIGURATION_ENDED) {
+        chains->free_rows[chains->free_count++] = of->row;
+        of->row = NO_ROW;
+    }
     if (chains->level_count > 1) {
-        forget(chains, configuration, of->rung + 1, chains->level_count);
+        forget(chains, configuration, (size_t)of->rung + 1, chains->level_count);
     } else if (level == chains->level_count) {
         forget(chains, configuration, 0, chains->level_count);
     }
@@ -183,7 +188,7 @@ static bool finite_objectives(const SchedulerSetup *setup, const Event *event) {
 static void add_result(Chains *chains, int64_t configuration, const Event *event, bool at_rung) {
     const SchedulerSetup *setup = &chains->setup;
     Configuration        *of = &chains->configurations[configuration];
-    double               *sums = &chains->sums[(size_t)configuration * chains->stride];
+    double               *sums = chains__sums(chains, configuration);
     sums[chains->stride - 1] += setup->cost_aware ? event->cost : (double)NAN;
     if (!at_rung) {
         return;
@@ -203,18 +208,27 @@ static void add_result(Chains *chains, int64_t configuration, const Event *event
 
 /* ---- events -------------------------------------------------------------------------------- */
 
-static Status observe_finished(Chains *chains, const Event *event) {
-    const SegmentNode *node = segment_tree_at(&chains->tree, event->id);
-    if (node == NULL) {
-        FAIL(STATUS_ERR_STATE, "a segment finished that was not decided");
+/* the chain whose newest segment is this one and open; NULL if there is none */
+static Chain *open_chain(Chains *chains, int64_t segment) {
+    if (segment < 1 || segment > (int64_t)chains->segments) {
+        return NULL;
     }
-    const int64_t       trial = node->trial;
+    Chain *chain = &chains->chains[chains->trial_of[segment - 1]];
+    return (chain->open && chain->last == segment) ? chain : NULL;
+}
+
+static Status observe_finished(Chains *chains, const Event *event) {
+    Chain *chain = open_chain(chains, event->id);
+    if (chain == NULL) {
+        FAIL(STATUS_ERR_STATE, "segment %" PRId64 " finished but is not outstanding", event->id);
+    }
+    const int64_t       trial = chains->trial_of[event->id - 1];
     const int64_t       configuration = trial / chains->setup.repeats;
     Configuration      *of = &chains->configurations[configuration];
     const Configuration before = *of;
-    double             *sums = &chains->sums[(size_t)configuration * chains->stride];
+    double             *sums = chains__sums(chains, configuration);
     const int64_t       target = chains->rungs[of->rung];
-    const int64_t       end = node->end;
+    const int64_t       end = chain->end;
     const bool          failed = event->outcome != OUTCOME_DONE;
     SamplerResult       result;
     Verdict             verdict = VERDICT_STOP;
@@ -225,12 +239,14 @@ static Status observe_finished(Chains *chains, const Event *event) {
         average(chains, configuration, &result);
         status = judge(chains, configuration, &result, &verdict);
     }
-    status = (status != STATUS_OK) ? status : segment_tree_observe(&chains->tree, event);
     if (status != STATUS_OK) {
         *of = before;
         memcpy(sums, chains->before, chains->stride * sizeof *sums);
         return status;
     }
+    chain->open = false;
+    chains->open--;
+    chains->finished += failed ? 0 : 1;
     if (failed) {
         chains->reserved -= target - end;
     } else if (end < target) {
@@ -242,29 +258,69 @@ static Status observe_finished(Chains *chains, const Event *event) {
     return STATUS_OK;
 }
 
-static Status reserve_configuration(Chains *chains) {
-    if ((size_t)chains->count < chains->capacity) {
+/* Room for one more, doubled when it is used up. What is never touched is never resident. */
+static Status grow(void **items, size_t count, size_t *capacity, size_t size) {
+    if (count < *capacity) {
         return STATUS_OK;
     }
-    const size_t   capacity = (chains->capacity == 0) ? FIRST_CAPACITY : 2 * chains->capacity;
-    Configuration *configurations =
-        realloc(chains->configurations, capacity * sizeof *configurations);
-    if (configurations != NULL) {
-        chains->configurations = configurations;
+    const size_t larger = (*capacity == 0) ? FIRST_CAPACITY : 2 * *capacity;
+    void        *moved = realloc(*items, larger * size);
+    if (moved == NULL) {
+        FAIL(STATUS_ERR_NOMEM, "no memory for %zu configurations or segments", larger);
     }
-    double *sums = realloc(chains->sums, capacity * chains->stride * sizeof *sums);
-    if (sums != NULL) {
-        chains->sums = sums;
-    }
-    if (configurations == NULL || sums == NULL) {
-        FAIL(STATUS_ERR_NOMEM, "no memory for %zu configurations", capacity);
-    }
-    chains->capacity = capacity;
+    *items = moved;
+    *capacity = larger;
     return STATUS_OK;
 }
 
+/* a row for a configuration that begins; the list of free ones has room for all there are */
+static Status reserve_row(Chains *chains) {
+    if (chains->free_count > 0) {
+        return STATUS_OK;
+    }
+    const size_t before = chains->row_capacity;
+    const size_t capacity = (before == 0) ? FIRST_CAPACITY : 2 * before;
+    const size_t width = chains->stride + chains->values;
+    double      *rows = realloc(chains->rows, capacity * width * sizeof *rows);
+    if (rows != NULL) {
+        chains->rows = rows;
+    }
+    uint32_t *free_rows = realloc(chains->free_rows, capacity * sizeof *free_rows);
+    if (free_rows != NULL) {
+        chains->free_rows = free_rows;
+    }
+    if (rows == NULL || free_rows == NULL || capacity > UINT32_MAX) {
+        FAIL(STATUS_ERR_NOMEM, "no memory for %zu configurations that are open", capacity);
+    }
+    for (size_t i = capacity; i > before; i--) {
+        free_rows[chains->free_count++] = (uint32_t)i; /* the first one is taken first */
+    }
+    chains->row_capacity = capacity;
+    return STATUS_OK;
+}
+
+static Status reserve_configuration(Chains *chains) {
+    void        *configurations = chains->configurations;
+    const Status status = grow(&configurations, (size_t)chains->count, &chains->capacity,
+                               sizeof *chains->configurations);
+    chains->configurations = configurations;
+    TRY(status);
+    return reserve_row(chains);
+}
+
+static Status reserve_segment(Chains *chains) {
+    void  *items = chains->chains;
+    Status status = grow(&items, chains->trials, &chains->chain_capacity, sizeof *chains->chains);
+    chains->chains = items;
+    TRY(status);
+    items = chains->trial_of;
+    status = grow(&items, chains->segments, &chains->segment_capacity, sizeof *chains->trial_of);
+    chains->trial_of = items;
+    return status;
+}
+
 static Status reserve_ready(Chains *chains) {
-    const size_t needed = chains->tree.trials + 1;
+    const size_t needed = chains->trials + 1;
     if (needed <= chains->ready_capacity) {
         return STATUS_OK;
     }
@@ -282,25 +338,54 @@ static Status reserve_ready(Chains *chains) {
 static void append_configuration(Chains *chains, const Decision *decision) {
     const int64_t configuration = chains->count++;
     chains->configurations[configuration] = (Configuration){
-        .rung = (uint32_t)chains->budget->first_rung(chains->budget_self, configuration),
-        .waiting = chains->setup.repeats,
+        .rung = (uint16_t)chains->budget->first_rung(chains->budget_self, configuration),
+        .waiting = (uint32_t)chains->setup.repeats,
+        .row = chains->free_rows[--chains->free_count],
     };
-    memset(&chains->sums[(size_t)configuration * chains->stride], 0,
-           chains->stride * sizeof *chains->sums);
+    memset(chains__sums(chains, configuration), 0, chains->stride * sizeof *chains->rows);
+    memcpy(chains__point(chains, configuration), decision->point,
+           chains->values * sizeof *chains->rows);
     if (strcmp(decision->reason, "enqueued") == 0) {
         point_queue_pop(&chains->enqueued);
     }
+}
+
+/* a segment that begins; room is there */
+static void append_segment(Chains *chains, const Decision *decision) {
+    const size_t trial = (size_t)decision->trial;
+    chains->chains[trial] = (Chain){
+        .last = decision->id, .parent = decision->parent, .end = decision->end, .open = true};
+    chains->trials = (chains->trials > trial) ? chains->trials : trial + 1;
+    chains->trial_of[chains->segments++] = (int32_t)trial;
+    chains->open++;
+    chains->units += decision->end - decision->begin;
+}
+
+/* A damaged log may name any trial: one that comes next, or one whose chain can go on. */
+static Status check_trial(const Chains *chains, const Decision *decision) {
+    const int64_t configuration = decision->trial / chains->setup.repeats;
+    const bool    known = configuration < chains->count;
+    const bool    begun = decision->trial < (int64_t)chains->trials;
+    if (configuration > chains->count || decision->trial > (int64_t)chains->trials ||
+        (known && chains->configurations[configuration].state == CONFIGURATION_ENDED) ||
+        (begun && (chains->chains[decision->trial].open ||
+                   chains->chains[decision->trial].last != decision->parent))) {
+        FAIL(STATUS_ERR_STATE, "segment %" PRId64 ": trial %" PRId64 " cannot go on or begin now",
+             decision->id, decision->trial);
+    }
+    return STATUS_OK;
 }
 
 static Status observe_run(Chains *chains, const Event *event) {
     const Decision *decision = event->decision;
     const int64_t   configuration = decision->trial / chains->setup.repeats;
     const bool      begins = configuration == chains->count;
-    const bool      promoted =
-        !begins && chains->configurations[configuration].state == CONFIGURATION_PAUSED;
-    TRY(segment_tree_reserve(&chains->tree, decision));
+    TRY(check_trial(chains, decision));
+    TRY(reserve_segment(chains));
     TRY(reserve_ready(chains));
     TRY(reserve_configuration(chains));
+    const bool promoted =
+        !begins && chains->configurations[configuration].state == CONFIGURATION_PAUSED;
     if (begins) {
         TRY(begin_levels(chains, configuration, 0, decision));
         append_configuration(chains, decision);
@@ -310,7 +395,7 @@ static Status observe_run(Chains *chains, const Event *event) {
         chains->budget->promoted(chains->budget_self, configuration);
         raise_rung(chains, configuration);
     }
-    TRY(segment_tree_observe(&chains->tree, event)); /* has room: cannot fail */
+    append_segment(chains, decision);
     if (decision->parent == 0) {
         chains->reserved += chains->rungs[chains->configurations[configuration].rung];
     }

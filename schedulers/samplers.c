@@ -78,7 +78,7 @@ Status samplers_check_pausing(const double *sampler_options) {
 
 SchedulerUses samplers_uses(const double *sampler_options, bool judges) {
     const SamplerRow *row = &samplers[(size_t)sampler_options[SAMPLER_OPTION_NAME]];
-    SchedulerUses     uses = {.objectives = 0};
+    SchedulerUses     uses = {.objectives = 0, .no_model = true};
     if (row->ops->uses != NULL) {
         uses = row->ops->uses(sampler_options + row->first_option);
     }

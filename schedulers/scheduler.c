@@ -3,10 +3,10 @@
  * back, so that neither a faulty scheduler nor a damaged log gets further than a sentence. */
 #include "schedulers/scheduler.h"
 
+#include "schedulers/decided_segments.h"
 #include "schedulers/scheduler_internal.h"
 #include "schedulers/segment_tree.h"
 
-#include <assert.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdarg.h>
@@ -18,16 +18,16 @@ struct Scheduler {
     const SchedulerOps *ops;
     SchedulerSetup      setup;
     void               *self;
-    SegmentTree         tree; /* what the rules are checked against */
+    DecidedSegments     segments; /* what the rules are checked against */
+    int64_t             first_trial;
     int64_t             next_segment;
     int64_t             decisions;
     bool               *evaluated; /* (evaluations) by evaluation id - 1 */
     size_t              evaluations;
     size_t              evaluation_capacity;
     size_t              evaluations_open;
-    int64_t             oldest_open; /* no segment before this id is open */
-    double             *point;       /* (space_count) of the last decision */
-    unsigned char      *memo;        /* SCHEDULER_MEMO_BYTES of the last decision */
+    double             *point; /* (space_count) of the last decision */
+    unsigned char      *memo;  /* SCHEDULER_MEMO_BYTES of the last decision */
 };
 
 /* ---- making one ---------------------------------------------------------------------------- */
@@ -94,8 +94,8 @@ Status scheduler__wrap(const SchedulerOps *ops, const SchedulerSetup *setup, Sch
     made->setup = *setup;
     made->self = self;
     made->next_segment = first.segment;
-    made->oldest_open = first.segment;
-    segment_tree_init(&made->tree, &made->setup, first.segment, first.trial);
+    made->first_trial = first.trial;
+    decided_segments_init(&made->segments, first.segment);
     *out = made;
     return STATUS_OK;
 }
@@ -121,7 +121,7 @@ Status scheduler__draw(const SchedulerSetup *setup, int64_t configuration, doubl
 }
 
 SchedulerUses scheduler_uses(const SchedulerOps *ops, const double *option_values) {
-    const SchedulerUses nothing = {.objectives = 0};
+    const SchedulerUses nothing = {.objectives = 0, .no_model = true};
     return (ops->uses == NULL) ? nothing : ops->uses(option_values);
 }
 
@@ -137,7 +137,7 @@ void scheduler_destroy(Scheduler *scheduler) {
     if (scheduler->ops != NULL) {
         scheduler->ops->destroy(scheduler->self);
     }
-    segment_tree_reset(&scheduler->tree);
+    decided_segments_reset(&scheduler->segments);
     free(scheduler->evaluated);
     free(scheduler->point);
     free(scheduler->memo);
@@ -157,8 +157,8 @@ int64_t scheduler_decisions(const Scheduler *scheduler) {
 }
 
 Keeps scheduler_keeps(const Scheduler *scheduler, int64_t segment) {
-    const SegmentNode *node = segment_tree_at(&scheduler->tree, segment);
-    if (node == NULL || node->state != NODE_FINISHED) {
+    const DecidedSegment *row = decided_segments_at(&scheduler->segments, segment);
+    if (row == NULL || row->state != DECIDED_FINISHED) {
         return KEEPS_NEVER;
     }
     return scheduler->ops->keeps(scheduler->self, segment);
@@ -176,14 +176,14 @@ size_t scheduler_known_depths(const Scheduler *scheduler, int64_t *depths, size_
     FAIL(STATUS_ERR_STATE, "decision %" PRId64 " of '%s': " format, (decision)->number, \
          (scheduler)->ops->name, __VA_ARGS__)
 
-static Status check_parent(const Scheduler *s, const Decision *d, const SegmentNode **out) {
-    *out = segment_tree_at(&s->tree, d->parent);
+static Status check_parent(const Scheduler *s, const Decision *d, const DecidedSegment **out) {
+    *out = decided_segments_at(&s->segments, d->parent);
     if (*out == NULL) {
         BROKEN(s, d, "segment %" PRId64 " is not known", d->parent);
     }
-    if ((*out)->state != NODE_FINISHED) {
+    if ((*out)->state != DECIDED_FINISHED) {
         BROKEN(s, d, "segment %" PRId64 " %s", d->parent,
-               ((*out)->state == NODE_OPEN) ? "has not finished yet" : "failed");
+               ((*out)->state == DECIDED_OPEN) ? "has not finished yet" : "failed");
     }
     return STATUS_OK;
 }
@@ -191,7 +191,7 @@ static Status check_parent(const Scheduler *s, const Decision *d, const SegmentN
 static Status check_place(const Scheduler *s, const Decision *d) {
     int64_t parent_end = 0;
     if (d->parent != 0) {
-        const SegmentNode *parent = NULL;
+        const DecidedSegment *parent = NULL;
         TRY(check_parent(s, d, &parent));
         parent_end = parent->end;
         if (!s->setup.can_branch) {
@@ -207,9 +207,9 @@ static Status check_place(const Scheduler *s, const Decision *d) {
         BROKEN(s, d, "ends at %" PRId64 "; expected more than %" PRId64 " and at most %" PRId64,
                d->end, d->begin, s->setup.per_trial);
     }
-    if (d->end - d->begin > s->setup.total - s->tree.units) {
+    if (d->end - d->begin > s->setup.total - s->segments.units) {
         BROKEN(s, d, "takes %" PRId64 " units, but %" PRId64 " of %" PRId64 " are used",
-               d->end - d->begin, s->tree.units, s->setup.total);
+               d->end - d->begin, s->segments.units, s->setup.total);
     }
     return STATUS_OK;
 }
@@ -223,13 +223,9 @@ static Status check_values(const Scheduler *s, const Decision *d) {
         (void)snprintf(why, sizeof why, "%.200s", status_last()->text);
         BROKEN(s, d, "%s", why);
     }
-    const double *parent = (d->parent == 0) ? NULL : segment_tree_point(&s->tree, d->parent);
-    for (size_t i = 0; parent != NULL && i < space_count(s->setup.space); i++) {
-        const SpaceParameter *parameter = space_at(s->setup.space, i);
-        const bool            both = !isnan(parent[i]) && !isnan(d->point[i]);
-        if (!parameter->dynamic && both && (parent[i] < d->point[i] || parent[i] > d->point[i])) {
-            BROKEN(s, d, "changes '%s', which is not dynamic", parameter->name);
-        }
+    const DecidedSegment *parent = decided_segments_at(&s->segments, d->parent);
+    if (parent != NULL && parent->fixed_values != decided_fixed_values(s->setup.space, d->point)) {
+        BROKEN(s, d, "changes a value of segment %" PRId64 " that is not dynamic", d->parent);
     }
     return STATUS_OK;
 }
@@ -238,17 +234,16 @@ static Status check_run(const Scheduler *s, const Decision *d) {
     if (d->id != s->next_segment) {
         BROKEN(s, d, "segment %" PRId64 " where %" PRId64 " comes next", d->id, s->next_segment);
     }
-    if (d->trial < s->tree.first_trial ||
-        d->trial - s->tree.first_trial >= SEGMENT_TREE_MAX_TRIALS) {
+    if (d->trial < s->first_trial || d->trial - s->first_trial >= SEGMENT_TREE_MAX_TRIALS) {
         BROKEN(s, d, "trial %" PRId64 " is not one of %" PRId64 " to %" PRId64, d->trial,
-               s->tree.first_trial, s->tree.first_trial + SEGMENT_TREE_MAX_TRIALS - 1);
+               s->first_trial, s->first_trial + SEGMENT_TREE_MAX_TRIALS - 1);
     }
     TRY(check_place(s, d));
     return check_values(s, d);
 }
 
 static Status check_evaluate(const Scheduler *s, const Decision *d) {
-    const SegmentNode *parent = NULL;
+    const DecidedSegment *parent = NULL;
     if (d->id != (int64_t)s->evaluations + 1) {
         BROKEN(s, d, "evaluation %" PRId64 " where %zu comes next", d->id, s->evaluations + 1);
     }
@@ -325,7 +320,7 @@ Status scheduler_decide(Scheduler *scheduler, Decision *decision) {
                                                  : 0;
     if (next.kind != DECISION_WAIT) {
         TRY(check_decision(scheduler, &next));
-    } else if (scheduler->tree.open == 0 && scheduler->evaluations_open == 0) {
+    } else if (scheduler->segments.open == 0 && scheduler->evaluations_open == 0) {
         BROKEN(scheduler, &next, "%s", "would wait for ever: nothing is outstanding");
     }
     *decision = next;
@@ -365,18 +360,18 @@ static Status check_numbers(const Scheduler *s, const Event *event) {
 }
 
 static Status check_finished(const Scheduler *s, const Event *event) {
-    const SegmentNode *node = segment_tree_at(&s->tree, event->id);
-    if (node == NULL) {
+    const DecidedSegment *row = decided_segments_at(&s->segments, event->id);
+    if (row == NULL) {
         FAIL(STATUS_ERR_STATE, "segment %" PRId64 " finished but was never decided", event->id);
     }
-    if (node->state != NODE_OPEN) {
+    if (row->state != DECIDED_OPEN) {
         FAIL(STATUS_ERR_STATE, "segment %" PRId64 " finished twice", event->id);
     }
-    if (s->ops->order(s->self) == SCHEDULER_ORDER_BARRIER && event->id != s->oldest_open) {
+    if (s->ops->order(s->self) == SCHEDULER_ORDER_BARRIER && event->id != s->segments.oldest_open) {
         FAIL(STATUS_ERR_STATE,
              "segment %" PRId64 " came before %" PRId64
              ", but '%s' takes results in the order of segments",
-             event->id, s->oldest_open, s->ops->name);
+             event->id, s->segments.oldest_open, s->ops->name);
     }
     return check_numbers(s, event);
 }
@@ -434,7 +429,7 @@ static Status prepare(Scheduler *s, const Event *event) {
         }
         TRY(check_decision(s, event->decision));
         TRY(reserve_evaluation(s));
-        return segment_tree_reserve(&s->tree, event->decision);
+        return decided_segments_reserve(&s->segments);
     case EVENT_FINISHED:
         return check_finished(s, event);
     case EVENT_EVALUATED:
@@ -460,6 +455,7 @@ static Status prepare(Scheduler *s, const Event *event) {
 static void record_decided(Scheduler *s, const Decision *decision) {
     s->decisions++;
     if (decision->kind == DECISION_RUN) {
+        decided_segments_append(&s->segments, s->setup.space, decision);
         s->next_segment++;
     } else if (decision->kind == DECISION_EVALUATE) {
         s->evaluated[s->evaluations++] = false;
@@ -467,22 +463,18 @@ static void record_decided(Scheduler *s, const Decision *decision) {
     }
 }
 
+/* prepare() made room: nothing here can fail */
 static void record(Scheduler *s, const Event *event) {
-    const Status status = segment_tree_observe(&s->tree, event);
-    assert(status == STATUS_OK); /* prepare() made room */
-    (void)status;
     if (event->kind == EVENT_DECIDED) {
         record_decided(s, event->decision);
+    } else if (event->kind == EVENT_FINISHED) {
+        decided_segments_close(&s->segments, event->id, event->outcome);
     } else if (event->kind == EVENT_EVALUATED) {
         s->evaluated[event->id - 1] = true;
         s->evaluations_open--;
     } else if (event->kind == EVENT_BUDGET_CHANGED) {
         s->setup.total = event->total;
         s->setup.trials = (event->trials > 0) ? event->trials : s->setup.trials;
-    }
-    while (s->oldest_open < s->next_segment &&
-           segment_tree_at(&s->tree, s->oldest_open)->state != NODE_OPEN) {
-        s->oldest_open++;
     }
 }
 

@@ -140,6 +140,8 @@ typedef struct SchedulerUses {
     const char *evaluations; /* option by which it asks for evaluations; NULL: asks for none */
     bool        segments;    /* compares results of single segments, whose values may have changed:
                                 an objective that looks further back blurs what they brought */
+    bool no_model;           /* decides by draws and comparisons alone, in microseconds: nobody has
+                                to be served meanwhile */
 } SchedulerUses;
 
 /** One scheduling algorithm. Instances are const and live for the whole run. */

@@ -2,11 +2,9 @@
 
 #include "results/report.h"
 #include "tuner/cli.h"
-#include "tuner/study_folder.h"
 #include "tuner/study_view.h"
 #include "tuner/table.h"
 
-#include <string.h>
 #include <unistd.h>
 
 static const char *const formats[] = {"table", "json", "csv", NULL};
@@ -69,22 +67,6 @@ static Status write_summary(const Json *summary, Buffer *out) {
     return view_confirmation(json_get(summary, "confirmation"), style, out);
 }
 
-/* a coordinator that was killed could not say so */
-static Status mend_state(const char *folder, Json *summary) {
-    const char *state = json_string(json_get(summary, "state"));
-
-    const char *agent = json_string(json_get(summary, "agent"));
-    const bool manual = agent != NULL && strcmp(agent, "manual") == 0; /* nothing runs in between */
-
-    if (manual || state == NULL || strcmp(state, "running") != 0 ||
-        study_folder_is_locked(folder)) {
-        return STATUS_OK;
-    }
-    TRY(json_set(summary, "state", json_new_string("interrupted")));
-    return json_set(summary, "reason",
-                    json_new_string("cut off: no mbtune is running it; run it again to go on"));
-}
-
 static Status write_report(Results *results, const CliArguments *arguments, ViewFormat format,
                            Buffer *out) {
     Json  *report = NULL;
@@ -101,7 +83,7 @@ static Status write_report(Results *results, const CliArguments *arguments, View
         status = write_rows(report, format, NULL, out);
     } else {
         TRY(report_summary(results, &report));
-        status = mend_state(arguments->positional[0], report);
+        status = view_mend_state(arguments->positional[0], report);
         if (status == STATUS_OK) {
             status = format == VIEW_JSON ? view_json(report, out) : write_summary(report, out);
         }

@@ -14,6 +14,8 @@ Status command_sbatch(int argc, char **argv, Buffer *out) MUST_USE;
 Status command_list(int argc, char **argv, Buffer *out) MUST_USE;
 /** `mbtune show DIR [--segments|--trials]` */
 Status command_show(int argc, char **argv, Buffer *out) MUST_USE;
+/** `mbtune status DIR` */
+Status command_status(int argc, char **argv, Buffer *out) MUST_USE;
 /** `mbtune best DIR` */
 Status command_best(int argc, char **argv, Buffer *out) MUST_USE;
 /** `mbtune export DIR --what schedule` */

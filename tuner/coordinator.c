@@ -100,24 +100,6 @@ static Status raise_again(const ErrorInfo *error) {
 /* ---- progress -----------------------------------------------------------------------------------
  */
 
-typedef struct Tally {
-    const Coordinator *c;
-    int64_t            done;
-    int64_t            failed;
-    int64_t            units;
-} Tally;
-
-static Status tally_segment(void *context, const ResultsSegment *row) {
-    Tally *tally = context;
-    tally->done += (row->state == SEGMENT_FINISHED) ? 1 : 0;
-    tally->failed += (row->state == SEGMENT_FAILED) ? 1 : 0;
-    const bool ended = row->state == SEGMENT_FINISHED || row->state == SEGMENT_FAILED;
-    if (ended && (row->decision >= 0) == (tally->c->phase != PHASE_CONFIRM)) {
-        tally->units += row->end - row->begin;
-    }
-    return STATUS_OK;
-}
-
 static double utilization(const Coordinator *c) {
     const double span = c->last_dispatch - c->first_dispatch;
     size_t       usable = 0;
@@ -156,15 +138,13 @@ static void note_speed(Coordinator *c, ProgressState *state) {
 }
 
 static void show(Coordinator *c, bool now) {
-    Tally tally = {.c = c};
-    if (c->setup->quiet || !progress_due(&c->progress, now) ||
-        results_segments_visit(c->results, tally_segment, &tally) != STATUS_OK) {
+    if (c->setup->quiet || !progress_due(&c->progress, now)) {
         return;
     }
     ProgressState state = {.phase = phase_name(c->phase),
-                           .done = tally.done,
-                           .failed = tally.failed,
-                           .units = tally.units,
+                           .done = c->tally.finished,
+                           .failed = c->tally.failed,
+                           .units = c->tally.units[c->phase == PHASE_CONFIRM],
                            .unit = c->study->budget.unit,
                            .slots = c->slot_count,
                            .best = (c->best_segment == 0) ? (double)NAN : c->best_objective,
@@ -477,11 +457,12 @@ void coordinator__destroy(Coordinator *c) {
         results_rollback(c->results);
     }
     results_close(c->results);
-    free(c->queue.items);
+    free((c->queue.items == NULL) ? NULL : c->queue.items - c->queue.skipped);
     free(c->slots);
     free(c->events);
     free(c->kept);
-    free(c->trial_leaf);
+    id_index_reset(&c->kept_at);
+    id_index_reset(&c->live_leaf);
     free(c->doomed);
     free(c->window);
     free(c->point);

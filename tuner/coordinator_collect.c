@@ -2,6 +2,7 @@
  * best, and what the scheduler says it may still branch from. A row stops naming its checkpoint in
  * a transaction; the file goes after the commit, so a crash leaves at most an orphan file, which
  * the next start sweeps. What was removed and is asked for again is computed again. */
+#include "core/clock.h"
 #include "core/file.h"
 #include "tuner/checkpoint_name.h"
 #include "tuner/coordinator_state.h"
@@ -13,6 +14,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* collecting pauses so many times as long as it took */
+#define COLLECT_PAUSE 10.0
+
 Status coordinator__keep(Coordinator *c, const Kept *kept) {
     if (c->kept_count == c->kept_capacity) {
         const size_t capacity = (c->kept_capacity == 0) ? 64 : 2 * c->kept_capacity;
@@ -23,93 +27,102 @@ Status coordinator__keep(Coordinator *c, const Kept *kept) {
         c->kept = grown;
         c->kept_capacity = capacity;
     }
+    TRY(id_index_set(&c->kept_at, kept->id, (int64_t)c->kept_count));
     c->kept[c->kept_count++] = *kept;
+    c->kept_bytes += (double)kept->bytes;
     return STATUS_OK;
 }
 
+bool coordinator__is_kept(const Coordinator *c, int64_t segment) {
+    int64_t place = 0;
+    return id_index_find(&c->kept_at, segment, &place);
+}
+
 void coordinator__pin(Coordinator *c, int64_t segment, bool pinned) {
-    for (size_t i = 0; i < c->kept_count; i++) {
-        if (c->kept[i].id == segment) {
-            c->kept[i].pinned = pinned;
-        }
+    int64_t place = 0;
+    if (id_index_find(&c->kept_at, segment, &place)) {
+        c->kept[place].pinned = pinned;
     }
     c->collect = true;
 }
 
 void coordinator__forget(Coordinator *c, int64_t segment) {
-    for (size_t i = 0; i < c->kept_count; i++) {
-        if (c->kept[i].id == segment) {
-            c->kept[i] = c->kept[--c->kept_count];
-            return;
-        }
+    int64_t place = 0;
+    if (!id_index_find(&c->kept_at, segment, &place)) {
+        return;
+    }
+    id_index_remove(&c->kept_at, segment);
+    c->kept_bytes -= (double)c->kept[place].bytes;
+    c->kept[place] = c->kept[--c->kept_count];
+    if ((size_t)place < c->kept_count) {
+        id_index_move(&c->kept_at, c->kept[place].id, place);
     }
 }
 
-/* trials of tuning and of confirmation interleaved, so that one small array holds both */
-static size_t leaf_index(int64_t trial) {
-    return (trial < CONFIRM_FIRST) ? 2 * (size_t)trial : 2 * (size_t)(trial - CONFIRM_FIRST) + 1;
+Status coordinator__set_leaf(Coordinator *c, int64_t trial, int64_t segment, int64_t end) {
+    const int64_t depth =
+        (trial < CONFIRM_FIRST) ? c->study->budget.per_trial : c->study->confirm.per_trial;
+    if (end >= depth) {
+        id_index_remove(&c->live_leaf, trial);
+        return STATUS_OK;
+    }
+    return id_index_set(&c->live_leaf, trial, segment);
 }
 
-Status coordinator__set_leaf(Coordinator *c, int64_t trial, int64_t segment) {
-    const size_t index = leaf_index(trial);
-    if (index >= c->trial_capacity) {
-        size_t capacity = (c->trial_capacity == 0) ? 64 : c->trial_capacity;
-        while (capacity <= index) {
-            capacity *= 2;
-        }
-        int64_t *grown = realloc(c->trial_leaf, capacity * sizeof *grown);
-        if (grown == NULL) {
-            FAIL(STATUS_ERR_NOMEM, "no memory for %zu trials", capacity);
-        }
-        memset(grown + c->trial_capacity, 0, (capacity - c->trial_capacity) * sizeof *grown);
-        c->trial_leaf = grown;
-        c->trial_capacity = capacity;
+/* what queued and running work starts from, ascending: one look-up per checkpoint */
+typedef struct Needs {
+    int64_t *segments;
+    size_t   count;
+} Needs;
+
+static int by_value(const void *a, const void *b) {
+    const int64_t x = *(const int64_t *)a;
+    const int64_t y = *(const int64_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* a segment whose result waits at a barrier is not judged yet, so it is needed too */
+static Status gather_needs(const Coordinator *c, Needs *needs) {
+    needs->count = 0;
+    needs->segments =
+        calloc(c->queue.count + c->slot_count + c->event_count + 1, sizeof *needs->segments);
+    if (needs->segments == NULL) {
+        FAIL(STATUS_ERR_NOMEM, "no memory to look for checkpoints that may go");
     }
-    c->trial_leaf[index] = segment;
+    for (size_t i = 0; i < c->queue.count; i++) {
+        needs->segments[needs->count++] = c->queue.items[i].needs;
+    }
+    for (size_t i = 0; i < c->slot_count; i++) {
+        needs->segments[needs->count++] = c->slots[i].busy ? c->slots[i].work.needs : 0;
+    }
+    for (size_t i = 0; i < c->event_count; i++) {
+        needs->segments[needs->count++] =
+            (c->events[i].kind == EVENT_FINISHED) ? c->events[i].id : 0;
+    }
+    qsort(needs->segments, needs->count, sizeof *needs->segments, by_value);
     return STATUS_OK;
 }
 
-static bool is_needed(const Coordinator *c, int64_t segment) {
-    for (size_t i = 0; i < c->queue.count; i++) {
-        if (c->queue.items[i].needs == segment) {
-            return true;
-        }
-    }
-    for (size_t i = 0; i < c->slot_count; i++) {
-        if (c->slots[i].busy && c->slots[i].work.needs == segment) {
-            return true;
-        }
-    }
-    return false;
+static bool is_needed(const Needs *needs, int64_t segment) {
+    return bsearch(&segment, needs->segments, needs->count, sizeof segment, by_value) != NULL;
 }
 
 static bool is_live_leaf(const Coordinator *c, const Kept *kept) {
-    const size_t  index = leaf_index(kept->trial);
-    const int64_t depth =
-        (kept->trial < CONFIRM_FIRST) ? c->study->budget.per_trial : c->study->confirm.per_trial;
-    return kept->end < depth && index < c->trial_capacity && c->trial_leaf[index] == kept->id;
+    int64_t leaf = 0;
+    return id_index_find(&c->live_leaf, kept->trial, &leaf) && leaf == kept->id;
 }
 
 /* what the coordinator itself needs, whatever the scheduler says */
-static bool must_stay(const Coordinator *c, const Kept *kept) {
-    if (kept->pinned || kept->id == c->best_segment || is_live_leaf(c, kept) ||
-        is_needed(c, kept->id)) {
-        return true;
-    }
-    /* a segment whose result waits at a barrier is not judged yet */
-    for (size_t i = 0; i < c->event_count; i++) {
-        if (c->events[i].kind == EVENT_FINISHED && c->events[i].id == kept->id) {
-            return true;
-        }
-    }
-    return false;
+static bool must_stay(const Coordinator *c, const Needs *needs, const Kept *kept) {
+    return kept->pinned || kept->id == c->best_segment || is_live_leaf(c, kept) ||
+           is_needed(needs, kept->id);
 }
 
-static Keeps keeps(const Coordinator *c, const Kept *kept) {
+static Keeps keeps(const Coordinator *c, const Needs *needs, const Kept *kept) {
     const Phase phase = (kept->id < CONFIRM_FIRST) ? PHASE_TUNE : PHASE_CONFIRM;
     /* of another phase: an interrupted confirmation goes on from its checkpoints; what tuning left
      * may be evaluated, and a larger budget goes on from it */
-    if (must_stay(c, kept) || phase != c->phase) {
+    if (must_stay(c, needs, kept) || phase != c->phase) {
         return KEEPS_YES;
     }
     if (phase == PHASE_CONFIRM) {
@@ -133,8 +146,12 @@ Status coordinator__doom(Coordinator *c, int64_t segment, int64_t attempt) {
     return STATUS_OK;
 }
 
-static Status let_go(Coordinator *c, size_t index) {
-    const Kept kept = c->kept[index];
+static Status let_go(Coordinator *c, int64_t segment) {
+    int64_t place = 0;
+    if (!id_index_find(&c->kept_at, segment, &place)) {
+        return STATUS_OK;
+    }
+    const Kept kept = c->kept[place];
     TRY(coordinator__begin(c));
     TRY(results_checkpoint_set(c->results, kept.id, kept.attempt, 0, 0));
     TRY(coordinator__doom(c, kept.id, kept.attempt));
@@ -142,65 +159,86 @@ static Status let_go(Coordinator *c, size_t index) {
     return STATUS_OK;
 }
 
-static double kept_bytes(const Coordinator *c) {
-    double bytes = 0.0;
-    for (size_t i = 0; i < c->kept_count; i++) {
-        bytes += (double)c->kept[i].bytes;
+/* ids of those that the scheduler may still want, worst objective first, then the older one */
+typedef struct Maybe {
+    double  worth; /* larger is better */
+    int64_t id;
+} Maybe;
+
+static int by_worth(const void *a, const void *b) {
+    const Maybe *x = a;
+    const Maybe *y = b;
+    if (x->worth < y->worth || x->worth > y->worth) {
+        return (x->worth < y->worth) ? -1 : 1;
     }
-    return bytes;
+    return (x->id > y->id) - (x->id < y->id);
 }
 
-/* the worst of those that the scheduler may still want; kept_count if there is none */
-static size_t worst_maybe(const Coordinator *c) {
+static size_t gather_maybes(const Coordinator *c, const Needs *needs, Maybe *out) {
     const double sign = c->study->objectives[0].maximize ? 1.0 : -1.0;
-    size_t       worst = c->kept_count;
+    size_t       count = 0;
     for (size_t i = 0; i < c->kept_count; i++) {
-        if (keeps(c, &c->kept[i]) != KEEPS_MAYBE) {
-            continue;
-        }
-        if (worst == c->kept_count ||
-            sign * c->kept[i].objective < sign * c->kept[worst].objective) {
-            worst = i;
+        if (keeps(c, needs, &c->kept[i]) == KEEPS_MAYBE) {
+            out[count++] = (Maybe){.worth = sign * c->kept[i].objective, .id = c->kept[i].id};
         }
     }
-    return worst;
+    qsort(out, count, sizeof *out, by_worth);
+    return count;
 }
 
 /* Over quota `maybe` goes first, worst objective first; what is left is needed to go on. */
-static Status honour_quota(Coordinator *c) {
+static Status honour_quota(Coordinator *c, const Needs *needs) {
     const double quota = c->study->limits.checkpoint_bytes;
-    while (quota > 0.0 && kept_bytes(c) > quota) {
-        const size_t worst = worst_maybe(c);
-        if (worst == c->kept_count) {
-            if (!c->quota_told) {
-                coordinator__log(
-                    c, "warning",
-                    "checkpoints take %.3g bytes, more than limits.checkpoints (%.3g), "
-                    "and all of them are needed to go on",
-                    kept_bytes(c), quota);
-                c->quota_told = true;
-            }
-            return STATUS_OK;
-        }
-        TRY(let_go(c, worst));
+    if (!(quota > 0.0 && c->kept_bytes > quota)) {
+        return STATUS_OK;
     }
-    return STATUS_OK;
+    Maybe *maybes = calloc(c->kept_count + 1, sizeof *maybes);
+    if (maybes == NULL) {
+        FAIL(STATUS_ERR_NOMEM, "no memory to look for checkpoints that may go");
+    }
+    const size_t count = gather_maybes(c, needs, maybes);
+    Status       status = STATUS_OK;
+    for (size_t i = 0; i < count && c->kept_bytes > quota && status == STATUS_OK; i++) {
+        status = let_go(c, maybes[i].id);
+    }
+    free(maybes);
+    if (status == STATUS_OK && c->kept_bytes > quota && !c->quota_told) {
+        coordinator__log(c, "warning",
+                         "checkpoints take %.3g bytes, more than limits.checkpoints (%.3g), "
+                         "and all of them are needed to go on",
+                         c->kept_bytes, quota);
+        c->quota_told = true;
+    }
+    return status;
 }
 
+static Status collect(Coordinator *c, const Needs *needs) {
+    /* from the end: the last one moves to the place of one that goes */
+    for (size_t i = c->kept_count; i > 0; i--) {
+        if (keeps(c, needs, &c->kept[i - 1]) != KEEPS_NEVER) {
+            continue;
+        }
+        TRY(let_go(c, c->kept[i - 1].id));
+    }
+    return honour_quota(c, needs);
+}
+
+/* All checkpoints are looked at, so it is not done again at once: a tenth of the loop's time at
+ * most. At the end of a phase what may go goes. */
 Status coordinator__collect(Coordinator *c) {
+    const double now = clock_monotonic();
+    Needs        needs;
     if (!c->collect || decider_busy(c->decider) || c->phase == PHASE_EVALUATE ||
-        c->phase == PHASE_OVER) {
+        c->phase == PHASE_OVER || (now < c->collect_at && c->undecided > 0)) {
         return STATUS_OK;
     }
     c->collect = false;
-    /* from the end: the last one moves to the place of one that goes */
-    for (size_t i = c->kept_count; i > 0; i--) {
-        if (keeps(c, &c->kept[i - 1]) != KEEPS_NEVER) {
-            continue;
-        }
-        TRY(let_go(c, i - 1));
-    }
-    return honour_quota(c);
+    TRY(gather_needs(c, &needs));
+    const Status status = collect(c, &needs);
+    free(needs.segments);
+    const double end = clock_monotonic();
+    c->collect_at = end + COLLECT_PAUSE * (end - now);
+    return status;
 }
 
 void coordinator__sweep(Coordinator *c) {

@@ -77,7 +77,16 @@ static Status refuse_dead_trainer(Coordinator *c, const Work *work, Outcome outc
          reason, c->folder->path);
 }
 
+void coordinator__count(Coordinator *c, const ResultsSegment *row, bool finished) {
+    c->tally.finished += finished ? 1 : 0;
+    c->tally.failed += finished ? 0 : 1;
+    c->tally.units[row->decision < 0] += row->end - row->begin;
+}
+
 static Status push_failure(Coordinator *c, int64_t segment, Outcome outcome) {
+    ResultsSegment row = {.point = NULL};
+    TRY(results_segment_read(c->results, NULL, segment, &row));
+    coordinator__count(c, &row, false);
     Outstanding event = {.kind = EVENT_FINISHED, .id = segment, .outcome = outcome};
     for (size_t i = 0; i < SCHEDULER_MAX_OBJECTIVES; i++) {
         event.objectives[i] = (double)NAN;
@@ -225,7 +234,8 @@ Status coordinator__finish_segment(Coordinator *c, const Work *work, const News 
         c->failed = true;
         c->decided_all = true;
     }
-    TRY(coordinator__set_leaf(c, row.trial, work->id));
+    TRY(coordinator__set_leaf(c, row.trial, work->id, row.end));
+    coordinator__count(c, &row, true);
     TRY(note_best(c, &event));
     c->collect = true;
     return coordinator__push_event(c, &event);

@@ -217,17 +217,6 @@ Status coordinator__restore_segment(void *context, const ResultsSegment *row) {
         const bool handed_out = c->study->manual && row->state == SEGMENT_RUNNING;
         return handed_out ? STATUS_OK : coordinator__queue(c, &work);
     }
-    if (row->state == SEGMENT_FINISHED) {
-        TRY(coordinator__set_leaf(c, row->trial, row->id));
-        const double value = row->objective[0];
-        const bool   better =
-            c->best_segment == 0 || (c->study->objectives[0].maximize ? value > c->best_objective
-                                                                      : value < c->best_objective);
-        if (c->phase == PHASE_TUNE && better) {
-            c->best_segment = row->id;
-            c->best_objective = value;
-        }
-    }
     return STATUS_OK;
 }
 
@@ -240,7 +229,14 @@ static Status restore_kept(void *context, const ResultsSegment *row) {
                        .trial = row->trial,
                        .end = row->end,
                        .attempt = row->attempt,
+                       .bytes = row->checkpoint_bytes,
+                       .objective = row->objective[0],
                        .pinned = row->pinned};
+    int64_t    leaf = 0;
+    TRY(results_trial_leaf(c->results, row->trial, &leaf));
+    if (leaf == row->id) {
+        TRY(coordinator__set_leaf(c, row->trial, row->id, row->end));
+    }
     return coordinator__keep(c, &kept);
 }
 
@@ -297,17 +293,18 @@ static Status resume_study(Coordinator *c) {
     }
     TRY(results_commit(c->results));
     TRY(coordinator__sweep_orphans(c));
-    TRY(results_segments_visit(c->results, restore_kept, c));
+    TRY(results_segments_visit(c->results, RESULTS_KEPT, restore_kept, c));
     TRY(coordinator__restore_best(c));
+    TRY(results_tally_read(c->results, &c->tally));
     if (!c->begun) {
         return STATUS_OK; /* only an evaluation is asked for */
     }
     TRY(results_log_replay(c->results, c->study->space, replay_event, c));
-    TRY(results_segments_visit(c->results, coordinator__restore_segment, c));
+    TRY(results_segments_visit(c->results, RESULTS_OPEN, coordinator__restore_segment, c));
     TRY(results_evaluations_visit(c->results, coordinator__restore_evaluation, c));
     TRY(results_unlogged_visit(c->results, collect_unlogged, c));
     TRY(coordinator__drop_stopped(c));
-    TRY(results_segments_visit(c->results, coordinator__want_pinned, c));
+    TRY(results_segments_visit(c->results, RESULTS_PINNED, coordinator__want_pinned, c));
     TRY(coordinator__restore_budget(c));
     if (c->study->manual) {
         return STATUS_OK; /* every ask and tell resumes */
@@ -366,6 +363,7 @@ Status coordinator__open(Coordinator *c) {
     TRY(exists ? open_study(c) : create_study(c));
     TRY(scheduler_create(c->study->scheduler, &c->scheduler_setup, c->study->scheduler_values,
                          &c->scheduler));
+    c->no_model = scheduler_uses(c->study->scheduler, c->study->scheduler_values).no_model;
     c->begun = c->setup->evaluate_episodes == 0;
     c->opened_at = clock_wall();
     TRY(coordinator__tidy_requests(c));

@@ -229,8 +229,8 @@ Status coordinator__enter_confirm(Coordinator *c) {
         "confirming: the best %zu schedule%s and the defaults, from scratch, on %" PRId64
         " fresh seeds each",
         found, (found == 1) ? "" : "s", c->study->confirm.seeds);
-    TRY(results_segments_visit(c->results, replay_confirmation, c));
-    return results_segments_visit(c->results, coordinator__restore_segment, c);
+    TRY(results_segments_visit(c->results, RESULTS_CONFIRM, replay_confirmation, c));
+    return results_segments_visit(c->results, RESULTS_OPEN, coordinator__restore_segment, c);
 }
 
 /* ---- evaluation ---------------------------------------------------------------------------------

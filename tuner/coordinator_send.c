@@ -12,26 +12,47 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* what was skipped at the front is room if it is half of all, else the queue grows */
+static Status make_room(WorkQueue *queue) {
+    Work *block = (queue->items == NULL) ? NULL : queue->items - queue->skipped;
+    if (block != NULL) {
+        memmove(block, queue->items, queue->count * sizeof *queue->items);
+    }
+    const bool   enough = queue->skipped > 0 && queue->skipped >= queue->count;
+    const size_t capacity = enough                   ? queue->capacity
+                            : (queue->capacity == 0) ? 64
+                                                     : 2 * queue->capacity;
+    queue->items = block;
+    queue->skipped = 0;
+    Work *items = (capacity == queue->capacity) ? block : realloc(block, capacity * sizeof *items);
+    if (items == NULL) {
+        FAIL(STATUS_ERR_NOMEM, "no memory for %zu queued segments", capacity);
+    }
+    queue->items = items;
+    queue->capacity = capacity;
+    return STATUS_OK;
+}
+
 Status coordinator__queue(Coordinator *c, const Work *work) {
     WorkQueue *queue = &c->queue;
-    if (queue->count == queue->capacity) {
-        const size_t capacity = (queue->capacity == 0) ? 64 : 2 * queue->capacity;
-        Work        *items = realloc(queue->items, capacity * sizeof *items);
-        if (items == NULL) {
-            FAIL(STATUS_ERR_NOMEM, "no memory for %zu queued segments", capacity);
-        }
-        queue->items = items;
-        queue->capacity = capacity;
+    if (queue->skipped + queue->count == queue->capacity) {
+        TRY(make_room(queue));
     }
     queue->items[queue->count++] = *work;
     return STATUS_OK;
 }
 
 Work coordinator__unqueue(Coordinator *c, size_t index) {
-    WorkQueue *queue = &c->queue;
-    const Work work = queue->items[index];
-    memmove(&queue->items[index], &queue->items[index + 1],
-            (queue->count - index - 1) * sizeof *queue->items);
+    WorkQueue   *queue = &c->queue;
+    const Work   work = queue->items[index];
+    const size_t behind = queue->count - index - 1;
+    if (index < behind) { /* the shorter part moves: most work is taken from the front */
+        memmove(&queue->items[1], &queue->items[0], index * sizeof *queue->items);
+        queue->items++;
+        queue->skipped++;
+    } else {
+        memmove(&queue->items[index], &queue->items[index + 1], behind * sizeof *queue->items);
+    }
     queue->count--;
     return work;
 }
@@ -68,13 +89,13 @@ static Status is_ready(Coordinator *c, const Work *work, bool *ready) {
     if (work->needs == 0) {
         return STATUS_OK;
     }
-    ResultsSegment parent = {.point = NULL};
-    TRY(results_segment_read(c->results, NULL, work->needs, &parent));
-    if (parent.kept) {
+    if (coordinator__is_kept(c, work->needs)) {
         return STATUS_OK;
     }
     *ready = false;
     if (!recompute_is_under_way(c, work->needs)) {
+        ResultsSegment parent = {.point = NULL};
+        TRY(results_segment_read(c->results, NULL, work->needs, &parent));
         coordinator__log(c, "info", "computing the checkpoint of segment %" PRId64 " again",
                          work->needs);
         const Work again = {.kind = WORK_RECOMPUTE, .id = parent.id, .needs = parent.parent};
@@ -286,11 +307,14 @@ static Status send_work(Coordinator *c, size_t index) {
 }
 
 Status coordinator__send(Coordinator *c) {
-    for (size_t i = 0; i < c->slot_count; i++) {
+    Status status = STATUS_OK;
+    for (size_t i = 0; i < c->slot_count && status == STATUS_OK; i++) {
         if (!c->slots[i].busy || !c->slots[i].unsent) {
             continue;
         }
-        TRY(send_work(c, i));
+        status = results_read_begin(c->results);
+        status = (status == STATUS_OK) ? send_work(c, i) : status;
     }
-    return STATUS_OK;
+    results_read_end(c->results);
+    return status;
 }

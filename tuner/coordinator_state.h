@@ -22,6 +22,7 @@
 #include "schedulers/stop_rule.h"
 #include "tuner/coordinator.h"
 #include "tuner/decider.h"
+#include "tuner/id_index.h"
 #include "tuner/progress.h"
 #include "workers/crew.h"
 
@@ -50,8 +51,9 @@ typedef struct Work {
 } Work;
 
 typedef struct WorkQueue {
-    Work  *items;
+    Work  *items; /* (count) in order; `skipped` places behind the beginning of its block */
     size_t count;
+    size_t skipped; /* taken from the front */
     size_t capacity;
 } WorkQueue;
 
@@ -112,6 +114,7 @@ typedef struct Coordinator {
     bool          failed;      /* ... because the study failed */
     char          reason[256]; /* why the study ended */
     bool          waiting;     /* the scheduler waits for the next event */
+    bool          no_model;    /* tuning decides in microseconds: on this thread */
     int64_t       undecided;   /* decided work of this phase without an observed result */
     double        created_at;  /* of the study, s since 1970 */
     ResultsBudget budget;      /* that holds now, with what users changed */
@@ -127,8 +130,9 @@ typedef struct Coordinator {
     Kept        *kept;
     size_t       kept_count;
     size_t       kept_capacity;
-    int64_t     *trial_leaf; /* [trial]: its last finished segment, 0 = none */
-    size_t       trial_capacity;
+    double       kept_bytes; /* of all of them */
+    IdIndex      kept_at;    /* segment -> its place in `kept` */
+    IdIndex      live_leaf;  /* trial -> its last finished segment, if that may go on */
     int64_t     *doomed; /* kept ids whose files go after the next commit, with their attempts */
     size_t       doomed_count;
     size_t       doomed_capacity;
@@ -136,6 +140,10 @@ typedef struct Coordinator {
     bool         trainer_heard;       /* some trainer has said hello in this run */
     bool         quota_told;          /* the warning about limits.checkpoints was given */
     bool         collect;             /* something changed that may free checkpoints */
+
+    double collect_at; /* s, monotonic: not before, unless the phase is over */
+
+    ResultsTally tally; /* of the whole study */
 
     int64_t best_segment; /* of the tuning phase; 0 = none */
     double  best_objective;
@@ -219,6 +227,8 @@ Status coordinator__note_cost(Coordinator *c, int64_t segment, Outstanding *even
 bool   coordinator__feasible(const Coordinator *c, const double *constraints);
 
 /* coordinator_news.c */
+/* a segment has ended for good: counts for the progress line */
+void   coordinator__count(Coordinator *c, const ResultsSegment *row, bool finished);
 Status coordinator__take(Coordinator *c, const News *news) MUST_USE;
 
 /* ends a segment for good; attempt 0: it is queued */
@@ -256,7 +266,9 @@ size_t coordinator__free_slots(const Coordinator *c);
 Status coordinator__keep(Coordinator *c, const Kept *kept) MUST_USE;
 void   coordinator__pin(Coordinator *c, int64_t segment, bool pinned);
 void   coordinator__forget(Coordinator *c, int64_t segment);
-Status coordinator__set_leaf(Coordinator *c, int64_t trial, int64_t segment) MUST_USE;
+/* a segment is its trial's newest finished one, which ended at `end` */
+Status coordinator__set_leaf(Coordinator *c, int64_t trial, int64_t segment, int64_t end) MUST_USE;
+bool   coordinator__is_kept(const Coordinator *c, int64_t segment);
 /* the file of an attempt goes after the next commit */
 Status coordinator__doom(Coordinator *c, int64_t segment, int64_t attempt) MUST_USE;
 /* marks what may go; files go in coordinator__sweep(), after the commit */

@@ -167,7 +167,7 @@ static Status check_rows_and_files(Fsck *f) {
         TRY(results_begin(f->results));
     }
     TRY(check_running(f));
-    TRY(results_segments_visit(f->results, check_checkpoint, f));
+    TRY(results_segments_visit(f->results, RESULTS_ALL, check_checkpoint, f));
     if (f->repair) {
         TRY(results_commit(f->results));
     }

@@ -21,6 +21,7 @@ static const Command commands[] = {
     {"ask", "hand out what to train next, where a person trains", command_ask, NULL},
     {"tell", "take the result of what was handed out", command_tell, NULL},
     {"show", "show the state, segments or trials of a study", command_show, NULL},
+    {"status", "say in a second where a study stands and what it takes", command_status, NULL},
     {"best", "show the best agent of a study and its schedule", command_best, NULL},
     {"export", "write the best schedule, or learning curves, to a file", command_export, NULL},
     {"evaluate", "evaluate an agent without training it", NULL, command_evaluate},

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { LOCK_TEXT_BYTES = 512 };
@@ -161,6 +162,25 @@ bool study_folder_is_locked(const char *path) {
     const bool locked = flock(descriptor, LOCK_SH | LOCK_NB) != 0;
     (void)close(descriptor);
     return locked;
+}
+
+bool study_folder_holder(const char *path, char *text, size_t size, double *since) {
+    struct stat found;
+    char       *name = file_join(path, "lock");
+    const int   descriptor = (name == NULL) ? -1 : open(name, O_RDONLY | O_CLOEXEC);
+    free(name);
+    if (descriptor < 0) {
+        return false;
+    }
+    const bool held = flock(descriptor, LOCK_SH | LOCK_NB) != 0 && fstat(descriptor, &found) == 0;
+    if (held) {
+        const ssize_t length = pread(descriptor, text, size - 1, 0);
+        text[(length > 0) ? length : 0] = '\0';
+        text[strcspn(text, "\n")] = '\0';
+        *since = (double)found.st_mtim.tv_sec; /* it is written once, when it is taken */
+    }
+    (void)close(descriptor);
+    return held;
 }
 
 Status study_folder_freeze(const StudyFolder *folder, const char *text, size_t length) {

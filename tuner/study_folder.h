@@ -39,6 +39,9 @@ Status study_folder_make(const StudyFolder *folder) MUST_USE;
 Status study_folder_lock(StudyFolder *folder, double seconds) MUST_USE;
 /** True where a coordinator holds the lock of the study in `path`. */
 bool study_folder_is_locked(const char *path);
+/** The same, and who holds it ("host h, process 1") since when (s since 1970). False, and nothing
+ * written, where nobody does. */
+bool study_folder_holder(const char *path, char *text, size_t size, double *since);
 /** Writes the frozen study file once; STATUS_ERR_STATE if there is one already. */
 Status study_folder_freeze(const StudyFolder *folder, const char *text, size_t length) MUST_USE;
 /** Path of the checkpoint "SEGMENT.aATTEMPT"; the caller frees it; NULL when memory is out. */

@@ -2,6 +2,7 @@
 
 #include "core/file.h"
 #include "core/number.h"
+#include "tuner/study_folder.h"
 #include "tuner/table.h"
 
 #include <ctype.h>
@@ -314,4 +315,18 @@ Status view_yaml(const Json *json, Buffer *out) {
         yaml_value(json, 0, true, out);
     }
     return buffer_status(out);
+}
+
+Status view_mend_state(const char *folder, Json *report) {
+    const char *state = json_string(json_get(report, "state"));
+    const char *agent = json_string(json_get(report, "agent"));
+    const bool  manual = agent != NULL && strcmp(agent, "manual") == 0;
+
+    if (manual || state == NULL || strcmp(state, "running") != 0 ||
+        study_folder_is_locked(folder)) {
+        return STATUS_OK;
+    }
+    TRY(json_set(report, "state", json_new_string("interrupted")));
+    return json_set(report, "reason",
+                    json_new_string("cut off: no mbtune is running it; run it again to go on"));
 }

@@ -13,6 +13,9 @@ typedef enum ViewFormat { VIEW_TABLE, VIEW_JSON, VIEW_CSV } ViewFormat;
 /** Opens the database of study folder `folder` for reading; a live study goes on meanwhile.
  * @return STATUS_OK; STATUS_ERR_IO if it is no study folder; what results_open() fails with */
 Status view_open(const char *folder, Results **out) MUST_USE;
+/** A report whose `state` is "running" although nobody runs the study says so: a coordinator that
+ * was killed could not. Not where a person trains (`agent` "manual"): nothing runs in between. */
+Status view_mend_state(const char *folder, Json *report) MUST_USE;
 /** Appends "key: value" lines of an object, keys aligned, nested objects below their key; null and
  * empty values are left out, and so are the keys of `skip` (ends at NULL, or NULL). */
 Status view_object(const Json *object, const char *const *skip, CliStyle style,

@@ -272,7 +272,7 @@ static void a_visitor_may_write(void **state) {
     fixture_done(f, 1, 0, 0, 5, 1.0);
     fixture_done(f, 2, 1, 0, 10, 1.0);
     assert_ok(results_commit(f->results));
-    assert_ok(results_segments_visit(f->results, write_while_visited, f));
+    assert_ok(results_segments_visit(f->results, RESULTS_ALL, write_while_visited, f));
     assert_int_equal(count_of(f->results, "SELECT count(*) FROM segment WHERE kept"), 0);
 }
 
@@ -295,7 +295,7 @@ static void a_readers_visit_sees_one_state(void **state) {
     fixture_done(f, 2, 1, 0, 10, 1.0);
     assert_ok(results_commit(f->results));
     Results *reader = open_reader(f);
-    assert_ok(results_segments_visit(reader, reader_sees_one_state, f));
+    assert_ok(results_segments_visit(reader, RESULTS_ALL, reader_sees_one_state, f));
     assert_int_equal(segments_of(reader), 3);
     results_close(reader);
 }

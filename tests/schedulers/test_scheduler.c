@@ -234,7 +234,7 @@ static void values_outside_the_space_are_refused(void **state) {
     hand_finish(echo.scheduler, 1, 1.0);
     tell_run(0, 1, 5, 10);
     told_point[0] = 3;
-    refused(&echo, "changes 'layers', which is not dynamic");
+    refused(&echo, "changes a value of segment 1 that is not dynamic");
     told_point[0] = 2;
     told_point[2] = 7;
     (void)hand_decide(echo.scheduler);
