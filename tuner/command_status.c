@@ -93,31 +93,21 @@ static Status disk_set(const char *path, Json *report) {
 
 /* ---- for people ------------------------------------------------------------------------------ */
 
-static void put_bytes(double bytes, Buffer *out) {
-    static const char *const units[] = {"bytes", "KiB", "MiB", "GiB", "TiB"};
-    size_t                   unit = 0;
-    while (bytes >= 1024.0 && unit + 1 < sizeof units / sizeof units[0]) {
-        bytes /= 1024.0;
-        unit++;
-    }
-    buffer_printf(out, "%.*f %s", (unit == 0 || bytes >= 100.0) ? 0 : 1, bytes, units[unit]);
-}
-
 static void put_disk(const Json *report, Buffer *out) {
     const Json *disk = json_get(report, "disk");
     const Json *checkpoints = json_get(report, "checkpoints");
     const Json *quota = json_get(checkpoints, "quota");
     buffer_puts(out, "disk: database ");
-    put_bytes((double)json_integer(json_get(disk, "database")), out);
+    view_bytes((double)json_integer(json_get(disk, "database")), out);
     buffer_printf(out, ", %lld checkpoints ",
                   (long long)json_integer(json_get(checkpoints, "count")));
-    put_bytes((double)json_integer(json_get(checkpoints, "bytes")), out);
+    view_bytes((double)json_integer(json_get(checkpoints, "bytes")), out);
     if (json_is_number(quota)) {
         buffer_puts(out, " of ");
-        put_bytes(json_number(quota), out);
+        view_bytes(json_number(quota), out);
     }
     buffer_puts(out, ", logs ");
-    put_bytes((double)json_integer(json_get(disk, "logs")), out);
+    view_bytes((double)json_integer(json_get(disk, "logs")), out);
     buffer_puts(out, "\n");
 }
 

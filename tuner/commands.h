@@ -9,6 +9,7 @@
 Status command_validate(int argc, char **argv, Buffer *out) MUST_USE;
 /** `mbtune plan STUDY.yaml`: trains a little, estimates the rest. */
 Status command_plan(int argc, char **argv, Buffer *out) MUST_USE;
+Status command_gc(int argc, char **argv, Buffer *out) MUST_USE;
 Status command_sbatch(int argc, char **argv, Buffer *out) MUST_USE;
 /** `mbtune list [schedulers|environments|agents|presets] [NAME]` */
 Status command_list(int argc, char **argv, Buffer *out) MUST_USE;

@@ -308,8 +308,9 @@ static Status turn(Coordinator *c) {
     TRY(take_news(c, &any));
     TRY(coordinator__observe(c));
     TRY(coordinator__decide(c));
-    TRY(coordinator__assign(c));
     TRY(coordinator__collect(c));
+    TRY(coordinator__assign(c));
+    TRY(coordinator__check_quota(c));
     TRY(commit_if_due(c));
     if (!c->open) {
         TRY(coordinator__send(c));

@@ -24,6 +24,8 @@ typedef struct CoordinatorSetup {
     bool         colour;
     double       lock_seconds; /* how long another mbtune may hold the study */
     double       end_time;     /* s since 1970: this run must be over by then; 0 = any time */
+    bool         is_visit;     /* the log is replayed, and the study stays in the state it is in */
+    bool         is_dry_run;   /* a visit that leaves the disk alone too */
     /* `mbtune evaluate`: evaluate this segment (0 = the best) instead of going on; 0 episodes = run
      */
     int64_t  evaluate_segment;

@@ -186,10 +186,16 @@ static size_t gather_maybes(const Coordinator *c, const Needs *needs, Maybe *out
     return count;
 }
 
-/* Over quota `maybe` goes first, worst objective first; what is left is needed to go on. */
+bool coordinator__over_quota(const Coordinator *c) {
+    const double quota = c->study->limits.checkpoint_bytes;
+    return quota > 0.0 && c->kept_bytes > quota;
+}
+
+/* Over quota `maybe` goes first, worst objective first; what is left is needed to go on. While that
+ * is too much nothing new is started: what runs may end in what frees something. */
 static Status honour_quota(Coordinator *c, const Needs *needs) {
     const double quota = c->study->limits.checkpoint_bytes;
-    if (!(quota > 0.0 && c->kept_bytes > quota)) {
+    if (!coordinator__over_quota(c)) {
         return STATUS_OK;
     }
     Maybe *maybes = calloc(c->kept_count + 1, sizeof *maybes);
@@ -202,14 +208,24 @@ static Status honour_quota(Coordinator *c, const Needs *needs) {
         status = let_go(c, maybes[i].id);
     }
     free(maybes);
-    if (status == STATUS_OK && c->kept_bytes > quota && !c->quota_told) {
-        coordinator__log(c, "warning",
-                         "checkpoints take %.3g bytes, more than limits.checkpoints (%.3g), "
-                         "and all of them are needed to go on",
-                         c->kept_bytes, quota);
-        c->quota_told = true;
-    }
     return status;
+}
+
+Status coordinator__check_quota(Coordinator *c) {
+    static const double mebibyte = 1048576.0;
+    if (!coordinator__over_quota(c) || c->collect || c->queue.count == 0 ||
+        decider_busy(c->decider)) {
+        return STATUS_OK;
+    }
+    for (size_t i = 0; i < c->slot_count; i++) {
+        if (c->slots[i].usable && c->slots[i].busy) {
+            return STATUS_OK;
+        }
+    }
+    FAIL(STATUS_ERR_INTERRUPTED,
+         "checkpoints take %.4g MiB, more than limits.checkpoints (%.4g MiB), and all of them are "
+         "needed to go on: give it more room (--set limits.checkpoints=...)",
+         c->kept_bytes / mebibyte, c->study->limits.checkpoint_bytes / mebibyte);
 }
 
 static Status collect(Coordinator *c, const Needs *needs) {
@@ -229,7 +245,8 @@ Status coordinator__collect(Coordinator *c) {
     const double now = clock_monotonic();
     Needs        needs;
     if (!c->collect || decider_busy(c->decider) || c->phase == PHASE_EVALUATE ||
-        c->phase == PHASE_OVER || (now < c->collect_at && c->undecided > 0)) {
+        c->phase == PHASE_OVER ||
+        (now < c->collect_at && c->undecided > 0 && !coordinator__over_quota(c))) {
         return STATUS_OK;
     }
     c->collect = false;
@@ -239,6 +256,16 @@ Status coordinator__collect(Coordinator *c) {
     const double end = clock_monotonic();
     c->collect_at = end + COLLECT_PAUSE * (end - now);
     return status;
+}
+
+Status coordinator__collect_all_but_best(Coordinator *c) {
+    for (size_t i = c->kept_count; i > 0; i--) {
+        const Kept *kept = &c->kept[i - 1];
+        if (!kept->pinned && kept->id != c->best_segment) {
+            TRY(let_go(c, kept->id));
+        }
+    }
+    return STATUS_OK;
 }
 
 void coordinator__sweep(Coordinator *c) {

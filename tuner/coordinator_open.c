@@ -288,11 +288,13 @@ static Status resume_study(Coordinator *c) {
     if (!c->study->manual) { /* there nothing dies with the program */
         TRY(results_reconcile(c->results, &requeued));
     }
-    if (c->begun) {
+    if (c->begun && !c->setup->is_visit) {
         TRY(results_study_set(c->results, "running", ""));
     }
     TRY(results_commit(c->results));
-    TRY(coordinator__sweep_orphans(c));
+    if (!c->setup->is_dry_run) {
+        TRY(coordinator__sweep_orphans(c));
+    }
     TRY(results_segments_visit(c->results, RESULTS_KEPT, restore_kept, c));
     TRY(coordinator__restore_best(c));
     TRY(results_tally_read(c->results, &c->tally));
@@ -306,7 +308,7 @@ static Status resume_study(Coordinator *c) {
     TRY(coordinator__drop_stopped(c));
     TRY(results_segments_visit(c->results, RESULTS_PINNED, coordinator__want_pinned, c));
     TRY(coordinator__restore_budget(c));
-    if (c->study->manual) {
+    if (c->study->manual || c->setup->is_visit) {
         return STATUS_OK; /* every ask and tell resumes */
     }
     coordinator__log(c, "info", "resuming: %" PRId64 " decisions, %zu segments to run",

@@ -121,6 +121,9 @@ static Status choose(Coordinator *c, size_t slot, size_t *index) {
     for (size_t i = 0; i < c->queue.count; i++) {
         const Work work = c->queue.items[i]; /* a copy: is_ready() may grow the queue */
         bool       ready = false;
+        if (coordinator__over_quota(c) && work.kind != WORK_EVALUATION) {
+            continue; /* it would leave another checkpoint */
+        }
         TRY(is_ready(c, &work, &ready));
         if (!ready) {
             continue;

@@ -42,12 +42,12 @@ typedef struct Failures {
 /** One piece of work that is queued or with a slot. */
 typedef struct Work {
     WorkKind kind;
-    int64_t  id;       /* segment, or evaluation */
-    int64_t  needs;    /* segment whose checkpoint it starts from; 0 = none */
-    int64_t  attempt;  /* once it is with a slot */
+    int64_t  id;      /* segment, or evaluation */
+    int64_t  needs;   /* segment whose checkpoint it starts from; 0 = none */
+    int64_t  attempt; /* once it is with a slot */
     Failures failures;
-    int64_t  losses;   /* attempts of this run whose checkpoint a worker could not read or save */
-    bool     partial;  /* continues what an earlier attempt of the same segment yielded */
+    int64_t  losses;  /* attempts of this run whose checkpoint a worker could not read or save */
+    bool     partial; /* continues what an earlier attempt of the same segment yielded */
 } Work;
 
 typedef struct WorkQueue {
@@ -138,7 +138,6 @@ typedef struct Coordinator {
     size_t       doomed_capacity;
     bool         irreproducible_told; /* the study row says that the trainer is not deterministic */
     bool         trainer_heard;       /* some trainer has said hello in this run */
-    bool         quota_told;          /* the warning about limits.checkpoints was given */
     bool         collect;             /* something changed that may free checkpoints */
 
     double collect_at; /* s, monotonic: not before, unless the phase is over */
@@ -273,6 +272,12 @@ bool   coordinator__is_kept(const Coordinator *c, int64_t segment);
 Status coordinator__doom(Coordinator *c, int64_t segment, int64_t attempt) MUST_USE;
 /* marks what may go; files go in coordinator__sweep(), after the commit */
 Status coordinator__collect(Coordinator *c) MUST_USE;
+/* all go but the best and what is pinned */
+Status coordinator__collect_all_but_best(Coordinator *c) MUST_USE;
+/* limits.checkpoints is used up: nothing is started that would leave another one */
+bool coordinator__over_quota(const Coordinator *c);
+/* a failure where the quota is full of what is needed, and nothing runs that might change that */
+Status coordinator__check_quota(Coordinator *c) MUST_USE;
 void   coordinator__sweep(Coordinator *c);
 /* at start: removes files of checkpoints/ that no row names */
 Status coordinator__sweep_orphans(Coordinator *c) MUST_USE;

@@ -26,6 +26,7 @@ static const Command commands[] = {
     {"export", "write the best schedule, or learning curves, to a file", command_export, NULL},
     {"evaluate", "evaluate an agent without training it", NULL, command_evaluate},
     {"list", "list schedulers, environments, agents and presets", command_list, NULL},
+    {"gc", "free the disk of a study: checkpoints that it can do without", command_gc, NULL},
     {"fsck", "check a study's directory, and mend what a crash or a backup leaves", command_fsck,
      NULL},
     {"doctor", "say what this machine lacks for running studies, and what to do", NULL,

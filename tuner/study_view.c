@@ -330,3 +330,13 @@ Status view_mend_state(const char *folder, Json *report) {
     return json_set(report, "reason",
                     json_new_string("cut off: no mbtune is running it; run it again to go on"));
 }
+
+void view_bytes(double bytes, Buffer *out) {
+    static const char *const units[] = {"bytes", "KiB", "MiB", "GiB", "TiB"};
+    size_t                   unit = 0;
+    while (bytes >= 1024.0 && unit + 1 < sizeof units / sizeof units[0]) {
+        bytes /= 1024.0;
+        unit++;
+    }
+    buffer_printf(out, "%.*f %s", (unit == 0 || bytes >= 100.0) ? 0 : 1, bytes, units[unit]);
+}

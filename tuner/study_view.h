@@ -30,4 +30,7 @@ Status view_json(const Json *json, Buffer *out) MUST_USE;
 /** Appends JSON as block-style YAML. */
 Status view_yaml(const Json *json, Buffer *out) MUST_USE;
 
+/** Appends an amount of memory as people read it: "12.5 MiB". */
+void view_bytes(double bytes, Buffer *out);
+
 #endif

@@ -1,0 +1,220 @@
+/* Checkpoints that go: under a quota, by `mbtune gc`, or because somebody removed them. What a
+ * study finds must not depend on it. */
+#include "core/rng.h"
+#include "tests/support/test_support.h"
+#include "tests/tuner/scene.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { HISTORIES = 3, MOST_STEPS = 40, LINE_BYTES = 2048 };
+
+/* whose rows do not depend on what ends first */
+static const char *const schedulers[] = {
+    SCENE_SYNCHRONOUS,
+    "{name: pbt-bt, population: 4, warmup: 2, mode: synchronous, backtrack_every: 2}",
+    "{name: mf-pbt, population: 4, mode: synchronous}",
+};
+
+static int gc(Scene *scene, const char *first, const char *second) {
+    const char *const arguments[] = {"gc", scene->study, first, second, NULL};
+    return run_mbtune(&scene->run, arguments);
+}
+
+static long kept(const Scene *scene) {
+    return run_query(scene->study, "SELECT count(*) FROM segment WHERE kept = 1");
+}
+
+static long kept_bytes(const Scene *scene) {
+    return run_query(scene->study,
+                     "SELECT coalesce(sum(checkpoint_bytes), 0) FROM segment WHERE kept = 1");
+}
+
+static long files(const Scene *scene) {
+    char line[LINE_BYTES];
+    Run  run;
+    (void)snprintf(line, sizeof line, "ls '%s/checkpoints' | wc -l", scene->study);
+    assert_int_equal(run_shell(&run, line), 0);
+    return strtol(run.text, NULL, 10);
+}
+
+static char *undisturbed(const char *scheduler) {
+    Scene scene;
+    scene_make(&scene, scheduler, "", 0.0);
+    assert_int_equal(scene_run(&scene, "2"), 0);
+    char *rows = run_canonical(scene.study);
+    scene_remove(&scene);
+    return rows;
+}
+
+/* ---- histories ------------------------------------------------------------------------------ */
+
+/* one thing that happens to a study that does not run */
+static void disturb(Scene *scene, Rng *rng) {
+    char line[LINE_BYTES];
+    switch (rng_below(rng, 4)) {
+    case 0:
+        assert_int_equal(gc(scene, "--only-best", NULL), 0);
+        break;
+    case 1:
+        assert_int_equal(gc(scene, "--quota", "1"), 0);
+        break;
+    case 2: /* some of the files, behind the program's back */
+        (void)snprintf(line, sizeof line,
+                       "cd '%s/checkpoints' && for f in *; do case $(($(printf %%d \"'${f#?}\") + "
+                       "%d)) in *[02468]) rm -rf \"$f\";; esac; done; true",
+                       scene->study, (int)rng_below(rng, 2));
+        assert_int_equal(run_shell(&scene->run, line), 0);
+        break;
+    default:
+        break;
+    }
+}
+
+/* runs it a little, with a quota that may be too small, until it is done */
+static void live_through(Scene *scene, Rng *rng) {
+    char   set[64];
+    size_t interrupted = 0;
+    long   quota = 1 + (long)rng_below(rng, 400);
+    for (int step = 0; step < MOST_STEPS; step++) {
+        int status = 0;
+        (void)snprintf(set, sizeof set, "limits.checkpoints=%ld", quota);
+        scene->set = set;
+        scene_start(scene, (rng_below(rng, 2) == 0) ? "1" : "3");
+        if (!run_wait_for(&scene->run, 0.6 + 0.8 * rng_uniform(rng), &status)) {
+            (void)kill(scene->run.pid, SIGTERM);
+            status = run_wait(&scene->run);
+        }
+        if (status == 0) {
+            print_message("%zu interruptions, quota %ld in the end\n", interrupted, quota);
+            return;
+        }
+        assert_int_equal(status, 75);
+        interrupted++;
+        if (strstr(scene->run.text, "more than limits.checkpoints") != NULL) {
+            quota *= 2;
+        } else {
+            disturb(scene, rng);
+        }
+    }
+    fail_msg("not done after %d runs: %s", (int)MOST_STEPS, scene->run.text);
+}
+
+static void results_do_not_depend_on_what_is_kept(void **state) {
+    (void)state;
+    for (uint64_t i = 0; i < HISTORIES; i++) {
+        Rng         rng = rng_stream(7, i, RNG_TEST);
+        const char *scheduler = schedulers[i % (sizeof schedulers / sizeof schedulers[0])];
+        char       *expected = undisturbed(scheduler);
+        Scene       scene;
+        scene_make(&scene, scheduler, "", 0.01);
+        live_through(&scene, &rng);
+        scene_assert_sound(&scene);
+        char *found = run_canonical(scene.study);
+        assert_string_equal(found, expected);
+        free(found);
+        free(expected);
+        scene_remove(&scene);
+    }
+}
+
+/* ---- the quota ------------------------------------------------------------------------------ */
+
+static void a_quota_too_small_for_what_is_needed_ends_the_run(void **state) {
+    (void)state;
+    char *expected = undisturbed(SCENE_SYNCHRONOUS);
+    Scene scene;
+    scene_make(&scene, SCENE_SYNCHRONOUS, "", 0.0);
+    assert_int_equal(scene_run_with(&scene, "2", "limits.checkpoints=1"), 75);
+    assert_contains(scene.run.text, "more than limits.checkpoints");
+    assert_contains(scene.run.text, "--set limits.checkpoints=");
+    /* nothing was started after the first ones had ended */
+    assert_in_range(run_query(scene.study, "SELECT count(*) FROM attempt"), 1, 2);
+    assert_int_equal(
+        run_query(scene.study, "SELECT count(*) FROM study WHERE state = 'interrupted'"), 1);
+    assert_int_equal(scene_run_with(&scene, "2", "limits.checkpoints=1GiB"), 0);
+    char *found = run_canonical(scene.study);
+    assert_string_equal(found, expected);
+    free(found);
+    free(expected);
+    scene_remove(&scene);
+}
+
+/* also what an earlier run left counts */
+static void a_quota_is_kept_over_runs(void **state) {
+    (void)state;
+    char  set[64];
+    Scene scene;
+    scene_make(&scene, schedulers[1], "", 0.0);
+    assert_int_equal(scene_run_with(&scene, "2", "budget.total=24"), 0);
+    const long bytes = kept_bytes(&scene);
+    const long one = run_query(scene.study, "SELECT max(checkpoint_bytes) FROM segment");
+    assert_true(kept(&scene) > 2);
+    (void)snprintf(set, sizeof set, "limits.checkpoints=%ld", bytes - one);
+    scene.set = set;
+    scene_start(&scene, "2");
+    const int status = run_wait(&scene.run);
+    assert_true(status == 0 || status == 75);
+    assert_true(kept_bytes(&scene) <= bytes - one || status == 75);
+    scene_remove(&scene);
+}
+
+/* ---- gc ------------------------------------------------------------------------------------- */
+
+static void gc_frees_what_it_says(void **state) {
+    (void)state;
+    Scene scene;
+    char  expected[96];
+    scene_make(&scene, schedulers[1], "", 0.0);
+    assert_int_equal(scene_run_with(&scene, "2", "budget.total=24"), 0);
+    const long before = kept(&scene);
+    assert_true(before > 2);
+    assert_int_equal(gc(&scene, "--only-best", "--dry-run"), 0);
+    (void)snprintf(expected, sizeof expected, "%ld checkpoints would be removed", before - 1);
+    assert_contains(scene.run.text, expected);
+    assert_int_equal(kept(&scene), before);
+    assert_int_equal(files(&scene), before);
+    assert_int_equal(gc(&scene, "--only-best", NULL), 0);
+    (void)snprintf(expected, sizeof expected, "%ld checkpoints removed", before - 1);
+    assert_contains(scene.run.text, expected);
+    assert_contains(scene.run.text, "1 stay");
+    assert_int_equal(kept(&scene), 1);
+    assert_int_equal(files(&scene), 1);
+    const char *const fsck[] = {"fsck", scene.study, NULL};
+    assert_int_equal(run_mbtune(&scene.run, fsck), 0);
+    /* state and rows are as they were */
+    assert_int_equal(run_query(scene.study, "SELECT count(*) FROM study WHERE state = 'done'"), 1);
+    scene_remove(&scene);
+}
+
+static void gc_refuses_what_it_cannot_do(void **state) {
+    (void)state;
+    Scene             scene;
+    const char *const nothing[] = {"gc", "/no/such/study", NULL};
+    scene_make_slow(&scene);
+    assert_int_equal(run_mbtune(&scene.run, nothing), 1);
+    assert_contains(scene.run.text, "is no study");
+    scene_start_until(&scene, "2", "finished", 1);
+    Run               beside;
+    const char *const arguments[] = {"gc", scene.study, NULL};
+    assert_int_equal(run_mbtune(&beside, arguments), 1);
+    print_message("%s", beside.text);
+    (void)kill(scene.run.pid, SIGTERM);
+    assert_int_equal(run_wait(&scene.run), 75);
+    assert_int_equal(gc(&scene, "--quota", "much"), 1);
+    assert_contains(scene.run.text, "limits.checkpoints");
+    scene_remove(&scene);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_quota_too_small_for_what_is_needed_ends_the_run),
+        cmocka_unit_test(a_quota_is_kept_over_runs),
+        cmocka_unit_test(gc_frees_what_it_says),
+        cmocka_unit_test(gc_refuses_what_it_cannot_do),
+        cmocka_unit_test(results_do_not_depend_on_what_is_kept),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
