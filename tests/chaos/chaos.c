@@ -204,6 +204,7 @@ static void studies_survive_faults(void **state) {
         pets = chaos_studies[scripted].pets ? scripted : pets;
         scripted++;
     }
+    assert_true(pets > 0); /* they come last */
     tally.began = clock_monotonic();
     for (long turn = 0; tally.faults < options.faults; turn++) {
         const bool   agents = turn % PETS_OF == 1;

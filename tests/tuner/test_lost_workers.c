@@ -55,6 +55,9 @@ static void assert_goes_on(Scene *scene) {
                      0);
     assert_int_equal(run_count_processes(scene->folder), 0);
     assert_as_undisturbed(scene);
+    /* nor a file: the trainer of a worker that stands still goes on until its segment ends */
+    const char *const fsck[] = {"fsck", scene->study, NULL};
+    assert_int_equal(run_mbtune(&scene->run, fsck), 0);
 }
 
 static void lose_one(int signal_number) {
