@@ -509,9 +509,9 @@ Status coordinator_run(const CoordinatorSetup *setup, MPI_Comm comm, int *exit_s
     if (c.crew != NULL && crew_stop(c.crew, STOP_SECONDS, finalize) != STATUS_OK) {
         *finalize = false;
     }
-    if (!*finalize && c.begun) {
-        /* what a lost worker's trainer still wrote; a failure is the next start's to mend */
-        (void)coordinator__sweep_orphans(&c);
+    /* what a lost worker's trainer still wrote */
+    if (!*finalize && c.begun && coordinator__sweep_orphans(&c) != STATUS_OK) {
+        progress_log(&c.progress, "warning", status_last()->text); /* the next start tries again */
     }
     progress_end(&c.progress);
     if (*exit_status == CLI_EXIT_RESUMABLE && !setup->quiet) {
