@@ -136,7 +136,7 @@ static bool first_file(const char *path, char *out, int depth) {
     DIR *entries = opendir(path);
     bool found = false;
     if (entries == NULL) {
-        (void)snprintf(out, 2 * CHAOS_PATH_BYTES, "%s", path);
+        (void)snprintf(out, (size_t)2 * CHAOS_PATH_BYTES, "%s", path);
         return file_exists(path);
     }
     const struct dirent *entry = NULL;
