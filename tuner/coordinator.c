@@ -5,6 +5,7 @@
 #include "tuner/coordinator_state.h"
 #include "tuner/launch.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <math.h>
 #include <signal.h>
@@ -373,9 +374,15 @@ enum { DATABASE_IO_ERROR = 10, DATABASE_FULL = 13, PRIMARY_CODE = 0xff };
 
 /* what the next run of the same command may find mended: nothing is lost but the open transaction
  */
-static bool is_resumable(Status status, const ErrorInfo *error) {
+static bool is_resumable(Status status) {
+    return status == STATUS_ERR_INTERRUPTED || status == STATUS_ERR_IO;
+}
+
+/* a disk that is full, which somebody may free, at any time of a study's life; before it has begun,
+ * what else fails to be read or written is a mistake in the command */
+static bool is_full(Status status, const ErrorInfo *error) {
     const long primary = error->native & PRIMARY_CODE;
-    return status == STATUS_ERR_INTERRUPTED || status == STATUS_ERR_IO ||
+    return (status == STATUS_ERR_IO && (error->native == ENOSPC || error->native == EDQUOT)) ||
            (status == STATUS_ERR_DATABASE &&
             (primary == DATABASE_IO_ERROR || primary == DATABASE_FULL));
 }
@@ -392,7 +399,8 @@ static int judge(Coordinator *c, Status status, const ErrorInfo *error) {
         return CLI_EXIT_RESUMABLE;
     }
     (void)snprintf(c->reason, sizeof c->reason, "%.255s", error->text);
-    return (c->begun && is_resumable(status, error)) ? CLI_EXIT_RESUMABLE : CLI_EXIT_FAILED;
+    const bool resumable = (c->begun && is_resumable(status)) || is_full(status, error);
+    return resumable ? CLI_EXIT_RESUMABLE : CLI_EXIT_FAILED;
 }
 
 /* a line for the shell; whoever brought the ranks has to bring them again */
@@ -508,8 +516,13 @@ Status coordinator_run(const CoordinatorSetup *setup, MPI_Comm comm, Coordinator
     if (c.crew != NULL && crew_stop(c.crew, STOP_SECONDS, &outcome->finalize) != STATUS_OK) {
         outcome->finalize = false;
     }
+    /* what a lost worker's trainer still wrote */
+    if (!outcome->finalize && c.begun && coordinator__sweep_orphans(&c) != STATUS_OK) {
+        progress_log(&c.progress, "warning", status_last()->text); /* the next start tries again */
+    }
     progress_end(&c.progress);
-    if (outcome->exit_status == CLI_EXIT_RESUMABLE && !setup->quiet) {
+    if (outcome->exit_status == CLI_EXIT_RESUMABLE && !setup->quiet &&
+        study_folder_begun(c.folder)) {
         say_how_to_resume(c.folder);
     }
     (void)fflush(stdout);

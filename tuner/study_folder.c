@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { LOCK_TEXT_BYTES = 512 };
@@ -105,12 +106,20 @@ Status study_folder_make(const StudyFolder *folder) {
     return STATUS_OK;
 }
 
-/* host and process id of this coordinator, for whoever meets the lock */
+/* host, process id and start of this coordinator, for whoever meets the lock: the kernel lets go of
+ * it when the process ends, so what is written in a lock that nobody holds means nothing */
 static Status write_holder(int descriptor) {
     char host[128] = "";
     (void)gethostname(host, sizeof host - 1);
-    char      text[LOCK_TEXT_BYTES];
-    const int length = snprintf(text, sizeof text, "host %s, process %ld\n", host, (long)getpid());
+    char         text[LOCK_TEXT_BYTES];
+    char         began[32] = "";
+    struct tm    parts;
+    const time_t now = time(NULL);
+    if (localtime_r(&now, &parts) != NULL) {
+        (void)strftime(began, sizeof began, "%Y-%m-%d %H:%M:%S", &parts);
+    }
+    const int length = snprintf(text, sizeof text, "host %s, process %ld, since %s\n", host,
+                                (long)getpid(), began);
     if (ftruncate(descriptor, 0) != 0 || pwrite(descriptor, text, (size_t)length, 0) != length) {
         FAIL_NATIVE(STATUS_ERR_IO, errno, "cannot write the study's lock: %s", status_errno(errno));
     }

@@ -24,9 +24,9 @@ Status crew__share_config(MPI_Comm comm, Buffer *config) MUST_USE;
 Status crew__gather_slots(MPI_Comm comm, int64_t slots, int64_t *counts) MUST_USE;
 
 /**
- * Where this rank's cores begin. Ranks under one kernel that may use the same cores share them out in
- * order of rank, whatever the launcher calls their hosts; they bind their trainers only if that uses every core exactly once, so that two
- * small studies side by side do not both sit on core 0.
+ * Where this rank's cores begin. Ranks under one kernel that may use the same cores share them out
+ * in order of rank, whatever the launcher calls their hosts; they bind their trainers only if that
+ * uses every core exactly once, so that two small studies side by side do not both sit on core 0.
  * @param wanted  cores that this rank's slots need (0 for the coordinator)
  * @param cores   out  the cores that this rank may use
  * @param first   out  index of its first own one among them; -1 = do not bind

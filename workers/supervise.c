@@ -204,6 +204,7 @@ static void watched_signals(sigset_t *set) {
     (void)sigaddset(set, SIGTERM);
     (void)sigaddset(set, SIGINT);
     (void)sigaddset(set, SIGHUP);
+    (void)sigaddset(set, SIGCONT);
 }
 
 /* between fork and exec: only calls that are safe there; errno goes up the pipe on failure */
@@ -378,7 +379,8 @@ int supervise_main(int argc, char **argv) {
     watched_signals(&set);
     (void)signal(SIGCHLD, SIG_DFL); /* ignored ones would be reaped by the kernel, status lost */
     (void)sigprocmask(SIG_BLOCK, &set, NULL); // NOLINT(concurrency-mt-unsafe): one thread
-    (void)prctl(PR_SET_PDEATHSIG, SIGTERM);
+    /* the one signal that also wakes a process that was stopped; it then looks for its parent */
+    (void)prctl(PR_SET_PDEATHSIG, (s.parent != 0) ? SIGCONT : SIGTERM);
     if (s.parent != 0 && getppid() != s.parent) {
         return STATUS_SIGNAL + SIGTERM; /* it died before the line above */
     }

@@ -82,6 +82,7 @@ static bool lose_node(pid_t worker) {
     return true;
 }
 
+/* @param room  bytes that are left */
 static bool fill_disk(Chaos *chaos, double room, double seconds) {
     static const char block[4096] = {1};
     uint64_t          left = 0;
@@ -94,7 +95,8 @@ static bool fill_disk(Chaos *chaos, double room, double seconds) {
         chaos->filler[0] = '\0';
         return false;
     }
-    for (double put = 0.0; put + room + sizeof block < (double)left; put += sizeof block) {
+    const size_t blocks = ((double)left > room) ? (size_t)((double)left - room) / sizeof block : 0;
+    for (size_t i = 0; i < blocks; i++) {
         if (fwrite(block, 1, sizeof block, file) != sizeof block) {
             break;
         }
@@ -134,7 +136,7 @@ static bool first_file(const char *path, char *out, int depth) {
     DIR *entries = opendir(path);
     bool found = false;
     if (entries == NULL) {
-        (void)snprintf(out, 2 * CHAOS_PATH_BYTES, "%s", path);
+        (void)snprintf(out, (size_t)2 * CHAOS_PATH_BYTES, "%s", path);
         return file_exists(path);
     }
     const struct dirent *entry = NULL;

@@ -141,7 +141,7 @@ static int fsck(Scene *scene, bool repair) {
 }
 
 static void pin_and_run(Scene *scene, const char *segment) {
-    const char *const pin[] = {"pin", scene->study, segment, NULL};
+    const char *const pin[] = {"pin", scene->study, "--segment", segment, NULL};
     assert_int_equal(run_mbtune(&scene->run, pin), 0);
     assert_int_equal(scene_run(scene, "2"), 0);
 }

@@ -55,6 +55,9 @@ static void assert_goes_on(Scene *scene) {
                      0);
     assert_int_equal(run_count_processes(scene->folder), 0);
     assert_as_undisturbed(scene);
+    /* nor a file: the trainer of a worker that stands still goes on until its segment ends */
+    const char *const fsck[] = {"fsck", scene->study, NULL};
+    assert_int_equal(run_mbtune(&scene->run, fsck), 0);
 }
 
 static void lose_one(int signal_number) {
@@ -168,12 +171,16 @@ static void a_dead_launcher_takes_everybody_along(void **state) {
     (void)state;
     Scene scene;
     start_two(&scene);
-    const pid_t stopped = run_find(&scene.run, VICTIM_WORKER, 1);
-    assert_int_equal(kill(stopped, SIGSTOP), 0);
+    /* also what is stopped */
+    const pid_t worker = run_find(&scene.run, VICTIM_WORKER, 1);
+    const pid_t supervisor = run_find(&scene.run, VICTIM_SUPERVISOR, 0);
+    assert_true(worker > 0 && supervisor > 0);
+    assert_int_equal(kill(worker, SIGSTOP), 0);
+    assert_int_equal(kill(supervisor, SIGSTOP), 0);
     assert_true(run_kill(&scene.run, VICTIM_LAUNCHER, 0));
     assert_int_equal(run_wait(&scene.run), 128 + SIGKILL);
     const double deadline = clock_monotonic() + patience_s;
-    while (run_count_processes(scene.folder) > 0) {
+    while (run_count_processes(scene.folder) > 0 || run_parent(supervisor) > 0) {
         assert_true(clock_monotonic() < deadline);
         clock_sleep(0.01);
     }
