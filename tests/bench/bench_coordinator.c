@@ -80,13 +80,12 @@ static void write_study(const Subject *subject, int64_t segments, char text[TEXT
 
 static double run(const Subject *subject, int64_t segments, const StubPlan *plan,
                   const char *folder) {
-    char             text[TEXT_BYTES];
-    Study           *study = NULL;
-    StudyFolder      paths;
-    int              exit_status = 0;
-    bool             finalize = false;
-    const double     began = clock_monotonic();
-    CoordinatorSetup setup = {.quiet = true};
+    char               text[TEXT_BYTES];
+    Study             *study = NULL;
+    StudyFolder        paths;
+    CoordinatorOutcome outcome;
+    const double       began = clock_monotonic();
+    CoordinatorSetup   setup = {.quiet = true};
     stub_crew_plan(plan);
     write_study(subject, segments, text);
     check(study_parse("study.yaml", text, NULL, 0, &study));
@@ -94,11 +93,11 @@ static double run(const Subject *subject, int64_t segments, const StubPlan *plan
     study->scheduler = (instead != NULL) ? instead : study->scheduler;
     setup.study = study;
     setup.folder = &paths;
-    check(coordinator_run(&setup, MPI_COMM_NULL, &exit_status, &finalize));
+    check(coordinator_run(&setup, MPI_COMM_NULL, &outcome));
     study_destroy(study);
     study_folder_reset(&paths);
-    if (exit_status != 0 && plan->stop_after == 0) {
-        (void)fprintf(stderr, "bench_coordinator: the study ended with %d\n", exit_status);
+    if (outcome.exit_status != 0 && plan->stop_after == 0) {
+        (void)fprintf(stderr, "bench_coordinator: the study ended with %d\n", outcome.exit_status);
         exit(1);
     }
     return began;

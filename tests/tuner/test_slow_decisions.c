@@ -32,30 +32,29 @@ static Status think(const void *self, int64_t number, Decision *decision) {
 }
 
 static int run_study(const char *folder) {
-    static const char text[] = "name: thinking\n"
-                               "trainer: {command: ['true']}\n"
-                               "objective: {metric: score, direction: maximize}\n"
-                               "budget: {unit: step, per_trial: 1, segment: 1, trials: 60}\n"
-                               "scheduler: {name: random}\n"
-                               "hyperparameters:\n"
-                               "  x: {type: float, lower: 0.0, upper: 1.0, default: 0.5}\n"
-                               "seed: 3\n";
-    char              path[PATH_BYTES];
-    Study            *study = NULL;
-    StudyFolder       paths;
-    int               exit_status = -1;
-    bool              finalize = false;
-    CoordinatorSetup  setup = {.quiet = true};
+    static const char  text[] = "name: thinking\n"
+                                "trainer: {command: ['true']}\n"
+                                "objective: {metric: score, direction: maximize}\n"
+                                "budget: {unit: step, per_trial: 1, segment: 1, trials: 60}\n"
+                                "scheduler: {name: random}\n"
+                                "hyperparameters:\n"
+                                "  x: {type: float, lower: 0.0, upper: 1.0, default: 0.5}\n"
+                                "seed: 3\n";
+    char               path[PATH_BYTES];
+    Study             *study = NULL;
+    StudyFolder        paths;
+    CoordinatorOutcome outcome;
+    CoordinatorSetup   setup = {.quiet = true};
     (void)snprintf(path, sizeof path, "%s/study", folder);
     assert_ok(study_parse("study.yaml", text, NULL, 0, &study));
     study->scheduler = &thinker;
     assert_ok(study_folder_init(path, &paths));
     setup.study = study;
     setup.folder = &paths;
-    assert_ok(coordinator_run(&setup, MPI_COMM_NULL, &exit_status, &finalize));
+    assert_ok(coordinator_run(&setup, MPI_COMM_NULL, &outcome));
     study_destroy(study);
     study_folder_reset(&paths);
-    return exit_status;
+    return outcome.exit_status;
 }
 
 static void results_are_taken_while_a_scheduler_thinks(void **state) {
