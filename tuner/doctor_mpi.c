@@ -50,14 +50,25 @@ static bool launcher(Diagnosis *diagnosis, const char *library) {
 }
 
 static void two_ranks(Diagnosis *diagnosis) {
-    char              text[TEXT];
-    char             *binary = launch_binary();
-    const char *const run[] = {launch_mpiexec(), "-n", "2", binary, "doctor", "--handshake", NULL};
+    static char command[] = "doctor";
+    static char option[] = "--handshake";
+    static char two[] = "2";
+    char        text[TEXT];
+    char       *words[LAUNCH_MPIEXEC_WORDS + 4] = {NULL};
+    char       *binary = launch_binary();
+    Buffer      hosts;
 
     if (binary == NULL) {
         return;
     }
-    const int rc = program_ask(run, RUN_SECONDS, text, sizeof text);
+    buffer_init(&hosts, TEXT);
+    size_t count = launch_mpiexec_words(2, two, &hosts, words);
+    words[count++] = binary;
+    words[count++] = command;
+    words[count] = option;
+    const int rc = program_ask((const char *const *)words, RUN_SECONDS, text, sizeof text);
+    buffer_reset(&hosts);
+    free(words[0]);
     if (rc == 0) {
         doctor_add(diagnosis, "ranks", FINDING_GOOD, NULL, "two ranks on this host talk");
     } else {

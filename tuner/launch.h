@@ -8,6 +8,7 @@
 #ifndef TUNER_LAUNCH_H
 #define TUNER_LAUNCH_H
 
+#include "core/buffer.h"
 #include "tuner/coordinator.h"
 
 #include <stdbool.h>
@@ -36,6 +37,15 @@ bool launch_is_own(void);
 size_t launch_cores(void);
 /** The program that starts ranks: what the build found, "mpiexec.mpich" where it found none. */
 const char *launch_mpiexec(void);
+enum { LAUNCH_MPIEXEC_WORDS = 8 };
+/**
+ * The command line that starts ranks on this host, up to the program's own: mpiexec and options.
+ * @param ranks_text  in   `ranks` as text; kept
+ * @param hosts       out  memory of one of the words, for as long as they are used
+ * @param arguments   out  (<= LAUNCH_MPIEXEC_WORDS) the first one may be NULL when memory is out
+ * @return how many
+ */
+size_t launch_mpiexec_words(size_t ranks, char *ranks_text, Buffer *hosts, char **arguments);
 /** Absolute path of the running binary; the caller frees it; NULL if it cannot be found. */
 char *launch_binary(void);
 /**

@@ -98,7 +98,7 @@ static void export_terminal(void) {
  */
 
 /* "localhost:1,127.0.0.1:1,..."; another MPI ends the whole job when a rank dies */
-static size_t put_mpiexec(size_t ranks, char *ranks_text, Buffer *hosts, char **arguments) {
+size_t launch_mpiexec_words(size_t ranks, char *ranks_text, Buffer *hosts, char **arguments) {
     static char ranks_option[] = "-n";
     size_t      count = 0;
     arguments[count++] = strdup(launch_mpiexec());
@@ -151,7 +151,7 @@ static void become_mpiexec(const Launch *l, pid_t parent) {
     if (l->setup->by_srun) {
         launch_srun_words(ranks, arguments);
     } else {
-        count = put_mpiexec(l->ranks, ranks, &hosts, arguments);
+        count = launch_mpiexec_words(l->ranks, ranks, &hosts, arguments);
     }
     arguments[count++] = binary;
     for (size_t i = 0; l->argv[i] != NULL && count + 1 < MAX_ARGUMENTS; i++) {
