@@ -11,7 +11,7 @@ enum { SPARSE = 8 };
 Status results__batch_init(Results *results, const size_t *index, size_t values,
                            ReplayBatch *batch) {
     *batch = (ReplayBatch){.results = results, .index = index, .values = values};
-    buffer_init(&batch->memos, 2 * REPLAY_BATCH_MEMO_BYTES);
+    buffer_init(&batch->memos, (size_t)2 * REPLAY_BATCH_MEMO_BYTES);
     batch->rows = calloc(REPLAY_BATCH_ROWS, sizeof *batch->rows);
     batch->points = calloc((size_t)REPLAY_BATCH_ROWS * (values + 1), sizeof *batch->points);
     if (batch->rows == NULL || batch->points == NULL) {

@@ -104,22 +104,73 @@ static Status is_ready(Coordinator *c, const Work *work, bool *ready) {
     return STATUS_OK;
 }
 
-static bool held_by_another(const Coordinator *c, size_t slot, int64_t segment) {
+/* Who holds what, and what is asked for, at the beginning of a round of choosing. Looking at every
+ * pair of a slot and a queued segment was half of a coordinator's time with a thousand slots. */
+typedef struct Round {
+    IdIndex held;   /* segment -> a free slot whose trainer has it in memory */
+    IdIndex needed; /* segment that queued work starts from -> 1 */
+} Round;
+
+static void round_end(Round *round) {
+    id_index_reset(&round->held);
+    id_index_reset(&round->needed);
+}
+
+static Status round_begin(const Coordinator *c, Round *round) {
     for (size_t i = 0; i < c->slot_count; i++) {
-        if (i != slot && c->slots[i].usable && !c->slots[i].busy && segment != 0 &&
-            c->slots[i].holds == segment) {
-            return true;
+        const Slot *slot = &c->slots[i];
+        if (slot->usable && !slot->busy && slot->holds != 0) {
+            TRY(id_index_set(&round->held, slot->holds, (int64_t)i));
         }
     }
-    return false;
+    for (size_t i = 0; i < c->queue.count && round->held.count > 0; i++) {
+        if (c->queue.items[i].needs != 0) {
+            TRY(id_index_set(&round->needed, c->queue.items[i].needs, 1));
+        }
+    }
+    return STATUS_OK;
+}
+
+static bool held_by_another(const Coordinator *c, const Round *round, size_t slot,
+                            int64_t segment) {
+    int64_t holder = 0;
+    return segment != 0 && id_index_find(&round->held, segment, &holder) &&
+           (size_t)holder != slot && !c->slots[holder].busy;
+}
+
+/* index of the first ready work that goes on from what the slot holds; queue.count if none does */
+static Status choose_held(Coordinator *c, const Round *round, size_t slot, size_t *index) {
+    const int64_t holds = c->slots[slot].holds;
+    int64_t       wanted = 0;
+    *index = c->queue.count;
+    if (holds == 0 || !id_index_find(&round->needed, holds, &wanted)) {
+        return STATUS_OK;
+    }
+    for (size_t i = 0; i < c->queue.count; i++) {
+        const Work work = c->queue.items[i]; /* a copy: is_ready() may grow the queue */
+        bool       ready = false;
+        if (work.needs != holds) {
+            continue;
+        }
+        TRY(is_ready(c, &work, &ready));
+        if (ready) {
+            *index = i;
+            return STATUS_OK;
+        }
+    }
+    *index = c->queue.count;
+    return STATUS_OK;
 }
 
 /* index of the work for a slot; queue.count if nothing is ready */
-static Status choose(Coordinator *c, size_t slot, size_t *index) {
+static Status choose(Coordinator *c, const Round *round, size_t slot, size_t *index) {
     size_t first = SIZE_MAX;
-    size_t free_choice = SIZE_MAX;
+    TRY(choose_held(c, round, slot, index));
+    if (*index < c->queue.count) {
+        return STATUS_OK;
+    }
     for (size_t i = 0; i < c->queue.count; i++) {
-        const Work work = c->queue.items[i]; /* a copy: is_ready() may grow the queue */
+        const Work work = c->queue.items[i];
         bool       ready = false;
         if (coordinator__over_quota(c) && work.kind != WORK_EVALUATION) {
             continue; /* it would leave another checkpoint */
@@ -128,18 +179,13 @@ static Status choose(Coordinator *c, size_t slot, size_t *index) {
         if (!ready) {
             continue;
         }
-        if (work.needs != 0 && work.needs == c->slots[slot].holds) {
+        first = (first == SIZE_MAX) ? i : first;
+        if (!held_by_another(c, round, slot, work.needs)) {
             *index = i;
             return STATUS_OK;
         }
-        if (first == SIZE_MAX) {
-            first = i;
-        }
-        if (free_choice == SIZE_MAX && !held_by_another(c, slot, work.needs)) {
-            free_choice = i;
-        }
     }
-    *index = (free_choice != SIZE_MAX) ? free_choice : (first != SIZE_MAX) ? first : c->queue.count;
+    *index = (first != SIZE_MAX) ? first : c->queue.count;
     return STATUS_OK;
 }
 
@@ -158,17 +204,14 @@ static Status record_attempt(Coordinator *c, Work *work, const Slot *slot) {
     return results_attempt_start(c->results, work->id, work->attempt, slot->worker, slot->host);
 }
 
-Status coordinator__assign(Coordinator *c) {
-    if (c->stopping) {
-        return STATUS_OK;
-    }
+static Status assign(Coordinator *c, const Round *round) {
     for (size_t i = 0; i < c->slot_count && c->queue.count > 0; i++) {
         Slot *slot = &c->slots[i];
         if (!slot->usable || slot->busy) {
             continue;
         }
         size_t index = 0;
-        TRY(choose(c, i, &index));
+        TRY(choose(c, round, i, &index));
         if (index >= c->queue.count) {
             return STATUS_OK;
         }
@@ -180,6 +223,17 @@ Status coordinator__assign(Coordinator *c) {
         slot->unsent = true;
     }
     return STATUS_OK;
+}
+
+Status coordinator__assign(Coordinator *c) {
+    Round round = {.held = {.entries = NULL}};
+    if (c->stopping || c->queue.count == 0) {
+        return STATUS_OK;
+    }
+    Status status = round_begin(c, &round);
+    status = (status == STATUS_OK) ? assign(c, &round) : status;
+    round_end(&round);
+    return status;
 }
 
 /* ---- sending ------------------------------------------------------------------------------------

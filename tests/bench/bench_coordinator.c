@@ -42,6 +42,7 @@ typedef struct Options {
     const Subject *only;
     int64_t        memory;
     int64_t        stop;
+    int64_t        segments; /* of the studies at a rate */
     double         rate;
     const char    *keep;
 } Options;
@@ -187,7 +188,7 @@ static void bench_thinking(const Options *options) {
 }
 
 static void usage(void) {
-    (void)fprintf(stderr, "usage: bench_coordinator [--quick] [--only NAME] [--rate R] "
+    (void)fprintf(stderr, "usage: bench_coordinator [--quick] [--only NAME] [--rate R] [--segments N] "
                           "[--memory SEGMENTS] [--stop REPORTS] [--keep DIR]\n");
     exit(2);
 }
@@ -203,7 +204,7 @@ static const Subject *subject_named(const char *name) {
 }
 
 static Options read_options(int argc, char **argv) {
-    Options options = {.rate = RATE};
+    Options options = {.rate = RATE, .segments = 200000};
     for (int i = 1; i < argc; i++) {
         const char *value = (i + 1 < argc) ? argv[i + 1] : NULL;
         if (strcmp(argv[i], "--quick") == 0) {
@@ -218,6 +219,8 @@ static Options read_options(int argc, char **argv) {
             options.rate = strtod(value, NULL);
         } else if (strcmp(argv[i], "--memory") == 0) {
             options.memory = strtoll(value, NULL, 10);
+        } else if (strcmp(argv[i], "--segments") == 0) {
+            options.segments = strtoll(value, NULL, 10);
         } else if (strcmp(argv[i], "--stop") == 0) {
             options.stop = strtoll(value, NULL, 10);
         } else if (strcmp(argv[i], "--keep") == 0) {
@@ -232,7 +235,7 @@ static Options read_options(int argc, char **argv) {
 
 int main(int argc, char **argv) {
     const Options options = read_options(argc, argv);
-    const int64_t segments = options.quick ? 2000 : 200000;
+    const int64_t segments = options.quick ? 2000 : options.segments;
     (void)snprintf(base, sizeof base, "%s/coordinator-XXXXXX", BENCH_BINARY_FOLDER);
     if (mkdtemp(base) == NULL) {
         (void)fprintf(stderr, "bench_coordinator: cannot make a folder %s\n", base);

@@ -36,12 +36,12 @@ typedef struct StubResult {
 } StubResult;
 
 /** Before coordinator_run(). */
-void stub_crew_plan(const StubPlan *plan);
+void stub_crew_plan(const StubPlan *wanted);
 /** After it. */
 const StubResult *stub_crew_result(void);
 /** Reports that were taken so far; from any thread. */
 int64_t stub_crew_reports(void);
 /** Seconds below which so large a share of the latencies is. */
-double stub_crew_latency(const StubResult *result, double share);
+double stub_crew_latency(const StubResult *of, double share);
 
 #endif

@@ -19,8 +19,9 @@ static bool                thought;
 static bool                was_served;
 
 static Status think(const void *self, int64_t number, Decision *decision) {
-    if (number == THINK_AT) {
-        const int64_t before = stub_crew_reports();
+    const int64_t before = stub_crew_reports();
+    /* so many were decided before and have not come back yet */
+    if (!thought && number >= THINK_AT && number - before >= MEANWHILE) {
         const double  until = clock_monotonic() + PATIENCE_SECONDS;
         while (stub_crew_reports() < before + MEANWHILE && clock_monotonic() < until) {
             clock_sleep(0.001);
