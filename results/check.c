@@ -1,5 +1,6 @@
 /* Is a database what only this program writes? SQLite's own checks, then rules that no table can
  * express. Each rule is a query for the rows that break it. */
+#include "results/check.h"
 #include "results/store.h"
 
 #include <inttypes.h>

@@ -61,7 +61,12 @@ typedef struct ResultsStudy {
 /** Creates the database. @return STATUS_OK; STATUS_ERR_STATE if the file exists;
  * STATUS_ERR_DATABASE */
 Status results_create(const char *path, const ResultsStudy *study, Results **out) MUST_USE;
-typedef enum ResultsMode { RESULTS_READ, RESULTS_WRITE } ResultsMode;
+typedef enum ResultsMode {
+    RESULTS_READ,
+    RESULTS_WRITE,
+    RESULTS_WRITE_ALONE, /* nobody else may read it: where processes cannot share memory */
+    RESULTS_READ_STILL,  /* of a file that nobody changes; takes no locks */
+} ResultsMode;
 /** Opens one. Writing migrates an older schema. @return STATUS_ERR_IO if there is none,
  * STATUS_ERR_VERSION if it is newer than this program, STATUS_ERR_CORRUPT if it is no study,
  * STATUS_ERR_DATABASE otherwise */
@@ -282,18 +287,6 @@ Status results_trials_begun(Results *results, int64_t *trials) MUST_USE;
 /** Ids at which new rows start: largest + 1. */
 Status results_next_ids(Results *results, int64_t *trial, int64_t *segment,
                         int64_t *evaluation) MUST_USE;
-
-/* ---- checking (mbtune fsck) ------------------------------------------------------------------ */
-
-/** What a check found, as a sentence without its full stop. */
-typedef Status (*ResultsFinding)(void *context, const char *text);
-/** SQLite's integrity and foreign keys, then the rules of rows: lineage, results, log, metrics. At
- * most a few findings of each kind. @return what `found` fails with; STATUS_ERR_DATABASE */
-Status results_check(Results *results, ResultsFinding found, void *context) MUST_USE;
-/** Builds the indexes anew and puts what the write-ahead log holds into the database. Not inside a
- * group. */
-Status results_rebuild(Results *results) MUST_USE;
-
 /** Column of the study row as text ("name", "state", "study_hash", "numerics", "definition", ...).
  */
 Status results_study_text(Results *results, const char *column, Buffer *out) MUST_USE;

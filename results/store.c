@@ -347,8 +347,11 @@ void results__snapshot_end(Results *results) {
 /* ---- open and close ------------------------------------------------------------------------- */
 
 /* before the file is known to be a study: nothing that writes */
-static Status pragmas_connect(Results *results) {
+static Status pragmas_connect(Results *results, bool alone) {
     (void)sqlite3_busy_timeout(results->db, RESULTS_BUSY_MS);
+    if (alone) { /* before anything looks at the file */
+        TRY(results__script(results, "PRAGMA locking_mode=EXCLUSIVE;"));
+    }
     TRY(results__script(results, "PRAGMA foreign_keys=ON; PRAGMA temp_store=MEMORY;"
                                  "PRAGMA cache_size=-16384; PRAGMA trusted_schema=OFF;"));
     return results->writable ? STATUS_OK : results__script(results, "PRAGMA query_only=ON;");
@@ -367,7 +370,8 @@ Status results__pragmas_write(Results *results) {
              "%s: this file system cannot hold a write-ahead log (journal mode '%s')",
              results->path, mode);
     }
-    /* readers that come one after the other let the log grow; once they pause it is cut to 64 MiB */
+    /* readers that come one after the other let the log grow; once they pause it is cut to 64 MiB
+     */
     return results__script(results, "PRAGMA synchronous=FULL; PRAGMA journal_size_limit=67108864;");
 }
 
@@ -378,7 +382,7 @@ static void configure(void) {
     (void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
 }
 
-Status results__connect(const char *path, int flags, Results **out) {
+Status results__connect(const char *path, int flags, bool alone, Results **out) {
     *out = NULL;
     (void)pthread_once(&configured, configure);
     Results *results = calloc(1, sizeof *results);
@@ -394,7 +398,7 @@ Status results__connect(const char *path, int flags, Results **out) {
     } else if (code != SQLITE_OK) {
         status = results__error(results, code, "opening");
     } else {
-        status = pragmas_connect(results);
+        status = pragmas_connect(results, alone);
     }
     if (status != STATUS_OK) {
         results_close(results);
@@ -409,6 +413,7 @@ void results_close(Results *results) {
         return;
     }
     const ErrorInfo last = *status_last(); /* closing must not hide why */
+    results__publish_abort(results);
     results_rollback(results);
     for (size_t i = 0; i < RESULTS_STATEMENTS; i++) {
         (void)sqlite3_finalize(results->statements[i].statement);
@@ -448,7 +453,8 @@ static Status connect_immutable(const char *path, Results **out) {
     buffer_puts(&uri, "?immutable=1");
     Status status = buffer_status(&uri);
     if (status == STATUS_OK) {
-        status = results__connect(buffer_text(&uri), SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, out);
+        status =
+            results__connect(buffer_text(&uri), SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, false, out);
     }
     buffer_reset(&uri);
     return status;
@@ -456,9 +462,12 @@ static Status connect_immutable(const char *path, Results **out) {
 
 static Status open_checked(const char *path, ResultsMode mode, const ResultsMigration *steps,
                            size_t count, int version, Results **out) {
-    const int flags = (mode == RESULTS_WRITE) ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY;
-    Results  *results = NULL;
-    Status    status = results__connect(path, flags, &results);
+    const bool writes = mode == RESULTS_WRITE || mode == RESULTS_WRITE_ALONE;
+    const int  flags = writes ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY;
+    Results   *results = NULL;
+    Status     status = (mode == RESULTS_READ_STILL)
+                            ? connect_immutable(path, &results)
+                            : results__connect(path, flags, mode == RESULTS_WRITE_ALONE, &results);
     if (status == STATUS_OK) {
         status = results__migrate(results, steps, count, version);
     }

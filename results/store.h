@@ -9,8 +9,9 @@
 
 #include "results/results.h"
 
-typedef struct sqlite3      sqlite3;      /* NOLINT(readability-identifier-naming): SQLite's */
-typedef struct sqlite3_stmt sqlite3_stmt; /* NOLINT(readability-identifier-naming): SQLite's */
+typedef struct sqlite3        sqlite3;        /* NOLINT(readability-identifier-naming): SQLite's */
+typedef struct sqlite3_backup sqlite3_backup; /* NOLINT(readability-identifier-naming) */
+typedef struct sqlite3_stmt   sqlite3_stmt;   /* NOLINT(readability-identifier-naming): SQLite's */
 
 enum {
     RESULTS_VERSION = 3,                 /* user_version of schema.sql */
@@ -54,17 +55,19 @@ typedef struct NameTable {
 } NameTable;
 
 struct Results {
-    sqlite3   *db;
-    char      *path;
-    bool       writable;
-    bool       open;      /* between results_begin() and results_commit() */
-    bool       reading;   /* between results_read_begin() and results_read_end() */
-    int        snapshots; /* depth of results__snapshot_begin() */
-    NameTable  names;
-    Parameter *parameters;
-    size_t     parameter_count;
-    size_t     objective_count;
-    size_t     constraint_count;
+    sqlite3        *db;
+    sqlite3        *copy; /* results_publish(): under way, or NULL */
+    sqlite3_backup *backup;
+    char           *path;
+    bool            writable;
+    bool            open;      /* between results_begin() and results_commit() */
+    bool            reading;   /* between results_read_begin() and results_read_end() */
+    int             snapshots; /* depth of results__snapshot_begin() */
+    NameTable       names;
+    Parameter      *parameters;
+    size_t          parameter_count;
+    size_t          objective_count;
+    size_t          constraint_count;
     struct {
         const char   *sql;
         sqlite3_stmt *statement;
@@ -112,8 +115,10 @@ Status results__writing(const Results *results) MUST_USE;
 Status results__snapshot_begin(Results *results) MUST_USE;
 void   results__snapshot_end(Results *results);
 
-/** Opens a connection with SQLite's flags and the pragmas that write nothing. */
-Status results__connect(const char *path, int flags, Results **out) MUST_USE;
+/** Opens a connection with SQLite's flags and the pragmas that write nothing. `alone`: it will be
+ * the only one, and needs no shared memory. */
+Status results__connect(const char *path, int flags, bool alone, Results **out) MUST_USE;
+void   results__publish_abort(Results *results);
 /** Write-ahead log and durability: after the file is known to be ours. */
 Status results__pragmas_write(Results *results) MUST_USE;
 

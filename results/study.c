@@ -1,4 +1,5 @@
 /* The one row of `study` and what is declared with it. */
+#include "results/publish.h"
 #include "results/store.h"
 
 #include "core/clock.h"
@@ -81,14 +82,14 @@ static void remove_files(const char *path) {
     }
 }
 
-Status results_create(const char *path, const ResultsStudy *study, Results **out) {
+static Status create(const char *path, const ResultsStudy *study, bool alone, Results **out) {
     *out = NULL;
     TRY(study_check(study));
     if (file_exists(path)) {
         FAIL(STATUS_ERR_STATE, "%s exists already", path);
     }
     Results *results = NULL;
-    TRY(results__connect(path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, &results));
+    TRY(results__connect(path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, alone, &results));
     Status status = fill(results, study);
     if (status == STATUS_OK) {
         status = results__parameters_load(results);
@@ -100,6 +101,14 @@ Status results_create(const char *path, const ResultsStudy *study, Results **out
     }
     *out = results;
     return STATUS_OK;
+}
+
+Status results_create(const char *path, const ResultsStudy *study, Results **out) {
+    return create(path, study, false, out);
+}
+
+Status results_create_alone(const char *path, const ResultsStudy *study, Results **out) {
+    return create(path, study, true, out);
 }
 
 Status results_study_set(Results *results, const char *state, const char *reason) {

@@ -98,71 +98,6 @@ static Status raise_again(const ErrorInfo *error) {
                        error->text);
 }
 
-/* ---- progress -----------------------------------------------------------------------------------
- */
-
-static double utilization(const Coordinator *c) {
-    const double span = c->last_dispatch - c->first_dispatch;
-    size_t       usable = 0;
-    for (size_t i = 0; i < c->slot_count; i++) {
-        usable += c->slots[i].usable ? 1 : 0;
-    }
-    if (c->first_dispatch == 0.0 || span <= 0.0 || usable == 0) {
-        return (double)NAN;
-    }
-    return c->busy_at_dispatch / (span * (double)usable);
-}
-
-static const char *phase_name(Phase phase) {
-    switch (phase) {
-    case PHASE_TUNE:
-        return "tuning";
-    case PHASE_CONFIRM:
-        return "confirming";
-    case PHASE_EVALUATE:
-        return "evaluating";
-    case PHASE_OVER:
-        return "done";
-    }
-    return "";
-}
-
-/* units per second of this run, counted from the first look at the phase */
-static void note_speed(Coordinator *c, ProgressState *state) {
-    const double now = clock_monotonic();
-    if (c->phase_began == 0.0) {
-        c->phase_began = now;
-        c->phase_units = state->units;
-    } else if (state->units > c->phase_units) {
-        state->units_per_second = (double)(state->units - c->phase_units) / (now - c->phase_began);
-    }
-}
-
-static void show(Coordinator *c, bool now) {
-    if (c->setup->quiet || !progress_due(&c->progress, now)) {
-        return;
-    }
-    ProgressState state = {.phase = phase_name(c->phase),
-                           .done = c->tally.finished,
-                           .failed = c->tally.failed,
-                           .units = c->tally.units[c->phase == PHASE_CONFIRM],
-                           .unit = c->study->budget.unit,
-                           .slots = c->slot_count,
-                           .best = (c->best_segment == 0) ? (double)NAN : c->best_objective,
-                           .utilization = utilization(c)};
-    if (c->phase != PHASE_CONFIRM) {
-        state.total_units = c->budget.total;
-    } else {
-        state.total_units =
-            (c->study->confirm.top + 1) * c->study->confirm.seeds * c->study->confirm.per_trial;
-    }
-    for (size_t i = 0; i < c->slot_count; i++) {
-        state.running += c->slots[i].busy ? 1 : 0;
-    }
-    note_speed(c, &state);
-    progress_show(&c->progress, &state);
-}
-
 /* ---- stopping -----------------------------------------------------------------------------------
  */
 
@@ -316,10 +251,11 @@ static Status turn(Coordinator *c) {
     if (!c->open) {
         TRY(coordinator__send(c));
         coordinator__sweep(c);
+        coordinator__publish(c);
     }
     TRY(coordinator__next_phase(c));
     TRY(check_crew(c));
-    show(c, false);
+    coordinator__show(c, false);
     if (!any && !c->urgent) {
         crew_wait(c->crew, IDLE_SECONDS);
     }
@@ -420,8 +356,8 @@ static void say_goodbye(Coordinator *c, int exit_status) {
     if (c->results == NULL || !c->begun) {
         return;
     }
-    show(c, true);
-    const double busy = utilization(c);
+    coordinator__show(c, true);
+    const double busy = coordinator__utilization(c);
     if (!isnan(busy)) {
         coordinator__log(c, "info", "utilization %.1f %% of %zu slots", 100.0 * busy,
                          c->slot_count);
@@ -466,6 +402,7 @@ void coordinator__destroy(Coordinator *c) {
         results_rollback(c->results);
     }
     results_close(c->results);
+    coordinator__unpublish(c); /* the database is whole now */
     free((c->queue.items == NULL) ? NULL : c->queue.items - c->queue.skipped);
     free(c->slots);
     free(c->events);

@@ -3,6 +3,7 @@
 #include "core/clock.h"
 #include "core/file.h"
 #include "core/linalg.h"
+#include "results/publish.h"
 #include "results/report.h"
 #include "tuner/coordinator_state.h"
 #include "tuner/study_cost.h"
@@ -63,6 +64,10 @@ static Status begin_log(Coordinator *c, const WarmStart *warm, Results *results)
     return results_commit(results);
 }
 
+static ResultsMode write_mode(const Coordinator *c) {
+    return c->folder->network ? RESULTS_WRITE_ALONE : RESULTS_WRITE;
+}
+
 /* The database gets its name when it is complete: a coordinator that is killed before leaves
  * nothing that looks like a study. */
 static Status create_database(Coordinator *c, const ResultsStudy *row, const WarmStart *warm) {
@@ -79,7 +84,8 @@ static Status create_database(Coordinator *c, const ResultsStudy *row, const War
         free(part);
     }
     if (status == STATUS_OK) {
-        status = results_create(unfinished, row, &results);
+        status = c->folder->network ? results_create_alone(unfinished, row, &results)
+                                    : results_create(unfinished, row, &results);
     }
     if (status == STATUS_OK && warm->source_count > 0) {
         status = begin_log(c, warm, results);
@@ -90,7 +96,7 @@ static Status create_database(Coordinator *c, const ResultsStudy *row, const War
     }
     free(unfinished);
     TRY(status);
-    return results_open(c->folder->database, RESULTS_WRITE, &c->results);
+    return results_open(c->folder->database, write_mode(c), &c->results);
 }
 
 static Status create_with(Coordinator *c, const WarmStart *warm) {
@@ -255,7 +261,7 @@ Status coordinator__restore_evaluation(void *context, const ResultsEvaluation *r
 }
 
 static Status open_study(Coordinator *c) {
-    TRY(results_open(c->folder->database, RESULTS_WRITE, &c->results));
+    TRY(results_open(c->folder->database, write_mode(c), &c->results));
     TRY(refuse_another_study(c));
     return read_creation(c);
 }

@@ -5,6 +5,8 @@
  * coordinator_phases.c  confirmation and evaluation
  * coordinator_news.c    what workers say: metrics, finished work, failures
  * coordinator_allocation.c the end of a batch job's time
+ * coordinator_progress.c how it stands, in numbers
+ * coordinator_publish.c what readers on other hosts see
  * coordinator_budget.c  what ends tuning early; budgets that change
  * coordinator_requests.c commands of users
  * coordinator_measure.c what a finished segment is worth and cost
@@ -158,6 +160,9 @@ typedef struct Coordinator {
     double end_at;          /* s, monotonic: this run must be over by then; 0 = any time */
     double unit_seconds;    /* of the slowest unit of late */
     double save_seconds;    /* from the last unit of a segment to its end, likewise */
+    double live_at;         /* s, monotonic: when live.json is due */
+    double snapshot_at;     /* likewise */
+    double snapshot_began;  /* 0 = none is under way */
     bool   allocation_over; /* it stops because of end_at */
     bool   no_workers;      /* it ended because none was left */
     size_t wanted;          /* manual: segments that are asked for */
@@ -197,6 +202,15 @@ Status coordinator__restore_evaluation(void *context, const ResultsEvaluation *r
 /* coordinator_phases.c */
 Status coordinator__enter_confirm(Coordinator *c) MUST_USE;
 Status coordinator__enter_evaluate(Coordinator *c) MUST_USE;
+
+/* coordinator_progress.c */
+void   coordinator__progress(Coordinator *c, ProgressState *out);
+void   coordinator__show(Coordinator *c, bool now);
+double coordinator__utilization(const Coordinator *c); /* 0 to 1; NaN: nothing ran yet */
+
+/* coordinator_publish.c: on a network file system */
+void coordinator__publish(Coordinator *c);
+void coordinator__unpublish(const Coordinator *c);
 
 /* coordinator_allocation.c */
 Status coordinator__enter_allocation(Coordinator *c) MUST_USE;

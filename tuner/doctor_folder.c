@@ -3,11 +3,11 @@
 
 #include "core/clock.h"
 #include "core/file.h"
+#include "core/file_system.h"
 #include "core/status.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/magic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,31 +22,11 @@ enum { SYNCS = 9 };
 #define SLOW_SYNC 0.02 /* seconds */
 #define FEW_BYTES 2e9
 
-typedef struct FileSystem {
-    unsigned long magic;
-    const char   *name;
-    bool          network;
-} FileSystem;
-
-/* numbers that <linux/magic.h> does not have are those of the file systems' own sources */
-static const FileSystem known[] = {
-    {NFS_SUPER_MAGIC, "NFS", true},      {0x0BD00BD0UL, "Lustre", true},
-    {0x47504653UL, "GPFS", true},        {0x19830326UL, "BeeGFS", true},
-    {CEPH_SUPER_MAGIC, "Ceph", true},    {SMB2_SUPER_MAGIC, "SMB", true},
-    {CIFS_SUPER_MAGIC, "CIFS", true},    {V9FS_MAGIC, "9p", true},
-    {AFS_SUPER_MAGIC, "AFS", true},      {FUSE_SUPER_MAGIC, "FUSE", true},
-    {TMPFS_MAGIC, "tmpfs", false},       {OVERLAYFS_SUPER_MAGIC, "overlay", false},
-    {EXT4_SUPER_MAGIC, "ext4", false},   {XFS_SUPER_MAGIC, "XFS", false},
-    {BTRFS_SUPER_MAGIC, "Btrfs", false},
-};
-
 static void describe(Diagnosis *diagnosis, const char *folder, const struct statfs *fs) {
     const double free_bytes = (double)fs->f_bavail * (double)fs->f_bsize;
-    FileSystem   type = {.name = "file system of an unknown kind"};
+    FileSystem   type = file_system(folder);
 
-    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
-        type = (known[i].magic == (unsigned long)fs->f_type) ? known[i] : type;
-    }
+    type.name = (type.name == NULL) ? "file system of an unknown kind" : type.name;
     if (strcmp(type.name, "tmpfs") == 0) {
         doctor_add(diagnosis, "folder", FINDING_WARNING, "Put studies on a disk: --dir elsewhere.",
                    "%s lies in memory (tmpfs): a study there is gone when the machine stops",

@@ -1,6 +1,7 @@
 #include "tuner/fsck.h"
 
 #include "core/file.h"
+#include "results/check.h"
 #include "results/results.h"
 #include "tuner/checkpoint_name.h"
 

@@ -1,8 +1,8 @@
 #include "tuner/study_folder.h"
 
 #include "core/buffer.h"
-#include "core/clock.h"
 #include "core/file.h"
+#include "core/file_system.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -16,11 +16,6 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { LOCK_TEXT_BYTES = 512 };
-
-/* how long somebody who only looks at a lock may be in the way */
-#define LOOK_SECONDS 0.1
-
 Status study_folder_init(const char *path, StudyFolder *folder) {
     memset(folder, 0, sizeof *folder);
     folder->lock = -1;
@@ -30,8 +25,11 @@ Status study_folder_init(const char *path, StudyFolder *folder) {
     folder->checkpoints = file_join(folder->path, "checkpoints");
     folder->logs = file_join(folder->path, "logs");
     folder->requests = file_join(folder->path, "requests");
-    if (folder->study_file == NULL || folder->database == NULL || folder->checkpoints == NULL ||
-        folder->logs == NULL || folder->requests == NULL) {
+    folder->snapshot = file_join(folder->path, "snapshot.db");
+    folder->live = file_join(folder->path, "live.json");
+    if (folder->snapshot == NULL || folder->live == NULL || folder->study_file == NULL ||
+        folder->database == NULL || folder->checkpoints == NULL || folder->logs == NULL ||
+        folder->requests == NULL) {
         study_folder_reset(folder);
         FAIL(STATUS_ERR_NOMEM, "no memory for the paths of study '%s'", path);
     }
@@ -48,8 +46,19 @@ void study_folder_reset(StudyFolder *folder) {
     free(folder->checkpoints);
     free(folder->logs);
     free(folder->requests);
+    free(folder->snapshot);
+    free(folder->live);
     memset(folder, 0, sizeof *folder);
     folder->lock = -1;
+}
+
+bool study_folder_is_network(const char *path) {
+    /* nobody changes the environment while it is read */
+    const char *said = getenv("MBTUNE_NETWORK_FOLDER"); /* NOLINT(concurrency-mt-unsafe) */
+    if (said != NULL && (strcmp(said, "0") == 0 || strcmp(said, "1") == 0)) {
+        return said[0] == '1';
+    }
+    return file_system(path).network;
 }
 
 bool study_folder_begun(const StudyFolder *folder) {
@@ -104,92 +113,6 @@ Status study_folder_make(const StudyFolder *folder) {
     TRY(file_make_folder(folder->logs));
     TRY(file_make_folder(folder->requests));
     return STATUS_OK;
-}
-
-/* host, process id and start of this coordinator, for whoever meets the lock: the kernel lets go of
- * it when the process ends, so what is written in a lock that nobody holds means nothing */
-static Status write_holder(int descriptor) {
-    char host[128] = "";
-    (void)gethostname(host, sizeof host - 1);
-    char         text[LOCK_TEXT_BYTES];
-    char         began[32] = "";
-    struct tm    parts;
-    const time_t now = time(NULL);
-    if (localtime_r(&now, &parts) != NULL) {
-        (void)strftime(began, sizeof began, "%Y-%m-%d %H:%M:%S", &parts);
-    }
-    const int length = snprintf(text, sizeof text, "host %s, process %ld, since %s\n", host,
-                                (long)getpid(), began);
-    if (ftruncate(descriptor, 0) != 0 || pwrite(descriptor, text, (size_t)length, 0) != length) {
-        FAIL_NATIVE(STATUS_ERR_IO, errno, "cannot write the study's lock: %s", status_errno(errno));
-    }
-    return STATUS_OK;
-}
-
-Status study_folder_lock(StudyFolder *folder, double seconds) {
-    char *path = file_join(folder->path, "lock");
-    if (path == NULL) {
-        FAIL(STATUS_ERR_NOMEM, "no memory for the path of the lock");
-    }
-    const int descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-    free(path);
-    if (descriptor < 0) {
-        FAIL_NATIVE(STATUS_ERR_IO, errno, "cannot open the lock of '%s': %s", folder->path,
-                    status_errno(errno));
-    }
-    const double deadline = clock_monotonic() + fmax(seconds, LOOK_SECONDS);
-    int          refused = flock(descriptor, LOCK_EX | LOCK_NB);
-    while (refused != 0 && clock_monotonic() < deadline) {
-        clock_sleep(LOOK_SECONDS / 10.0); /* `mbtune show` holds it for a moment to look */
-        refused = flock(descriptor, LOCK_EX | LOCK_NB);
-    }
-    if (refused != 0) {
-        char          holder[LOCK_TEXT_BYTES] = "";
-        const ssize_t length = pread(descriptor, holder, sizeof holder - 1, 0);
-        holder[(length > 0) ? length : 0] = '\0';
-        holder[strcspn(holder, "\n")] = '\0';
-        (void)close(descriptor);
-        FAIL(STATUS_ERR_STATE, "another mbtune is running study '%s' (%s)", folder->path,
-             (holder[0] == '\0') ? "unknown holder" : holder);
-    }
-    const Status status = write_holder(descriptor);
-    if (status != STATUS_OK) {
-        (void)close(descriptor);
-        return status;
-    }
-    folder->lock = descriptor;
-    return STATUS_OK;
-}
-
-bool study_folder_is_locked(const char *path) {
-    char     *name = file_join(path, "lock");
-    const int descriptor = (name == NULL) ? -1 : open(name, O_RDONLY | O_CLOEXEC);
-    free(name);
-    if (descriptor < 0) {
-        return false;
-    }
-    const bool locked = flock(descriptor, LOCK_SH | LOCK_NB) != 0;
-    (void)close(descriptor);
-    return locked;
-}
-
-bool study_folder_holder(const char *path, char *text, size_t size, double *since) {
-    struct stat found;
-    char       *name = file_join(path, "lock");
-    const int   descriptor = (name == NULL) ? -1 : open(name, O_RDONLY | O_CLOEXEC);
-    free(name);
-    if (descriptor < 0) {
-        return false;
-    }
-    const bool held = flock(descriptor, LOCK_SH | LOCK_NB) != 0 && fstat(descriptor, &found) == 0;
-    if (held) {
-        const ssize_t length = pread(descriptor, text, size - 1, 0);
-        text[(length > 0) ? length : 0] = '\0';
-        text[strcspn(text, "\n")] = '\0';
-        *since = (double)found.st_mtim.tv_sec; /* it is written once, when it is taken */
-    }
-    (void)close(descriptor);
-    return held;
 }
 
 Status study_folder_freeze(const StudyFolder *folder, const char *text, size_t length) {

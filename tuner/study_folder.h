@@ -17,6 +17,9 @@ typedef struct StudyFolder {
     char *checkpoints; /* path/checkpoints */
     char *logs;        /* path/logs */
     char *requests;    /* path/requests */
+    char *snapshot;    /* path/snapshot.db and */
+    char *live;        /* path/live.json: for readers, on a network file system */
+    bool  network;     /* it lies on one; known once it is locked */
     int   lock;        /* descriptor that holds the lock, or -1 */
 } StudyFolder;
 
@@ -24,6 +27,8 @@ typedef struct StudyFolder {
 Status study_folder_init(const char *path, StudyFolder *folder) MUST_USE;
 /** Gives lock and memory back; harmless on a zeroed struct. */
 void study_folder_reset(StudyFolder *folder);
+/** True where `path` lies on a network file system, or MBTUNE_NETWORK_FOLDER=1 says so (0: not). */
+bool study_folder_is_network(const char *path);
 /** True where a database is: the study was begun. */
 bool study_folder_begun(const StudyFolder *folder);
 /**
@@ -33,7 +38,9 @@ bool study_folder_begun(const StudyFolder *folder);
 Status study_folder_make(const StudyFolder *folder) MUST_USE;
 /**
  * Takes the lock: one coordinator at a time; waits for it at most `seconds`. The kernel drops it
- * when the holder dies, whatever the way; the file says who holds it.
+ * when the holder dies, whatever the way; the file says who holds it. On a network file system,
+ * whose locks may not reach other hosts, a holder there is also known by its live.json, which is
+ * watched for 9 s.
  * @return STATUS_OK; STATUS_ERR_STATE with host and process id of the holder
  */
 Status study_folder_lock(StudyFolder *folder, double seconds) MUST_USE;

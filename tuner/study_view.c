@@ -7,27 +7,48 @@
 
 #include <ctype.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { INDENT = 2, KEY_WIDTH_MAX = 24 };
+enum { INDENT = 2, KEY_WIDTH_MAX = 24, PATH_BYTES = 4096 + 16 };
+
+/* On a network file system the database is the coordinator's alone while it runs, and readers take
+ * its copy; afterwards the file is whole, unless its coordinator was killed. */
+static Status open_network(const StudyFolder *folder, Results **out) {
+    char log[PATH_BYTES];
+    if (!study_folder_is_locked(folder->path)) {
+        (void)snprintf(log, sizeof log, "%s-wal", folder->database);
+        return results_open(folder->database, file_exists(log) ? RESULTS_READ : RESULTS_READ_STILL,
+                            out);
+    }
+    if (!file_exists(folder->snapshot)) {
+        FAIL(STATUS_ERR_STATE,
+             "'%s' lies on a network file system, and its coordinator has just begun: the first "
+             "copy for readers is there in a moment",
+             folder->path);
+    }
+    return results_open(folder->snapshot, RESULTS_READ_STILL, out);
+}
+
+static Status open_folder(const StudyFolder *folder, const char *said, Results **out) {
+    if (!file_exists(folder->database)) {
+        FAIL(STATUS_ERR_IO, "'%s' is no study: it holds no study.db", said);
+    }
+    return study_folder_is_network(folder->path)
+               ? open_network(folder, out)
+               : results_open(folder->database, RESULTS_READ, out);
+}
 
 Status view_open(const char *folder, Results **out) {
+    StudyFolder paths;
     *out = NULL;
     if (!file_is_folder(folder)) {
         FAIL(STATUS_ERR_IO, "'%s' is no study: there is no folder of that name", folder);
     }
-    char *path = file_join(folder, "study.db");
-    if (path == NULL) {
-        FAIL(STATUS_ERR_NOMEM, "no memory for a path");
-    }
-    Status status = STATUS_OK;
-    if (!file_exists(path)) {
-        status = FAILURE(STATUS_ERR_IO, "'%s' is no study: it holds no study.db", folder);
-    } else {
-        status = results_open(path, RESULTS_READ, out);
-    }
-    free(path);
+    TRY(study_folder_init(folder, &paths));
+    const Status status = open_folder(&paths, folder, out);
+    study_folder_reset(&paths);
     return status;
 }
 
