@@ -164,7 +164,10 @@ static double think_seconds;
 
 static Status think(const void *self, int64_t number, Decision *decision) {
     if (number == THINK_AT) {
+        clock_sleep(0.1); /* what was decided before is on its way */
+        stub_crew_watch(true);
         clock_sleep(think_seconds);
+        stub_crew_watch(false);
     }
     return quick_decide(self, number, decision);
 }
