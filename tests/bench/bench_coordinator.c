@@ -192,8 +192,8 @@ static void bench_thinking(const Options *options) {
 }
 
 static void usage(void) {
-    (void)fprintf(stderr, "usage: bench_coordinator [--quick] [--only NAME] [--rate R] [--segments N] "
-                          "[--memory SEGMENTS] [--stop REPORTS] [--keep DIR]\n");
+    (void)fprintf(stderr, "usage: bench_coordinator [--quick] [--only NAME] [--rate R] "
+                          "[--segments N] [--memory SEGMENTS] [--stop REPORTS] [--keep DIR]\n");
     exit(2);
 }
 
