@@ -370,8 +370,7 @@ Status results__pragmas_write(Results *results) {
              "%s: this file system cannot hold a write-ahead log (journal mode '%s')",
              results->path, mode);
     }
-    /* readers that come one after the other let the log grow; once they pause it is cut to 64 MiB
-     */
+    /* while somebody reads, the log of writes grows; once nobody does it is cut to 64 MiB */
     return results__script(results, "PRAGMA synchronous=FULL; PRAGMA journal_size_limit=67108864;");
 }
 

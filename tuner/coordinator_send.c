@@ -116,17 +116,24 @@ static void round_end(Round *round) {
     id_index_reset(&round->needed);
 }
 
-static Status round_begin(const Coordinator *c, Round *round) {
+static Status note_held(const Coordinator *c, Round *round) {
     for (size_t i = 0; i < c->slot_count; i++) {
         const Slot *slot = &c->slots[i];
-        if (slot->usable && !slot->busy && slot->holds != 0) {
-            TRY(id_index_set(&round->held, slot->holds, (int64_t)i));
+        if (!slot->usable || slot->busy || slot->holds == 0) {
+            continue;
         }
+        TRY(id_index_set(&round->held, slot->holds, (int64_t)i));
     }
+    return STATUS_OK;
+}
+
+static Status round_begin(const Coordinator *c, Round *round) {
+    TRY(note_held(c, round));
     for (size_t i = 0; i < c->queue.count && round->held.count > 0; i++) {
-        if (c->queue.items[i].needs != 0) {
-            TRY(id_index_set(&round->needed, c->queue.items[i].needs, 1));
+        if (c->queue.items[i].needs == 0) {
+            continue;
         }
+        TRY(id_index_set(&round->needed, c->queue.items[i].needs, 1));
     }
     return STATUS_OK;
 }

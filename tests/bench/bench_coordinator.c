@@ -163,7 +163,10 @@ static double think_seconds;
 
 static Status think(const void *self, int64_t number, Decision *decision) {
     if (number == THINK_AT) {
+        clock_sleep(0.1); /* what was decided before is on its way */
+        stub_crew_watch(true);
         clock_sleep(think_seconds);
+        stub_crew_watch(false);
     }
     return quick_decide(self, number, decision);
 }
@@ -188,8 +191,8 @@ static void bench_thinking(const Options *options) {
 }
 
 static void usage(void) {
-    (void)fprintf(stderr, "usage: bench_coordinator [--quick] [--only NAME] [--rate R] [--segments N] "
-                          "[--memory SEGMENTS] [--stop REPORTS] [--keep DIR]\n");
+    (void)fprintf(stderr, "usage: bench_coordinator [--quick] [--only NAME] [--rate R] "
+                          "[--segments N] [--memory SEGMENTS] [--stop REPORTS] [--keep DIR]\n");
     exit(2);
 }
 

@@ -30,8 +30,8 @@ typedef struct StubResult {
     /* From the moment a report was there to the order that follows it on its slot, which leaves
      * after the commit: bin i counts those of [i, i + 1) x 0.1 ms, the last one what is above. */
     int64_t latency[STUB_LATENCY_BINS];
-    double  longest;                  /* of them, s */
-    double  untaken;                  /* longest time that a report waited to be taken, s */
+    double  longest; /* of them, s */
+    double  untaken; /* longest time that a report waited to be taken while watched, s */
     int64_t resident[STUB_MAX_MARKS]; /* bytes, at the marks */
 } StubResult;
 
@@ -41,6 +41,8 @@ void stub_crew_plan(const StubPlan *wanted);
 const StubResult *stub_crew_result(void);
 /** Reports that were taken so far; from any thread. */
 int64_t stub_crew_reports(void);
+/** Whether StubResult.untaken is kept; from any thread. */
+void stub_crew_watch(bool watched);
 /** Seconds below which so large a share of the latencies is. */
 double stub_crew_latency(const StubResult *of, double share);
 

@@ -22,7 +22,7 @@ static Status think(const void *self, int64_t number, Decision *decision) {
     const int64_t before = stub_crew_reports();
     /* so many were decided before and have not come back yet */
     if (!thought && number >= THINK_AT && number - before >= MEANWHILE) {
-        const double  until = clock_monotonic() + PATIENCE_SECONDS;
+        const double until = clock_monotonic() + PATIENCE_SECONDS;
         while (stub_crew_reports() < before + MEANWHILE && clock_monotonic() < until) {
             clock_sleep(0.001);
         }
