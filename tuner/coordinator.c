@@ -308,10 +308,10 @@ static Status loop(Coordinator *c) {
  * results/) */
 enum { DATABASE_IO_ERROR = 10, DATABASE_FULL = 13, PRIMARY_CODE = 0xff };
 
-/* what the next run of the same command may find mended: nothing is lost but the open transaction
- */
+/* what the next run of the same command may find mended: nothing is lost but the open transaction.
+ * MPI fails where a rank dies while all come together. */
 static bool is_resumable(Status status) {
-    return status == STATUS_ERR_INTERRUPTED || status == STATUS_ERR_IO;
+    return status == STATUS_ERR_INTERRUPTED || status == STATUS_ERR_IO || status == STATUS_ERR_MPI;
 }
 
 /* a disk that is full, which somebody may free, at any time of a study's life; before it has begun,
@@ -448,7 +448,8 @@ Status coordinator_run(const CoordinatorSetup *setup, MPI_Comm comm, Coordinator
         outcome->exit_status = judge(&c, status, &error);
     }
     outcome->again = outcome->exit_status == CLI_EXIT_RESUMABLE && !c.user_stopped &&
-                     (status == STATUS_OK || c.no_workers);
+                     (status == STATUS_OK || status == STATUS_ERR_MPI || c.no_workers);
+    outcome->finalize = status != STATUS_ERR_MPI; /* it would wait for whoever has died */
     /* without a crew the workers have left already, see crew_create() */
     if (c.crew != NULL && crew_stop(c.crew, STOP_SECONDS, &outcome->finalize) != STATUS_OK) {
         outcome->finalize = false;
