@@ -72,3 +72,16 @@ Status results_publish(Results *results, const char *path, int pages, bool *done
     buffer_reset(&temporary);
     return status;
 }
+
+Status results_unpublish(const char *path) {
+    Buffer temporary;
+    buffer_init(&temporary, RESULTS_TEXT_CAP);
+    buffer_printf(&temporary, "%s.tmp", path);
+    Status status = buffer_status(&temporary);
+    if (status == STATUS_OK) {
+        status = file_remove_all(buffer_text(&temporary));
+    }
+    buffer_reset(&temporary);
+    TRY(status);
+    return file_remove_all(path);
+}

@@ -13,5 +13,7 @@ Status results_create_alone(const char *path, const ResultsStudy *study, Results
  * @param done  out  it is
  */
 Status results_publish(Results *results, const char *path, int pages, bool *done) MUST_USE;
+/** Removes the copy, and what an end in the middle of one left. */
+Status results_unpublish(const char *path) MUST_USE;
 
 #endif

@@ -210,6 +210,12 @@ Status results_running_next(Results *results, int64_t after, int64_t *segment) {
                             segment, "i", after);
 }
 
+Status results_attempts_count(Results *results, int64_t segment, Outcome outcome, int64_t *count) {
+    return results__integer(results,
+                            "SELECT count(*) FROM attempt WHERE segment = ? AND outcome = ?", 0,
+                            count, "it", segment, outcome_name(outcome));
+}
+
 Status results_unit_seconds(Results *results, double *seconds) {
     sqlite3_stmt *statement = NULL;
     bool          row = false;

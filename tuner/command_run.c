@@ -128,6 +128,7 @@ static Status read_end(Job *job) {
         }
     }
     job->setup.end_time = launch_end_time();
+    job->setup.in_slurm = getenv("SLURM_JOB_ID") != NULL; /* NOLINT(concurrency-mt-unsafe) */
     return STATUS_OK;
 }
 

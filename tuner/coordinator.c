@@ -16,8 +16,10 @@
 
 /* A decision or a finished segment is committed at once; metrics alone may wait this long (s). */
 #define METRIC_COMMIT_SECONDS 0.5
-/* What runs may take this long to reach its next unit after the first signal (s). */
-#define YIELD_SECONDS 6.5
+/* What runs may take this long to reach its next unit after the first signal (s); in a Slurm job,
+ * which leaves 30 s between SIGTERM and SIGKILL unless its administrators say otherwise. */
+#define YIELD_SECONDS       6.5
+#define YIELD_SECONDS_SLURM 20.0
 /* Then trainers get this long to end (s); together below the 10 s that users are promised. */
 #define STOP_SECONDS 1.0
 /* How long an idle turn of the loop may sleep: signals and the live line are served this often (s).
@@ -156,7 +158,7 @@ static Status serve_signals(Coordinator *c) {
     const bool signalled = signals > c->stop_signals;
     c->stop_signals = signals;
     if (!c->stopping && (signalled || c->user_stopped)) {
-        return begin_stopping(c, YIELD_SECONDS, "");
+        return begin_stopping(c, c->setup->in_slurm ? YIELD_SECONDS_SLURM : YIELD_SECONDS, "");
     }
     if (signalled) {
         c->stop_deadline = 0.0;
@@ -251,7 +253,7 @@ static Status turn(Coordinator *c) {
     if (!c->open) {
         TRY(coordinator__send(c));
         coordinator__sweep(c);
-        coordinator__publish(c);
+        TRY(coordinator__publish(c));
     }
     TRY(coordinator__next_phase(c));
     TRY(check_crew(c));
@@ -332,6 +334,12 @@ static int judge(Coordinator *c, Status status, const ErrorInfo *error) {
                        c->user_stopped      ? "by a user (mbtune stop)"
                        : c->allocation_over ? "before the job's time was over"
                                             : "by a signal");
+        if (c->allocation_over && c->first_dispatch == 0.0) {
+            (void)snprintf(c->reason, sizeof c->reason,
+                           "a unit takes up to %.0f s, and this job had no time for one: give it "
+                           "more",
+                           c->unit_seconds);
+        }
         return CLI_EXIT_RESUMABLE;
     }
     (void)snprintf(c->reason, sizeof c->reason, "%.255s", error->text);
@@ -388,6 +396,10 @@ static Status conclude(Coordinator *c, int exit_status) {
     if (c->begun) {
         TRY(results_study_set(c->results, state, c->reason));
     }
+    if (c->begun && exit_status == CLI_EXIT_RESUMABLE) { /* what ran is over with this run */
+        int64_t requeued = 0;
+        TRY(results_reconcile(c->results, &requeued));
+    }
     TRY(results_commit(c->results));
     c->open = false;
     coordinator__sweep(c);
@@ -414,6 +426,26 @@ void coordinator__destroy(Coordinator *c) {
     free(c->point);
 }
 
+/* What has come in counts, unless it is what failed to be written. */
+static Status close_group(Coordinator *c, Status status, ErrorInfo *error) {
+    if (status == STATUS_OK || !c->open) {
+        return status;
+    }
+    if (status == STATUS_ERR_INTERRUPTED && results_commit(c->results) == STATUS_OK) {
+        c->open = false;
+        return status;
+    }
+    if (status == STATUS_ERR_INTERRUPTED) {
+        *error = *status_last();
+        status = error->code;
+    }
+    results_rollback(c->results);
+    c->open = false;
+    c->doomed_count = 0; /* their rows name them still */
+    c->log_error.code = STATUS_OK;
+    return status;
+}
+
 /* the workers wait for the configuration whatever happened before, and then for the end */
 static Status run(Coordinator *c, MPI_Comm comm, ErrorInfo *error) {
     Status status = coordinator__open(c);
@@ -424,12 +456,7 @@ static Status run(Coordinator *c, MPI_Comm comm, ErrorInfo *error) {
         status = (crew_status == STATUS_OK) ? loop(c) : crew_status;
         *error = *status_last();
     }
-    if (status != STATUS_OK && c->open) {
-        results_rollback(c->results);
-        c->open = false;
-        c->log_error.code = STATUS_OK;
-    }
-    return status;
+    return close_group(c, status, error);
 }
 
 Status coordinator_run(const CoordinatorSetup *setup, MPI_Comm comm, CoordinatorOutcome *outcome) {
@@ -448,6 +475,7 @@ Status coordinator_run(const CoordinatorSetup *setup, MPI_Comm comm, Coordinator
         outcome->exit_status = judge(&c, status, &error);
     }
     outcome->again = outcome->exit_status == CLI_EXIT_RESUMABLE && !c.user_stopped &&
+                     !(c.allocation_over && c.first_dispatch == 0.0) &&
                      (status == STATUS_OK || status == STATUS_ERR_MPI || c.no_workers);
     outcome->finalize = status != STATUS_ERR_MPI; /* it would wait for whoever has died */
     /* without a crew the workers have left already, see crew_create() */

@@ -23,6 +23,7 @@ typedef struct CoordinatorSetup {
     int          columns; /* of the terminal that shows the progress; 0 = plain lines */
     bool         colour;
     double       lock_seconds; /* how long another mbtune may hold the study */
+    bool         in_slurm;     /* a signal is followed by another 30 s later */
     double       end_time;     /* s since 1970: this run must be over by then; 0 = any time */
     bool         is_visit;     /* the log is replayed, and the study stays in the state it is in */
     bool         is_dry_run;   /* a visit that leaves the disk alone too */

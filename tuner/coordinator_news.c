@@ -14,7 +14,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { WHY_BYTES = 192 };
+enum {
+    WHY_BYTES = 192,
+    WORKERS_PER_SEGMENT = 8, /* beside limits.retries: that many dead workers are no coincidence */
+};
 
 /* The count of a cause that may be the trial's own fault or may pass, NULL for any other. Each
  * cause has its own: a trial that crashes every time has `crashed` as its outcome, whoever kills it
@@ -404,6 +407,15 @@ static Status take_worker(Coordinator *c, const News *news) {
     return STATUS_OK;
 }
 
+/* Nobody's fault, unless it happens to the same segment again and again: one that takes its worker
+ * along (the kernel kills what takes too much memory) must not end the study. */
+static Status takes_workers_along(Coordinator *c, const Work *work, bool *does) {
+    int64_t lost = 0;
+    TRY(results_attempts_count(c->results, work->id, OUTCOME_LOST, &lost));
+    *does = lost >= c->study->limits.retries + WORKERS_PER_SEGMENT;
+    return STATUS_OK;
+}
+
 /* the slot of a lost worker: what it had goes to another one */
 static Status lose_slot(Coordinator *c, Slot *slot) {
     static const char reason[] = "its worker fell silent";
@@ -416,6 +428,15 @@ static Status lose_slot(Coordinator *c, Slot *slot) {
     TRY(coordinator__begin(c));
     c->urgent = true;
     if (work.kind == WORK_SEGMENT) {
+        bool does = false;
+        TRY(takes_workers_along(c, &work, &does));
+        if (does) {
+            coordinator__log(c, "warning",
+                             "segment %" PRId64 " has lost one worker after the "
+                             "other: it has failed",
+                             work.id);
+            return coordinator__fail_segment(c, work.id, work.attempt, OUTCOME_LOST, reason);
+        }
         return fail_segment(c, &work, OUTCOME_LOST, reason);
     }
     if (work.kind == WORK_EVALUATION) {

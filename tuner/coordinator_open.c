@@ -291,7 +291,7 @@ Status coordinator__restore_best(Coordinator *c) {
 static Status resume_study(Coordinator *c) {
     int64_t requeued = 0;
     TRY(results_begin(c->results));
-    if (!c->study->manual) { /* there nothing dies with the program */
+    if (!c->study->manual && !c->setup->is_dry_run) { /* there nothing dies with the program */
         TRY(results_reconcile(c->results, &requeued));
     }
     if (c->begun && !c->setup->is_visit) {
@@ -374,7 +374,9 @@ Status coordinator__open(Coordinator *c) {
     c->no_model = scheduler_uses(c->study->scheduler, c->study->scheduler_values).no_model;
     c->begun = c->setup->evaluate_episodes == 0;
     c->opened_at = clock_wall();
-    TRY(coordinator__tidy_requests(c));
+    if (!c->setup->is_dry_run) {
+        TRY(coordinator__tidy_requests(c));
+    }
     c->collect = true;
     if (exists) {
         return resume_study(c);

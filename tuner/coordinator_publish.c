@@ -21,6 +21,7 @@ enum { PAGES_PER_TURN = 1024, JSON_CAP = 1 << 16 };
 static Status fill_live(Coordinator *c, Json *live) {
     ProgressState state;
     coordinator__progress(c, &state);
+    TRY(json_set(live, "holder", json_new_string(c->folder->holder)));
     TRY(json_set(live, "at", json_new_number(clock_wall())));
     TRY(json_set(live, "phase", json_new_string(state.phase)));
     TRY(json_set(live, "finished", json_new_integer(state.done)));
@@ -56,6 +57,7 @@ static Status publish(Coordinator *c, double now) {
     bool done = false;
     if (now >= c->live_at) {
         c->live_at = now + LIVE_SECONDS;
+        TRY(study_folder_is_ours(c->folder));
         TRY(write_live(c));
     }
     if (now < c->snapshot_at) {
@@ -74,22 +76,29 @@ static Status publish(Coordinator *c, double now) {
     return STATUS_OK;
 }
 
-/* readers may miss something; the study goes on */
-void coordinator__publish(Coordinator *c) {
+/* readers may miss something; the study goes on, unless somebody else has taken it over */
+Status coordinator__publish(Coordinator *c) {
     if (!c->folder->network || !c->begun) {
-        return;
+        return STATUS_OK;
     }
     const double now = clock_monotonic();
-    if (publish(c, now) != STATUS_OK) {
+    const Status status = publish(c, now);
+    if (status == STATUS_ERR_INTERRUPTED) {
+        return status;
+    }
+    if (status != STATUS_OK) {
         c->snapshot_at = now + SNAPSHOT_SECONDS;
         c->snapshot_began = 0.0;
         coordinator__log(c, "warning", "what readers see is old: %s", status_last()->text);
     }
+    return STATUS_OK;
 }
 
 void coordinator__unpublish(const Coordinator *c) {
     if (c->folder->network && c->folder->lock >= 0) {
-        (void)unlink(c->folder->snapshot);
+        if (results_unpublish(c->folder->snapshot) != STATUS_OK) {
+            status_clear(); /* the next run writes it anew */
+        }
         (void)unlink(c->folder->live);
     }
 }

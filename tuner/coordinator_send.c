@@ -150,7 +150,8 @@ static Status choose_held(Coordinator *c, const Round *round, size_t slot, size_
     const int64_t holds = c->slots[slot].holds;
     int64_t       wanted = 0;
     *index = c->queue.count;
-    if (holds == 0 || !id_index_find(&round->needed, holds, &wanted)) {
+    if (holds == 0 || coordinator__over_quota(c) ||
+        !id_index_find(&round->needed, holds, &wanted)) {
         return STATUS_OK;
     }
     for (size_t i = 0; i < c->queue.count; i++) {

@@ -192,7 +192,6 @@ void coordinator__log(Coordinator *c, const char *level, const char *format, ...
 
 /* coordinator_open.c */
 Status coordinator__open(Coordinator *c) MUST_USE;
-/* appends what the study's fixed values change in how its agent computes */
 /* the best as report_best() ranks */
 Status coordinator__restore_best(Coordinator *c) MUST_USE;
 /* visitors: queue what of the present phase has not ended */
@@ -209,8 +208,8 @@ void   coordinator__show(Coordinator *c, bool now);
 double coordinator__utilization(const Coordinator *c); /* 0 to 1; NaN: nothing ran yet */
 
 /* coordinator_publish.c: on a network file system */
-void coordinator__publish(Coordinator *c);
-void coordinator__unpublish(const Coordinator *c);
+Status coordinator__publish(Coordinator *c) MUST_USE;
+void   coordinator__unpublish(const Coordinator *c);
 
 /* coordinator_allocation.c */
 Status coordinator__enter_allocation(Coordinator *c) MUST_USE;

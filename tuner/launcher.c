@@ -233,6 +233,10 @@ static int make_report(Launch *l) {
     return CLI_EXIT_DONE;
 }
 
+static const char *const of_the_script[] = {
+    "SLURM_NTASKS_PER_NODE", "SLURM_CPUS_PER_TASK", "SLURM_TRES_PER_TASK", "SLURM_MEM_PER_CPU",
+    "SLURM_MEM_PER_NODE",    "SLURM_NTASKS",        "SLURM_NPROCS",        NULL};
+
 /* srun: one line per rank with its node, in a file beside the report */
 static Status place_ranks(Launch *l) {
     SlurmNode *nodes = NULL;
@@ -244,8 +248,10 @@ static Status place_ranks(Launch *l) {
     free(nodes);
     TRY(status);
     set_variable("SLURM_HOSTFILE", l->hosts);
-    /* the job's one task per node is the batch script */
-    (void)unsetenv("SLURM_NTASKS_PER_NODE"); /* NOLINT(concurrency-mt-unsafe): one thread */
+    /* the job's one task per node is the batch script: srun would give each rank as much */
+    for (size_t i = 0; of_the_script[i] != NULL; i++) {
+        (void)unsetenv(of_the_script[i]); /* NOLINT(concurrency-mt-unsafe): one thread */
+    }
     return STATUS_OK;
 }
 
@@ -389,7 +395,7 @@ static LaunchOutcome outcome_of(const Launch *l) {
     (void)fprintf(stderr,
                   "mbtune: the study was cut off: %s; run the same command again to resume it\n",
                   l->why);
-    return (LaunchOutcome){.status = CLI_EXIT_RESUMABLE, .again = true};
+    return (LaunchOutcome){.status = CLI_EXIT_RESUMABLE, .again = l->joined};
 }
 
 static LaunchOutcome launch(Launch *l) {

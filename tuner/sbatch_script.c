@@ -8,9 +8,15 @@
 #define MOST_NOTICE  60.0
 #define NOTICE_SHARE 6.0
 
+/* in quotes, as sbatch reads them */
 static void directive(Buffer *out, const char *name, const char *value) {
     if (value != NULL) {
-        buffer_printf(out, "#SBATCH --%s=%s\n", name, value);
+        buffer_printf(out, "#SBATCH --%s=\"", name);
+        for (const char *at = value; *at != '\0'; at++) {
+            buffer_puts(out, (*at == '"' || *at == '\\') ? "\\" : "");
+            buffer_append(out, at, 1);
+        }
+        buffer_puts(out, "\"\n");
     }
 }
 

@@ -19,6 +19,7 @@ typedef struct StudyFolder {
     char *requests;    /* path/requests */
     char *snapshot;    /* path/snapshot.db and */
     char *live;        /* path/live.json: for readers, on a network file system */
+    char  holder[192]; /* this coordinator, once it has the lock: host, process id, since when */
     bool  network;     /* it lies on one; known once it is locked */
     int   lock;        /* descriptor that holds the lock, or -1 */
 } StudyFolder;
@@ -40,10 +41,12 @@ Status study_folder_make(const StudyFolder *folder) MUST_USE;
  * Takes the lock: one coordinator at a time; waits for it at most `seconds`. The kernel drops it
  * when the holder dies, whatever the way; the file says who holds it. On a network file system,
  * whose locks may not reach other hosts, a holder there is also known by its live.json, which is
- * watched for 9 s.
+ * watched for 30 s.
  * @return STATUS_OK; STATUS_ERR_STATE with host and process id of the holder
  */
 Status study_folder_lock(StudyFolder *folder, double seconds) MUST_USE;
+/** Network file systems: STATUS_ERR_INTERRUPTED where another coordinator has written live.json. */
+Status study_folder_is_ours(const StudyFolder *folder) MUST_USE;
 /** True where a coordinator holds the lock of the study in `path`. */
 bool study_folder_is_locked(const char *path);
 /** The same, and who holds it ("host h, process 1") since when (s since 1970). False, and nothing

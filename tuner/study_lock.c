@@ -1,4 +1,5 @@
 /* One coordinator per study, also where several hosts see its folder. */
+#include "core/buffer.h"
 #include "core/clock.h"
 #include "core/file.h"
 #include "tuner/study_folder.h"
@@ -14,12 +15,14 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { LOCK_TEXT_BYTES = 512 };
+enum { LOCK_TEXT_BYTES = 512, LIVE_BYTES = 1 << 16 };
 
 /* how long somebody who only looks at a lock may be in the way */
 #define LOOK_SECONDS 0.1
-/* several times as long as live.json stays the same */
-#define WATCH_SECONDS 9.0
+/* several times as long as live.json stays the same, also while a long study is opened */
+#define WATCH_SECONDS 30.0
+/* how old what other hosts wrote may look */
+#define SETTLE_SECONDS 3.0
 
 static void read_holder(int descriptor, char *text, size_t size) {
     const ssize_t length = pread(descriptor, text, size - 1, 0);
@@ -49,7 +52,7 @@ static Status watch_live(const StudyFolder *folder, const char *holder) {
     }
     while (clock_monotonic() < end) {
         struct stat now;
-        clock_sleep(WATCH_SECONDS / 30.0);
+        clock_sleep(WATCH_SECONDS / 60.0);
         if (stat(folder->live, &now) != 0) {
             return STATUS_OK; /* it has just ended */
         }
@@ -69,7 +72,7 @@ static Status watch_live(const StudyFolder *folder, const char *holder) {
 
 /* host, process id and start of this coordinator, for whoever meets the lock: the kernel lets go of
  * it when the process ends, so what is written in a lock that nobody holds means nothing */
-static Status write_holder(int descriptor) {
+static Status write_holder(StudyFolder *folder, int descriptor) {
     char host[128] = "";
     (void)gethostname(host, sizeof host - 1);
     char         text[LOCK_TEXT_BYTES];
@@ -79,12 +82,36 @@ static Status write_holder(int descriptor) {
     if (localtime_r(&now, &parts) != NULL) {
         (void)strftime(began, sizeof began, "%Y-%m-%d %H:%M:%S", &parts);
     }
-    const int length = snprintf(text, sizeof text, "host %s, process %ld, since %s\n", host,
-                                (long)getpid(), began);
+    (void)snprintf(folder->holder, sizeof folder->holder, "host %s, process %ld, since %s", host,
+                   (long)getpid(), began);
+    const int length = snprintf(text, sizeof text, "%s\n", folder->holder);
     if (ftruncate(descriptor, 0) != 0 || pwrite(descriptor, text, (size_t)length, 0) != length) {
         FAIL_NATIVE(STATUS_ERR_IO, errno, "cannot write the study's lock: %s", status_errno(errno));
     }
     return STATUS_OK;
+}
+
+Status study_folder_is_ours(const StudyFolder *folder) {
+    Buffer text;
+    buffer_init(&text, LIVE_BYTES);
+    const Status status = file_read(folder->live, &text);
+    const bool   ours = status == STATUS_OK && strstr(buffer_text(&text), folder->holder) != NULL;
+    buffer_reset(&text);
+    if (!ours) {
+        FAIL(STATUS_ERR_INTERRUPTED,
+             "another mbtune has taken study '%s' over, or its live.json was removed",
+             folder->path);
+    }
+    return STATUS_OK;
+}
+
+/* of several that come at once the last one to write has it */
+static Status claim(const StudyFolder *folder) {
+    char      text[LOCK_TEXT_BYTES];
+    const int length = snprintf(text, sizeof text, "{\"holder\":\"%s\"}\n", folder->holder);
+    TRY(file_write_atomic(folder->live, text, (size_t)length));
+    clock_sleep(SETTLE_SECONDS);
+    return study_folder_is_ours(folder);
 }
 
 /* @return 0, or -1 with errno */
@@ -109,7 +136,8 @@ static Status lock(StudyFolder *folder, int descriptor, double seconds) {
     if (folder->network) {
         TRY(watch_live(folder, holder));
     }
-    return write_holder(descriptor);
+    TRY(write_holder(folder, descriptor));
+    return folder->network ? claim(folder) : STATUS_OK;
 }
 
 Status study_folder_lock(StudyFolder *folder, double seconds) {

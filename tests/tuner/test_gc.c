@@ -93,6 +93,8 @@ static void live_through(Scene *scene, Rng *rng) {
         }
         assert_int_equal(status, 75);
         interrupted++;
+        assert_int_equal(
+            run_query(scene->study, "SELECT count(*) FROM segment WHERE state = 'running'"), 0);
         if (strstr(scene->run.text, "more than limits.checkpoints") != NULL) {
             quota *= 2;
         } else {
@@ -139,6 +141,33 @@ static void a_quota_too_small_for_what_is_needed_ends_the_run(void **state) {
     assert_string_equal(found, expected);
     free(found);
     free(expected);
+    scene_remove(&scene);
+}
+
+/* a chain whose agent lives in a trainer's memory is no exception */
+static void a_quota_holds_chains_too(void **state) {
+    (void)state;
+    Scene             scene;
+    char              line[LINE_BYTES];
+    const char *const arguments[] = {"fsck", scene.study, NULL};
+    scene_make(&scene, SCENE_SYNCHRONOUS, "", 0.0);
+    (void)snprintf(
+        line, sizeof line,
+        "sed -i -e 's/scheduler:.*/scheduler: {name: random}/' -e 's/segment: 2}/segment: "
+        "2, trials: 3}/' '%s'",
+        scene.yaml);
+    assert_int_equal(run_shell(&scene.run, line), 0);
+    for (size_t i = 0; i < 2; i++) { /* the second run starts with a quota that is full */
+        assert_int_equal(scene_run_with(&scene, "2", "limits.checkpoints=1"), 75);
+        assert_contains(scene.run.text, "more than limits.checkpoints");
+        assert_in_range(
+            run_query(scene.study, "SELECT count(*) FROM segment WHERE state = 'finished'"), 1, 2);
+        assert_int_equal(
+            run_query(scene.study, "SELECT count(*) FROM segment WHERE state = 'running'"), 0);
+        assert_int_equal(run_mbtune(&scene.run, arguments), 0); /* whole */
+    }
+    assert_int_equal(scene_run_with(&scene, "2", "limits.checkpoints=1GiB"), 0);
+    scene_assert_sound(&scene);
     scene_remove(&scene);
 }
 
@@ -211,6 +240,7 @@ static void gc_refuses_what_it_cannot_do(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_quota_too_small_for_what_is_needed_ends_the_run),
+        cmocka_unit_test(a_quota_holds_chains_too),
         cmocka_unit_test(a_quota_is_kept_over_runs),
         cmocka_unit_test(gc_frees_what_it_says),
         cmocka_unit_test(gc_refuses_what_it_cannot_do),

@@ -116,10 +116,11 @@ static void job_script_asks_for_what_was_said(void **state) {
     assert_contains(buffer_text(&out), "#!/bin/bash\n#SBATCH ");
     assert_contains(buffer_text(&out), "\n#SBATCH --nodes=4\n");
     assert_contains(buffer_text(&out), "\n#SBATCH --exclusive\n");
-    assert_contains(buffer_text(&out), "\n#SBATCH --time=2:00:00\n");
+    assert_contains(buffer_text(&out), "\n#SBATCH --time=\"2:00:00\"\n");
     assert_contains(buffer_text(&out), "\n#SBATCH --signal=B:USR1@60\n");
     assert_contains(buffer_text(&out), "\n#SBATCH --requeue\n");
-    assert_contains(buffer_text(&out), "\n#SBATCH --partition=long\n");
+    assert_contains(buffer_text(&out), "\n#SBATCH --partition=\"long\"\n");
+    assert_contains(buffer_text(&out), "\n#SBATCH --chdir=\"/a b\"\n");
     assert_contains(buffer_text(&out), "\nstudies=('/a b/s.yaml')\n");
     assert_contains(buffer_text(&out), " --max-requeues 7 --set budget.total=10\n");
     assert_null(strstr(buffer_text(&out), "--array"));
