@@ -105,8 +105,7 @@ static Status start_receives(Crew *crew, const int64_t *slots) {
 
 /* all that the workers take part in; local failures are kept for the end */
 static Status start_together(Crew *crew, const CrewConfig *config, MPI_Comm comm) {
-    cpu_set_t cores;
-    int64_t   first = 0;
+    CrewShare share;
     int64_t  *slots = NULL;
     Buffer    bytes;
     TRY(crew__communicator(comm, &crew->comm));
@@ -126,7 +125,7 @@ static Status start_together(Crew *crew, const CrewConfig *config, MPI_Comm comm
     Status status = crew__share_config(crew->comm, &bytes);
     buffer_reset(&bytes);
     if (status == STATUS_OK && local == STATUS_OK && slots != NULL) {
-        status = crew__share_cores(crew->comm, 0, &cores, &first);
+        status = crew__share_host(crew->comm, 0, 0, 0, &share);
         if (status == STATUS_OK) {
             status = crew__gather_slots(crew->comm, 0, slots);
         }
