@@ -275,6 +275,11 @@ static int run_ranks(Job *job) {
     bool      finalize = true;
     const int exit_status = run_rank(job, rank, size, &finalize);
     (void)fflush(NULL);
+    if (!finalize && rank == 0 && !launch_is_own()) {
+        /* mpiexec, started by hand, waits for every proxy, also for those that it cannot reach any
+         * more; this is the one word after which it ends all the same */
+        (void)MPI_Abort(MPI_COMM_WORLD, exit_status);
+    }
     if (!finalize) {
         _exit(exit_status);
     }
