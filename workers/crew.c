@@ -4,8 +4,8 @@
  *
  * MPICH never says that a rank has died: silence is all there is, and on one host a message to the
  * dead counts as sent. So every worker that says nothing for three heartbeats is lost. Over a
- * network a send may fail, at once or later, when the other side's host resets the connection or
- * does not answer (UCX: after 16 s); that worker is lost too, and nobody else.
+ * network a send may fail, at once or later, when the other side's process is gone or its host does
+ * not answer; that worker is lost too, and nobody else.
  */
 #include "workers/crew.h"
 

@@ -126,7 +126,7 @@ typedef struct Refusal {
 static void too_much_is_refused_with_a_sentence(void **state) {
     char          by_hand[512];
     const Refusal refusals[] = {
-        {"MBTUNE_DEVICES=$PWD mbtune run", "--set resources.gpus=2",
+        {"unset CUDA_VISIBLE_DEVICES; MBTUNE_DEVICES=$PWD mbtune run", "--set resources.gpus=2",
          "resources.gpus is 2, and this host has 0"},
         {"CUDA_VISIBLE_DEVICES=0,1 mbtune run", "--set resources.gpus=3", "this host has 2"},
         {"CUDA_VISIBLE_DEVICES=0,1 mbtune run", "--set resources.gpus=1 --workers 3",
