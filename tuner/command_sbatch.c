@@ -206,8 +206,8 @@ static Status fill_script(Batch *batch) {
                     status_errno(errno));
     }
     if (batch->memory > 0.0) {
-        const double trainers =
-            (double)(script->cpus_per_node / batch->cores) * (double)script->slots;
+        const int64_t workers = script->cpus_per_node / batch->cores;
+        const double  trainers = (double)workers * (double)script->slots;
         script->memory_per_node = NODE_BYTES + trainers * (batch->memory + TRAINER_BYTES);
     }
     if (script->gpus_per_node == 0) {

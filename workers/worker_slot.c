@@ -51,7 +51,7 @@ Status worker__slot_init(Worker *w, size_t index, const CrewShare *share) {
         write_cores(&share->cores, share->first_core + number * w->config.cores, w->config.cores,
                     slot->cores);
     }
-    buffer_init(&slot->gpus, HOST_MOST_GPUS * HOST_GPU_BYTES);
+    buffer_init(&slot->gpus, (size_t)HOST_MOST_GPUS * HOST_GPU_BYTES);
     if (gpus > 0) { /* where there are too few the coordinator refuses this worker */
         host_gpus_write(&share->gpus, (size_t)(share->first_gpu + number * gpus), (size_t)gpus,
                         &slot->gpus);
