@@ -4,11 +4,13 @@
  * an episode of full length. */
 #include "tuner/cli.h"
 #include "tuner/commands.h"
+#include "tuner/host_fit.h"
 #include "tuner/launch.h"
 #include "tuner/plan_trial.h"
 #include "tuner/study_cost.h"
 #include "tuner/study_view.h"
 #include "tuner/table.h"
+#include "workers/host.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -128,7 +130,7 @@ static Status measure(Plan *p, size_t index) {
     return STATUS_OK;
 }
 
-/* trainers at a time: what the cores, the memory and the scheduler allow */
+/* trainers at a time: what the cores, the GPUs, the memory and the scheduler allow */
 static int64_t slots_of(const Plan *p) {
     const double memory = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
     double       slots = floor((double)launch_cores() / (double)p->study->resources.cores);
@@ -138,6 +140,7 @@ static int64_t slots_of(const Plan *p) {
     if (p->memory_bytes > 0.0) {
         slots = fmin(slots, floor(memory / p->memory_bytes));
     }
+    slots = fmin(slots, (double)host_fit_slots(&p->study->resources, host_gpu_count(), INT64_MAX));
     slots = fmin(slots, (double)p->cost.chains);
     return (slots < 1.0) ? 1 : (int64_t)slots;
 }
@@ -147,7 +150,15 @@ static size_t corners_of(const Plan *p) {
     return p->cost.known ? CORNERS : 1;
 }
 
+/* on fewer cores it takes longer, without a GPU it is another study */
+static Status check_gpus(const Study *study) {
+    const HostOffer offer = {
+        .name = "this host", .cores = study->resources.cores, .gpus = host_gpu_count()};
+    return host_fit(&study->resources, &offer);
+}
+
 static Status measure_all(Plan *p) {
+    TRY(check_gpus(p->study));
     TRY(study_cost(p->study, &p->cost));
     p->point = calloc(space_count(p->study->space) + 1, sizeof *p->point);
     if (p->point == NULL) {

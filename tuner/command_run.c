@@ -6,10 +6,12 @@
 #include "core/clock.h"
 #include "tuner/cli.h"
 #include "tuner/coordinator.h"
+#include "tuner/host_fit.h"
 #include "tuner/launch.h"
 #include "tuner/manual.h"
 #include "tuner/slurm.h"
 #include "workers/crew.h"
+#include "workers/host.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -94,7 +96,23 @@ static int64_t default_workers(const Study *study, int64_t slots) {
         return study->workers;
     }
     const int64_t fit = (int64_t)launch_cores() / (study->resources.cores * slots);
-    return (fit < 1) ? 1 : fit;
+    const int64_t by_gpus =
+        host_fit_slots(&study->resources, host_gpu_count(), fit * slots) / slots;
+    return (by_gpus < 1) ? 1 : by_gpus;
+}
+
+/* Every host is looked at again when its workers have come; here it is one sentence before any
+ * process starts. Under srun the nodes' cores are known to launch_srun_place(). */
+static Status check_here(const Job *job) {
+    const StudyResources *resources = &job->study->resources;
+    const int64_t         workers = job->by_srun ? 1 : job->workers;
+    const HostOffer       offer = {
+              .name = job->by_srun ? "this node" : "this host",
+              .cores = job->by_srun ? resources->cores : (int64_t)launch_cores(),
+              .gpus = host_gpu_count(),
+              .gpus_wanted = workers * job->slots * resources->gpus,
+    };
+    return host_fit(resources, &offer);
 }
 
 /* Relative words of an external trainer's command, and the file of a model, mean files beside the
@@ -184,6 +202,11 @@ static Status read_evaluate(Job *job) {
     job->setup.evaluate_seed = (uint64_t)seed;
     job->slots = 1;
     job->workers = 1;
+    /* an agent is evaluated on fewer cores too, and there is no --set that could say so */
+    StudyResources *resources = &job->study->resources;
+    const int64_t   cores = (int64_t)launch_cores();
+    resources->cores = (resources->cores < cores) ? resources->cores : cores;
+    resources->threads = (resources->threads < cores) ? resources->threads : cores;
     return STATUS_OK;
 }
 
@@ -253,6 +276,11 @@ static int run_ranks(Job *job) {
     bool      finalize = true;
     const int exit_status = run_rank(job, rank, size, &finalize);
     (void)fflush(NULL);
+    if (!finalize && rank == 0 && !launch_is_own()) {
+        /* mpiexec, started by hand, waits for every proxy, also for those that it cannot reach any
+         * more; this is the one word after which it ends all the same */
+        (void)MPI_Abort(MPI_COMM_WORLD, exit_status);
+    }
     if (!finalize) {
         _exit(exit_status);
     }
@@ -299,10 +327,16 @@ static void requeue(const Job *job) {
 }
 
 static int launch(const Job *job, char **argv) {
+    const Status fits = check_here(job);
+    if (fits != STATUS_OK) {
+        return cli_complain(fits);
+    }
     const LaunchSetup setup = {
         .by_srun = job->by_srun,
         .workers = job->workers,
         .cores = job->slots * job->study->resources.cores,
+        .most_per_node =
+            host_fit_slots(&job->study->resources, host_gpu_count(), MAX_WORKERS) / job->slots,
         .folder = job->folder.logs,
     };
     const LaunchOutcome outcome = launch_self(&setup, argv);

@@ -29,6 +29,7 @@ static const CliOption options[] = {
     {"time", 't', "TIME", "of one job: minutes, hours:minutes:seconds, days-hours (needed)", false},
     {"nodes", 'N', "N", "nodes (default 1)", false},
     {"cpus-per-node", 'c', "N", "processors of each node (default: whole nodes)", false},
+    {"gpus-per-node", 'g', "N", "GPUs of each node (default: those of one worker)", false},
     {"partition", 'p', "NAME", "partition", false},
     {"account", 'A', "NAME", "account", false},
     {"dir", 'd', "DIR", "study folder (default: the study's name; one study only)", false},
@@ -61,6 +62,7 @@ typedef struct Batch {
     StudyFolder  folders[CLI_MAX_POSITIONAL];
     const char  *paths[CLI_MAX_POSITIONAL];
     int64_t      cores; /* the most that a worker of any study needs */
+    int64_t      gpus;  /* likewise */
     double       memory;
     char         name[STUDY_NAME_BYTES + 16];
     char        *working_folder;
@@ -102,6 +104,14 @@ static Status check_study(Batch *batch, const Study *study) {
              " cores (resources.cores times --slots), --cpus-per-node gives it %" PRId64,
              study->name, cores, batch->script.cpus_per_node);
     }
+    const int64_t gpus = study->resources.gpus * batch->script.slots;
+    if (batch->script.gpus_per_node > 0 && gpus > batch->script.gpus_per_node) {
+        FAIL(STATUS_ERR_RANGE,
+             "a worker of study '%s' needs %" PRId64
+             " GPUs (resources.gpus times --slots), --gpus-per-node gives it %" PRId64,
+             study->name, gpus, batch->script.gpus_per_node);
+    }
+    batch->gpus = (gpus > batch->gpus) ? gpus : batch->gpus;
     batch->cores = (cores > batch->cores) ? cores : batch->cores;
     batch->memory =
         (study->resources.memory > batch->memory) ? study->resources.memory : batch->memory;
@@ -178,6 +188,7 @@ static Status read_options(Batch *batch) {
     script->max_requeues = 100;
     TRY(cli_integer(arguments, "nodes", 1, MOST_COUNT, &script->nodes));
     TRY(cli_integer(arguments, "cpus-per-node", 1, MOST_COUNT, &script->cpus_per_node));
+    TRY(cli_integer(arguments, "gpus-per-node", 1, MOST_COUNT, &script->gpus_per_node));
     TRY(cli_integer(arguments, "slots", 1, MOST_COUNT, &script->slots));
     TRY(cli_integer(arguments, "max-requeues", 0, MOST_COUNT, &script->max_requeues));
     script->partition = cli_value(arguments, "partition");
@@ -195,9 +206,12 @@ static Status fill_script(Batch *batch) {
                     status_errno(errno));
     }
     if (batch->memory > 0.0) {
-        const double trainers =
-            (double)(script->cpus_per_node / batch->cores) * (double)script->slots;
+        const int64_t workers = script->cpus_per_node / batch->cores;
+        const double  trainers = (double)workers * (double)script->slots;
         script->memory_per_node = NODE_BYTES + trainers * (batch->memory + TRAINER_BYTES);
+    }
+    if (script->gpus_per_node == 0) {
+        script->gpus_per_node = batch->gpus;
     }
     script->name = batch->name;
     script->working_folder = batch->working_folder;

@@ -282,6 +282,7 @@ static Status make_crew(Coordinator *c, MPI_Comm comm, bool wanted) {
                                .command = buffer_text(&command),
                                .hello = buffer_text(&hello),
                                .cores = c->study->resources.cores,
+                               .gpus = c->study->resources.gpus,
                                .memory_bytes = c->study->resources.memory,
                                .start_seconds = c->study->limits.start_seconds,
                                .silence_seconds = c->study->limits.silence_seconds,

@@ -6,6 +6,7 @@
 #include "core/clock.h"
 #include "results/report.h"
 #include "tuner/coordinator_state.h"
+#include "tuner/host_fit.h"
 #include "tuner/study_numerics.h"
 
 #include <inttypes.h>
@@ -387,8 +388,39 @@ static Status check_numerics(Coordinator *c, const News *news) {
     return status;
 }
 
+/* refused with a sentence here, not by a trainer that fails in a way of its own */
+static Status check_host(const Coordinator *c, const News *news) {
+    char            name[WHY_BYTES];
+    const HostOffer offer = {
+        .name = name, .cores = news->cores, .gpus = news->gpus, .gpus_wanted = news->gpus_wanted};
+    (void)snprintf(name, sizeof name, "worker %d on %.128s", news->worker, news->host);
+    return host_fit(&c->study->resources, &offer);
+}
+
+/* one line per worker, and a warning per host */
+static void log_worker(Coordinator *c, const News *news) {
+    const double gibibyte = 1024.0 * 1024.0 * 1024.0;
+    const double memory = c->study->resources.memory;
+    coordinator__log(c, "info",
+                     "worker %d on %s: %" PRId64 " core%s, %.4g GiB, %" PRId64 " GPU%s, %zu slot%s",
+                     news->worker, news->host, news->cores, news->cores == 1 ? "" : "s",
+                     news->memory_bytes / gibibyte, news->gpus, news->gpus == 1 ? "" : "s",
+                     news->slot_count, news->slot_count == 1 ? "" : "s");
+    if (news->host_worker == news->worker &&
+        (double)news->host_slots * memory > news->memory_bytes) {
+        coordinator__log(c, "warning",
+                         "%" PRId64 " slots on %s may use %.4g GiB (resources.memory is %.4g GiB "
+                         "each), and it has %.4g GiB: with fewer slots no trainer is killed there "
+                         "for another one's memory",
+                         news->host_slots, news->host, (double)news->host_slots * memory / gibibyte,
+                         memory / gibibyte, news->memory_bytes / gibibyte);
+    }
+}
+
 static Status take_worker(Coordinator *c, const News *news) {
     TRY(check_numerics(c, news));
+    TRY(check_host(c, news));
+    log_worker(c, news);
     const size_t needed = news->first_slot + news->slot_count;
     if (needed > c->slot_count) {
         Slot *slots = realloc(c->slots, needed * sizeof *slots);

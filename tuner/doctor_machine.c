@@ -8,6 +8,7 @@
 #include "mbrl/environments/environment.h"
 #include "tuner/launch.h"
 #include "tuner/program.h"
+#include "workers/host.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -99,28 +100,47 @@ static void doctor_blas(Diagnosis *diagnosis) {
     buffer_reset(&text);
 }
 
+static void doctor_gpus(Diagnosis *diagnosis) {
+    const char *visible = getenv(HOST_GPUS_VARIABLE); /* NOLINT(concurrency-mt-unsafe) */
+    const char *source = (visible != NULL) ? "CUDA_VISIBLE_DEVICES" : "/dev/nvidia0, nvidia1, ...";
+    HostGpus    gpus;
+    Buffer      names;
+
+    host_gpus(&gpus);
+    if (gpus.count == 0) {
+        doctor_add(diagnosis, "gpus", FINDING_NOTE, NULL,
+                   "none by %s: no study with resources.gpus runs here", source);
+        return;
+    }
+    buffer_init(&names, DOCTOR_TEXT / 2);
+    host_gpus_write(&gpus, 0, gpus.count, &names);
+    doctor_add(diagnosis, "gpus", FINDING_GOOD, NULL, "%zu by %s: %s", gpus.count, source,
+               buffer_text(&names));
+    buffer_reset(&names);
+}
+
 void doctor_processor(Diagnosis *diagnosis) {
     doctor_cores(diagnosis);
+    doctor_gpus(diagnosis);
     doctor_blas(diagnosis);
 }
 
 /* ---- limits --------------------------------------------------------------------------------- */
 
 static void doctor_memory(Diagnosis *diagnosis) {
-    const double physical = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
-    const double group = (double)number_in("/sys/fs/cgroup/memory.max", INT64_MAX);
-    const double memory = (group < physical) ? group : physical;
+    bool         limited = false;
+    const double memory = host_memory(&limited);
     const double share = memory / (double)launch_cores();
 
     if (share < 0.5 * GIB) {
         doctor_add(diagnosis, "memory", FINDING_WARNING,
                    "Use fewer workers, and say `resources: {memory: ...}` in the study file.",
                    "%.1f GiB for %zu cores%s: %.2f GiB per trainer", memory / GIB, launch_cores(),
-                   (group < physical) ? " (control group)" : "", share / GIB);
+                   limited ? " (control group)" : "", share / GIB);
         return;
     }
     doctor_add(diagnosis, "memory", FINDING_GOOD, NULL, "%.1f GiB%s, %.1f per core", memory / GIB,
-               (group < physical) ? " (control group)" : "", share / GIB);
+               limited ? " (control group)" : "", share / GIB);
 }
 
 /* MPICH's ranks on one host talk through shared memory */
@@ -180,7 +200,8 @@ void doctor_slurm(Diagnosis *diagnosis) {
 
     if (rc == PROGRAM_NOT_FOUND) {
         doctor_add(diagnosis, "slurm", FINDING_NOTE, NULL,
-                   "there is no srun: studies run on this machine");
+                   "there is no srun: studies run on this machine, or on several under mpiexec "
+                   "(docs/commands.md, On several hosts without Slurm)");
     } else if (rc != 0) {
         doctor_add(diagnosis, "slurm", FINDING_WARNING,
                    "Ask the cluster's administrators, or try srun on a login node.",

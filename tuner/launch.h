@@ -19,7 +19,8 @@ typedef struct LaunchSetup {
     bool        by_srun; /* in the Slurm job that this process runs in; else by mpiexec, here */
     int64_t     workers; /* worker ranks; srun: 0 = as many as fit on the nodes of the job */
     int64_t     cores;   /* that one worker needs */
-    const char *folder;  /* srun: for files of the launch, one that all nodes see */
+    int64_t     most_per_node; /* srun: workers that the GPUs of a node allow, >= 1 */
+    const char *folder;        /* srun: for files of the launch, one that all nodes see */
 } LaunchSetup;
 
 typedef struct LaunchOutcome {

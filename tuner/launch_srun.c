@@ -9,42 +9,44 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int64_t places_on(const SlurmNode *node, int64_t cores) {
-    return node->cpus / cores;
+static int64_t places_on(const SlurmNode *node, const LaunchPlaces *places) {
+    const int64_t fit = node->cpus / places->cores;
+    return (fit < places->most_per_node) ? fit : places->most_per_node;
 }
 
 /* more workers than fit go round the nodes once more: a user may want that */
-static void place(const SlurmNode *nodes, size_t count, int64_t workers, int64_t cores, FILE *out) {
+static void place(const SlurmNode *nodes, size_t count, const LaunchPlaces *places, int64_t workers,
+                  FILE *out) {
     int64_t left = workers;
     (void)fprintf(out, "%s\n", nodes[0].name); /* the coordinator, where the batch script runs */
     for (size_t i = 0; left > 0; i = (i + 1) % count) {
-        for (int64_t k = places_on(&nodes[i], cores); k > 0 && left > 0; k--) {
+        for (int64_t k = places_on(&nodes[i], places); k > 0 && left > 0; k--) {
             (void)fprintf(out, "%s\n", nodes[i].name);
             left--;
         }
     }
 }
 
-Status launch_srun_place(const SlurmNode *nodes, size_t count, int64_t workers, int64_t cores,
+Status launch_srun_place(const SlurmNode *nodes, size_t count, const LaunchPlaces *places,
                          const char *file, size_t *ranks) {
     int64_t fit = 0;
     int64_t most = 0;
     for (size_t i = 0; i < count; i++) {
-        fit += places_on(&nodes[i], cores);
+        fit += places_on(&nodes[i], places);
         most = (nodes[i].cpus > most) ? nodes[i].cpus : most;
     }
     if (fit == 0) {
         FAIL(STATUS_ERR_RANGE,
              "a worker needs %" PRId64 " cores on one node (resources.cores times --slots), and "
              "the largest node of this job gives it %" PRId64,
-             cores, most);
+             places->cores, most);
     }
     FILE *out = fopen(file, "we");
     if (out == NULL) {
         FAIL_NATIVE(STATUS_ERR_IO, errno, "cannot write '%s': %s", file, status_errno(errno));
     }
-    const int64_t wanted = (workers > 0) ? workers : fit;
-    place(nodes, count, wanted, cores, out);
+    const int64_t wanted = (places->workers > 0) ? places->workers : fit;
+    place(nodes, count, places, wanted, out);
     const bool written = ferror(out) == 0;
     if (fclose(out) != 0 || !written) {
         FAIL_NATIVE(STATUS_ERR_IO, errno, "cannot write '%s': %s", file, status_errno(errno));

@@ -243,8 +243,10 @@ static Status place_ranks(Launch *l) {
     size_t     count = 0;
     TRY(slurm_nodes(&nodes, &count));
     (void)snprintf(l->hosts, sizeof l->hosts, "%s.hosts", l->path);
-    const Status status =
-        launch_srun_place(nodes, count, l->setup->workers, l->setup->cores, l->hosts, &l->ranks);
+    const LaunchPlaces places = {.workers = l->setup->workers,
+                                 .cores = l->setup->cores,
+                                 .most_per_node = l->setup->most_per_node};
+    const Status       status = launch_srun_place(nodes, count, &places, l->hosts, &l->ranks);
     free(nodes);
     TRY(status);
     set_variable("SLURM_HOSTFILE", l->hosts);

@@ -4,6 +4,7 @@
 #include "core/file.h"
 #include "core/rng.h"
 #include "tuner/launch.h"
+#include "workers/host.h"
 #include "workers/trainer_process.h"
 
 #include <errno.h>
@@ -29,6 +30,7 @@ typedef struct Bench {
     Json           *words;
     const char    **command;
     Buffer          hello;
+    char            gpus[HOST_MOST_GPUS * HOST_GPU_BYTES];
     pid_t           supervisor;
     TrainerProcess *trainer;
 } Bench;
@@ -70,11 +72,25 @@ static Status read_command(Bench *bench) {
     return STATUS_OK;
 }
 
+/* the first ones of this host */
+static Status take_gpus(Bench *bench) {
+    HostGpus gpus;
+    Buffer   text;
+    host_gpus(&gpus);
+    buffer_init(&text, sizeof bench->gpus - 1);
+    host_gpus_write(&gpus, 0, (size_t)bench->study->resources.gpus, &text);
+    (void)snprintf(bench->gpus, sizeof bench->gpus, "%s", buffer_text(&text));
+    const Status status = buffer_status(&text);
+    buffer_reset(&text);
+    return status;
+}
+
 static Status start(Bench *bench) {
     const Study *study = bench->study;
     TRY(make_folder(bench));
     TRY(read_command(bench));
     TRY(study_trainer_hello(study, &bench->hello));
+    TRY(take_gpus(bench));
     bench->binary = launch_binary();
     if (bench->binary == NULL) {
         FAIL(STATUS_ERR_PROCESS, "this program cannot find its own file");
@@ -83,6 +99,7 @@ static Status start(Bench *bench) {
                                 .command = bench->command,
                                 .hello = buffer_text(&bench->hello),
                                 .log_path = bench->log,
+                                .gpus = (study->resources.gpus > 0) ? bench->gpus : NULL,
                                 .threads = study->resources.cores,
                                 .memory_bytes = study->resources.memory,
                                 .start_seconds = study->limits.start_seconds,

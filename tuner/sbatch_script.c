@@ -25,6 +25,9 @@ static void write_size(const SbatchScript *script, Buffer *out) {
     static const double mebibyte = 1048576.0;
     buffer_printf(out, "#SBATCH --nodes=%" PRId64 "\n", script->nodes);
     buffer_puts(out, "#SBATCH --ntasks-per-node=1\n");
+    if (script->gpus_per_node > 0) {
+        buffer_printf(out, "#SBATCH --gpus-per-node=%" PRId64 "\n", script->gpus_per_node);
+    }
     if (script->cpus_per_node == 0) {
         buffer_puts(out, "#SBATCH --exclusive\n#SBATCH --mem=0\n");
         return;

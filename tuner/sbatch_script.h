@@ -12,6 +12,7 @@ typedef struct SbatchScript {
     const char        *name; /* of the job */
     int64_t            nodes;
     int64_t            cpus_per_node;   /* 0: whole nodes */
+    int64_t            gpus_per_node;   /* 0: none is asked for */
     double             memory_per_node; /* bytes; 0: what the cluster gives (whole nodes: all) */
     const char        *time;            /* as the user wrote it */
     double             seconds;         /* what that is */

@@ -73,8 +73,11 @@ typedef struct StudyEvaluate {
     int64_t episodes;
 } StudyEvaluate;
 
+enum { STUDY_MOST_GPUS = 64 };
+
 typedef struct StudyResources {
     int64_t cores;   /* per trainer, >= 1 */
+    int64_t gpus;    /* of each trainer alone, 0 to STUDY_MOST_GPUS */
     int64_t threads; /* that a trainer plans with, 1 to `cores` */
     double  memory;  /* bytes of one trainer's process group; 0 = no limit */
 } StudyResources;

@@ -263,7 +263,7 @@ static Status read_evaluate(const Node *node, Study *study) {
 }
 
 static Status read_resources(const Node *node, Study *study) {
-    static const char *const keys[] = {"cores", "threads_per_worker", "memory", NULL};
+    static const char *const keys[] = {"cores", "gpus", "threads_per_worker", "memory", NULL};
     StudyResources          *resources = &study->resources;
 
     resources->cores = 1;
@@ -275,6 +275,8 @@ static Status read_resources(const Node *node, Study *study) {
     TRY(node_known_keys(node, "resources", keys));
     const Node *threads = node_get(node, "threads_per_worker");
     TRY(study__integer(node_get(node, "cores"), "resources.cores", 1, 4096, &resources->cores));
+    TRY(study__integer(node_get(node, "gpus"), "resources.gpus", 0, STUDY_MOST_GPUS,
+                       &resources->gpus));
     TRY(study__integer(threads, "resources.threads_per_worker", 1, THREAD_POOL_MOST,
                        &resources->threads));
     if (resources->threads > resources->cores) {

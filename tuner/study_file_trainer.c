@@ -433,6 +433,7 @@ Status study_trainer_hello(const Study *study, Buffer *out) {
         .fixed = study->fixed,
         .metrics_wanted = metrics,
         .cores = study->resources.cores,
+        .gpus = study->resources.gpus,
         .threads = study->resources.threads,
     };
     const size_t start = out->length;

@@ -371,6 +371,7 @@ static Status add_resources(const Study *study, Json *root) {
 
     TRY(json_set(root, "resources", resources));
     TRY(json_set(resources, "cores", json_new_integer(study->resources.cores)));
+    TRY(json_set(resources, "gpus", json_new_integer(study->resources.gpus)));
     TRY(json_set(resources, "threads_per_worker", json_new_integer(study->resources.threads)));
     TRY(json_set(resources, "memory", json_new_number(study->resources.memory)));
     Json *object = json_new_object();

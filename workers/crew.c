@@ -2,8 +2,10 @@
  * the middle of a message can block nobody: its receive just never completes. A message that came
  * in is read piece by piece by crew_poll(), then its receive is posted again.
  *
- * MPICH never says that a rank has died: silence is all there is, and a message to the dead counts
- * as sent. So every worker that says nothing for three heartbeats is lost.
+ * MPICH never says that a rank has died: silence is all there is, and on one host a message to the
+ * dead counts as sent. So every worker that says nothing for three heartbeats is lost. Over a
+ * network a send may fail, at once or later, when the other side's process is gone or its host does
+ * not answer; that worker is lost too, and nobody else.
  */
 #include "workers/crew.h"
 
@@ -32,7 +34,8 @@ typedef struct CrewWorker {
     bool           has_message;
     bool           announced;
     bool           lost;
-    bool           parting; /* it said that it is at its end: lost or goodbye */
+    bool           unreachable; /* its connection is broken, and stays so */
+    bool           parting;     /* it said that it is at its end: lost or goodbye */
     bool           goodbye;
     double         heard_at;
     double         said_at;
@@ -105,8 +108,7 @@ static Status start_receives(Crew *crew, const int64_t *slots) {
 
 /* all that the workers take part in; local failures are kept for the end */
 static Status start_together(Crew *crew, const CrewConfig *config, MPI_Comm comm) {
-    cpu_set_t cores;
-    int64_t   first = 0;
+    CrewShare share;
     int64_t  *slots = NULL;
     Buffer    bytes;
     TRY(crew__communicator(comm, &crew->comm));
@@ -126,7 +128,7 @@ static Status start_together(Crew *crew, const CrewConfig *config, MPI_Comm comm
     Status status = crew__share_config(crew->comm, &bytes);
     buffer_reset(&bytes);
     if (status == STATUS_OK && local == STATUS_OK && slots != NULL) {
-        status = crew__share_cores(crew->comm, 0, &cores, &first);
+        status = crew__share_host(crew->comm, 0, 0, 0, &share);
         if (status == STATUS_OK) {
             status = crew__gather_slots(crew->comm, 0, slots);
         }
@@ -199,18 +201,57 @@ void crew_destroy(Crew *crew) {
 
 /* ---- receiving ---- */
 
+/* of a send: what fails is the worker, which find_lost() then tells, and not the study */
+static Status only_worker(Crew *crew, Status status) {
+    if (status != STATUS_ERR_MPI) {
+        return status;
+    }
+    crew->workers[crew->outbox.failed].unreachable = true;
+    return STATUS_OK;
+}
+
+static Status send_to(Crew *crew, int rank, MessageTag tag) {
+    return only_worker(
+        crew, outbox_send(&crew->outbox, rank, (int)tag, crew->message.data, crew->message.length));
+}
+
+static Status progress(Crew *crew) {
+    size_t before = 0;
+    do { /* each failure takes a message out */
+        before = crew->outbox.outstanding;
+        TRY(only_worker(crew, outbox_progress(&crew->outbox)));
+    } while (crew->outbox.outstanding < before);
+    return STATUS_OK;
+}
+
+/* @param count  out  how many receives are in crew->arrived; those that failed have an error in
+ * their status, and only then is there any in one */
+static Status test_receives(Crew *crew, int *count, bool *failures) {
+    int class = MPI_SUCCESS;
+    const int code = MPI_Testsome(crew->size, crew->receives, count, crew->arrived, crew->statuses);
+    *failures = code != MPI_SUCCESS && MPI_Error_class(code, &class) == MPI_SUCCESS &&
+                class == MPI_ERR_IN_STATUS;
+    *count = (*count == MPI_UNDEFINED) ? 0 : *count;
+    return *failures ? STATUS_OK : mpi_status(code, "MPI_Testsome");
+}
+
 /* takes note of what has come in; reads nothing of it. @param any  out  whether something has */
 static Status look(Crew *crew, bool *any) {
     int          count = 0;
+    bool         failures = false;
     const double now = clock_monotonic();
     const double away = now - crew->seen_at;
     *any = false;
     crew->seen_at = now;
-    TRY(outbox_progress(&crew->outbox));
-    TRY_MPI(MPI_Testsome(crew->size, crew->receives, &count, crew->arrived, crew->statuses));
-    for (int i = 0; i < count && count != MPI_UNDEFINED; i++) {
+    TRY(progress(crew));
+    TRY(test_receives(crew, &count, &failures));
+    for (int i = 0; i < count; i++) {
         CrewWorker *worker = &crew->workers[crew->arrived[i]];
         int         length = 0;
+        if (failures && crew->statuses[i].MPI_ERROR != MPI_SUCCESS) {
+            worker->unreachable = true;
+            continue;
+        }
         TRY_MPI(MPI_Get_count(&crew->statuses[i], MPI_BYTE, &length));
         const int tag = crew->statuses[i].MPI_TAG;
         worker->heard_at = now;
@@ -231,11 +272,12 @@ static Status look(Crew *crew, bool *any) {
 static Status beat_to(Crew *crew, int rank) {
     CrewWorker *worker = &crew->workers[rank];
     /* one that said goodbye waits for the last word; one that fell silent is not waited for */
-    if ((worker->lost && !worker->parting) || crew->seen_at - worker->said_at < crew->heartbeat) {
+    if (worker->unreachable || (worker->lost && !worker->parting) ||
+        crew->seen_at - worker->said_at < crew->heartbeat) {
         return STATUS_OK;
     }
     worker->said_at = crew->seen_at;
-    return outbox_send(&crew->outbox, rank, TAG_BEAT, NULL, 0);
+    return only_worker(crew, outbox_send(&crew->outbox, rank, TAG_BEAT, NULL, 0));
 }
 
 static Status beat(Crew *crew) {
@@ -251,12 +293,13 @@ static Status give_up(Crew *crew, int rank) {
     buffer_clear(&crew->message);
     message_put_f64(&crew->message, 0.0);
     TRY(buffer_status(&crew->message));
-    return outbox_send(&crew->outbox, rank, TAG_STOP, crew->message.data, crew->message.length);
+    return send_to(crew, rank, TAG_STOP);
 }
 
 static bool is_silent(const Crew *crew, const CrewWorker *worker) {
     const double patience = SILENT_BEATS * crew->heartbeat;
-    return worker->goodbye || (!worker->has_message && crew->seen_at - worker->heard_at > patience);
+    return worker->goodbye || worker->unreachable ||
+           (!worker->has_message && crew->seen_at - worker->heard_at > patience);
 }
 
 /* one lost worker as a piece of news, if there is one */
@@ -268,6 +311,9 @@ static Status find_lost(Crew *crew, News *news, bool *got) {
         }
         if (worker->goodbye) {
             (void)snprintf(crew->lost_text, LOST_TEXT_BYTES, "worker %d: it has ended", rank);
+        } else if (worker->unreachable) {
+            (void)snprintf(crew->lost_text, LOST_TEXT_BYTES,
+                           "worker %d: the connection to it is broken", rank);
         } else {
             (void)snprintf(crew->lost_text, LOST_TEXT_BYTES, "worker %d: silent for %.1f s", rank,
                            crew->seen_at - worker->heard_at);
@@ -409,7 +455,7 @@ static Status send_to_slot(Crew *crew, size_t slot, MessageTag tag) {
         }
         worker->said_at = clock_monotonic();
         crew->wait = least_wait_s;
-        return outbox_send(&crew->outbox, rank, (int)tag, crew->message.data, crew->message.length);
+        return send_to(crew, rank, tag);
     }
     FAIL(STATUS_ERR_ARG, "there is no slot %zu; there are %zu", slot, crew->slot_count);
 }
@@ -475,7 +521,7 @@ static Status tell_all(Crew *crew, MessageTag tag, double value) {
     message_put_f64(&crew->message, value);
     TRY(buffer_status(&crew->message));
     for (int rank = 1; rank < crew->size; rank++) {
-        TRY(outbox_send(&crew->outbox, rank, (int)tag, crew->message.data, crew->message.length));
+        TRY(send_to(crew, rank, tag));
     }
     return STATUS_OK;
 }
@@ -487,10 +533,10 @@ Status crew_stop(Crew *crew, double grace, bool *clean) {
     TRY(wait_goodbyes(crew, begin + grace + goodbye_s));
     crew->clean = missing_goodbyes(crew) == 0;
     TRY(tell_all(crew, TAG_END, crew->clean ? 1.0 : 0.0));
-    TRY(outbox_progress(&crew->outbox));
+    TRY(progress(crew));
     while (crew->outbox.outstanding > 0 && clock_monotonic() < begin + grace + last_word_s) {
         clock_sleep(least_wait_s);
-        TRY(outbox_progress(&crew->outbox));
+        TRY(progress(crew));
     }
     *clean = crew->clean;
     return STATUS_OK;

@@ -22,6 +22,7 @@ typedef struct CrewConfig {
                                     the running binary */
     const char *hello;           /* the complete hello line for trainers, without newline */
     int64_t     cores;           /* per trainer */
+    int64_t     gpus;            /* per trainer; 0 = CUDA_VISIBLE_DEVICES is left alone */
     double      memory_bytes;    /* limit of a trainer's process group; 0 = none */
     double      start_seconds;   /* until a trainer's hello */
     double      silence_seconds; /* without metric, alive, log or done */
@@ -60,7 +61,13 @@ typedef struct News {
     size_t      first_slot;
     size_t      slot_count;
     const char *host;
-    const char *numerics; /* linalg_numerics() of that process */
+    const char *numerics;     /* linalg_numerics() of that process */
+    int64_t     cores;        /* that it may use there */
+    double      memory_bytes; /* of its host */
+    int64_t     gpus;         /* that it may use there */
+    int64_t     gpus_wanted;  /* by all workers that share these */
+    int64_t     host_slots;   /* of all workers on its host */
+    int64_t     host_worker;  /* the lowest rank among these */
     /* metric, finished */
     bool        evaluate;
     int64_t     id;

@@ -3,11 +3,8 @@
 #include "workers/mpi_status.h"
 
 #include <limits.h>
-#include <stdbool.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 Status crew__communicator(MPI_Comm comm, MPI_Comm *out) {
     *out = MPI_COMM_NULL;
@@ -45,77 +42,86 @@ Status crew__gather_slots(MPI_Comm comm, int64_t slots, int64_t *counts) {
                       "MPI_Gather");
 }
 
-typedef struct Share {
+/* What one rank tells the others of its host. Ranks share where one kernel runs them: MPI's own
+ * idea of a host (MPI_COMM_TYPE_SHARED) is its launcher's, and mbtune's gives every rank a host
+ * name of its own (tuner/launcher.c). */
+typedef struct Claim {
     uint64_t  host;
-    int64_t   wanted;
-    cpu_set_t cores;
-} Share;
+    int64_t   rank; /* of the crew */
+    int64_t   slots;
+    int64_t   cores; /* that its slots need together */
+    int64_t   gpus;  /* likewise */
+    uint64_t  gpu_list;
+    cpu_set_t allowed;
+} Claim;
 
-/* Ranks share cores where one kernel runs them. MPI's own idea of a host (MPI_COMM_TYPE_SHARED) is
- * its launcher's, and mbtune's gives every rank a host name of its own (tuner/launcher.c). */
-static uint64_t host_key(void) {
-    char     text[256] = "";
-    uint64_t key = UINT64_C(14695981039346656037); /* FNV-1a, 64 bits */
-    FILE    *file = fopen("/proc/sys/kernel/random/boot_id", "re");
-    if (file == NULL || fgets(text, sizeof text, file) == NULL) {
-        (void)gethostname(text, sizeof text - 1);
-    }
-    if (file != NULL) {
-        (void)fclose(file);
-    }
-    for (const char *at = text; *at != '\0'; at++) {
-        key = (key ^ (unsigned char)*at) * UINT64_C(1099511628211);
-    }
-    return key;
-}
-
-static int64_t first_core(const Share *shares, int count, int own) {
-    int64_t before = 0;
-    int64_t total = 0;
+/* what the ranks on the host of rank `own` claim, and where its part of it begins */
+static void divide(const Claim *claims, int count, int own, CrewShare *out) {
+    const Claim *mine = &claims[own];
+    int64_t      cores_before = 0;
+    int64_t      cores = 0;
     for (int i = 0; i < count; i++) {
-        if (shares[i].host != shares[own].host ||
-            !CPU_EQUAL(&shares[i].cores, &shares[own].cores)) {
-            continue;
+        const Claim *claim = &claims[i];
+        if (claim->host != mine->host) {
+            continue; /* another host whose key gave the same colour */
         }
-        before += (i < own) ? shares[i].wanted : 0;
-        total += shares[i].wanted;
+        out->host_slots += claim->slots;
+        if (claim->slots > 0 && (out->host_worker < 0 || claim->rank < out->host_worker)) {
+            out->host_worker = claim->rank;
+        }
+        if (CPU_EQUAL(&claim->allowed, &mine->allowed)) {
+            cores_before += (i < own) ? claim->cores : 0;
+            cores += claim->cores;
+        }
+        if (claim->gpu_list == mine->gpu_list) {
+            out->first_gpu += (i < own) ? claim->gpus : 0;
+            out->gpus_wanted += claim->gpus;
+        }
     }
-    return (total == CPU_COUNT(&shares[own].cores)) ? before : -1;
+    out->first_core = (cores == CPU_COUNT(&mine->allowed)) ? cores_before : -1;
 }
 
-static Status share_on_host(MPI_Comm host, const Share *own, int64_t *first) {
+static Status share_on_host(MPI_Comm host, const Claim *own, CrewShare *out) {
     int count = 0;
     int rank = 0;
     TRY_MPI(MPI_Comm_size(host, &count));
     TRY_MPI(MPI_Comm_rank(host, &rank));
-    Share *shares = calloc((size_t)count, sizeof *shares);
+    Claim *claims = calloc((size_t)count, sizeof *claims);
     /* memory for a few bytes per rank: without it this process is at its end anyway */
-    if (shares == NULL) {
+    if (claims == NULL) {
         FAIL(STATUS_ERR_NOMEM, "no memory for %d ranks", count);
     }
     const int code =
-        MPI_Allgather(own, (int)sizeof *own, MPI_BYTE, shares, (int)sizeof *shares, MPI_BYTE, host);
+        MPI_Allgather(own, (int)sizeof *own, MPI_BYTE, claims, (int)sizeof *claims, MPI_BYTE, host);
     if (code == MPI_SUCCESS) {
-        *first = first_core(shares, count, rank);
+        divide(claims, count, rank, out);
     }
-    free(shares);
+    free(claims);
     return mpi_status(code, "MPI_Allgather");
 }
 
-Status crew__share_cores(MPI_Comm comm, int64_t wanted, cpu_set_t *cores, int64_t *first) {
+Status crew__share_host(MPI_Comm comm, int64_t slots, int64_t cores, int64_t gpus, CrewShare *out) {
     MPI_Comm host = MPI_COMM_NULL;
-    Share    own;
+    int      rank = 0;
+    Claim    own;
     memset(&own, 0, sizeof own);
-    own.host = host_key();
-    own.wanted = wanted;
-    *first = -1;
-    if (sched_getaffinity(0, sizeof own.cores, &own.cores) != 0) {
-        CPU_ZERO(&own.cores);
+    memset(out, 0, sizeof *out);
+    out->first_core = -1;
+    out->host_worker = -1;
+    if (sched_getaffinity(0, sizeof out->cores, &out->cores) != 0) {
+        CPU_ZERO(&out->cores);
     }
-    *cores = own.cores;
-    /* two hosts of one colour are told apart by first_core() */
+    host_gpus(&out->gpus);
+    TRY_MPI(MPI_Comm_rank(comm, &rank));
+    own.host = host_key();
+    own.rank = rank;
+    own.slots = slots;
+    own.cores = slots * cores;
+    own.gpus = slots * gpus;
+    own.gpu_list = host_gpus_key(&out->gpus);
+    own.allowed = out->cores;
     TRY_MPI(MPI_Comm_split(comm, (int)(own.host % INT_MAX), 0, &host));
-    const Status status = share_on_host(host, &own, first);
+    const Status status = share_on_host(host, &own, out);
     TRY(mpi_status(MPI_Comm_free(&host), "MPI_Comm_free"));
     return status;
 }

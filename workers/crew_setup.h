@@ -8,6 +8,7 @@
 
 #include "core/buffer.h"
 #include "core/status.h"
+#include "workers/host.h"
 
 #include <mpi.h>
 #include <sched.h>
@@ -23,15 +24,28 @@ Status crew__share_config(MPI_Comm comm, Buffer *config) MUST_USE;
  * Collective. */
 Status crew__gather_slots(MPI_Comm comm, int64_t slots, int64_t *counts) MUST_USE;
 
+/** What a rank has of its host. */
+typedef struct CrewShare {
+    cpu_set_t cores;       /* that this rank may use */
+    int64_t   first_core;  /* index of its first own one among them; -1 = do not bind */
+    HostGpus  gpus;        /* that it may use */
+    int64_t   first_gpu;   /* index of its first own one among them */
+    int64_t   gpus_wanted; /* by all ranks that share these GPUs; they suffice if gpus.count does */
+    int64_t   host_slots;  /* of all ranks under this kernel */
+    int64_t   host_worker; /* the lowest rank among these; -1 = none has slots */
+} CrewShare;
+
 /**
- * Where this rank's cores begin. Ranks under one kernel that may use the same cores share them out
- * in order of rank, whatever the launcher calls their hosts; they bind their trainers only if that
- * uses every core exactly once, so that two small studies side by side do not both sit on core 0.
- * @param wanted  cores that this rank's slots need (0 for the coordinator)
- * @param cores   out  the cores that this rank may use
- * @param first   out  index of its first own one among them; -1 = do not bind
+ * Shares out the cores and GPUs of every host. Ranks under one kernel that may use the same ones
+ * take theirs in order of rank, whatever the launcher calls their hosts; they bind their trainers
+ * only if that uses every core exactly once, so that two small studies side by side do not both sit
+ * on core 0.
+ * @param slots  of this rank (0 for the coordinator)
+ * @param cores  that one slot needs
+ * @param gpus   likewise
  * Collective.
  */
-Status crew__share_cores(MPI_Comm comm, int64_t wanted, cpu_set_t *cores, int64_t *first) MUST_USE;
+Status crew__share_host(MPI_Comm comm, int64_t slots, int64_t cores, int64_t gpus,
+                        CrewShare *out) MUST_USE;
 
 #endif

@@ -110,6 +110,7 @@ Status message_write_config(const CrewConfig *config, Buffer *out) {
     message_put_text(out, config->command, SIZE_MAX);
     message_put_text(out, config->hello, SIZE_MAX);
     message_put_i64(out, config->cores);
+    message_put_i64(out, config->gpus);
     message_put_f64(out, config->memory_bytes);
     message_put_f64(out, config->start_seconds);
     message_put_f64(out, config->silence_seconds);
@@ -130,6 +131,7 @@ Status message_read_config(const void *bytes, size_t length, CrewConfig *out) {
     config.command = message_get_text(&reader);
     config.hello = message_get_text(&reader);
     config.cores = message_get_i64(&reader);
+    config.gpus = message_get_i64(&reader);
     config.memory_bytes = message_get_f64(&reader);
     config.start_seconds = message_get_f64(&reader);
     config.silence_seconds = message_get_f64(&reader);
@@ -201,6 +203,17 @@ static void put_finished(Buffer *out, const News *news) {
     message_put_text(out, news->text, MESSAGE_TEXT_BYTES);
 }
 
+static void put_worker(Buffer *out, const News *news) {
+    message_put_text(out, news->host, MESSAGE_NAME_BYTES);
+    message_put_text(out, news->numerics, MESSAGE_TEXT_BYTES);
+    message_put_i64(out, news->cores);
+    message_put_f64(out, news->memory_bytes);
+    message_put_i64(out, news->gpus);
+    message_put_i64(out, news->gpus_wanted);
+    message_put_i64(out, news->host_slots);
+    message_put_i64(out, news->host_worker);
+}
+
 Status message_write_news(const News *news, Buffer *out) {
     const size_t before = out->length;
     message_put_u8(out, (uint8_t)news->kind);
@@ -210,8 +223,7 @@ Status message_write_news(const News *news, Buffer *out) {
     message_put_i64(out, news->attempt);
     switch (news->kind) {
     case NEWS_WORKER:
-        message_put_text(out, news->host, MESSAGE_NAME_BYTES);
-        message_put_text(out, news->numerics, MESSAGE_TEXT_BYTES);
+        put_worker(out, news);
         break;
     case NEWS_METRIC:
         message_put_i64(out, news->step);
@@ -262,6 +274,17 @@ static void get_finished(MessageReader *reader, News *news) {
     news->text = message_get_text(reader);
 }
 
+static void get_worker(MessageReader *reader, News *news) {
+    news->host = message_get_text(reader);
+    news->numerics = message_get_text(reader);
+    news->cores = message_get_i64(reader);
+    news->memory_bytes = message_get_f64(reader);
+    news->gpus = message_get_i64(reader);
+    news->gpus_wanted = message_get_i64(reader);
+    news->host_slots = message_get_i64(reader);
+    news->host_worker = message_get_i64(reader);
+}
+
 Status message_read_news(MessageReader *reader, News *out) {
     News          news = {.host = ""};
     const uint8_t kind = message_get_u8(reader);
@@ -274,8 +297,7 @@ Status message_read_news(MessageReader *reader, News *out) {
     }
     news.kind = reader->failed ? NEWS_LOG : (NewsKind)kind;
     if (news.kind == NEWS_WORKER) {
-        news.host = message_get_text(reader);
-        news.numerics = message_get_text(reader);
+        get_worker(reader, &news);
     } else if (news.kind == NEWS_METRIC) {
         news.step = message_get_i64(reader);
         news.index = message_get_i64(reader);

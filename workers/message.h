@@ -16,7 +16,7 @@
 #include <stdint.h>
 
 enum {
-    MESSAGE_VERSION = 2,
+    MESSAGE_VERSION = 3,
     MESSAGE_NEWS_BYTES = 16 * 1024, /* of one message of news; fits one preposted receive */
     MESSAGE_TEXT_BYTES = 6 * 1024,  /* of one text in a piece of news; longer ones are cut */
     MESSAGE_NAME_BYTES = 256,       /* of a metric's name, a host, a log level */

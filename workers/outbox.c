@@ -85,8 +85,10 @@ Status outbox_send(Outbox *outbox, int rank, int tag, const void *bytes, size_t 
         MPI_Isend(entry->bytes, (int)length, MPI_BYTE, rank, tag, outbox->comm, &entry->request);
     if (code != MPI_SUCCESS) {
         entry->request = MPI_REQUEST_NULL;
+        outbox->failed = rank;
         return mpi_status(code, "MPI_Isend");
     }
+    entry->rank = rank;
     outbox->outstanding++;
     return STATUS_OK;
     /* NOLINTEND(clang-analyzer-optin.mpi.MPI-Checker) */
@@ -98,8 +100,14 @@ Status outbox_progress(Outbox *outbox) {
         if (outbox->entries[i].request == MPI_REQUEST_NULL) {
             continue;
         }
-        int done = 0;
-        TRY_MPI(MPI_Test(&outbox->entries[i].request, &done, MPI_STATUS_IGNORE));
+        int       done = 0;
+        const int code = MPI_Test(&outbox->entries[i].request, &done, MPI_STATUS_IGNORE);
+        if (code != MPI_SUCCESS) { /* MPI is done with it: it has no second error */
+            outbox->entries[i].request = MPI_REQUEST_NULL;
+            outbox->outstanding--;
+            outbox->failed = outbox->entries[i].rank;
+            return mpi_status(code, "MPI_Test");
+        }
         if (done) {
             outbox->entries[i].request = MPI_REQUEST_NULL;
             outbox->outstanding--;

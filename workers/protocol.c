@@ -94,6 +94,7 @@ Status request_write(const Request *request, Buffer *out) {
         put_json(out, "fixed", request->fixed);
         put_json(out, "metrics_wanted", request->metrics_wanted);
         put_integer(out, "cores", request->cores);
+        put_integer(out, "gpus", request->gpus);
         put_integer(out, "threads", request->threads);
         break;
     case REQUEST_TRAIN:
@@ -305,6 +306,7 @@ static Status read_hello_request(const Json *json, Request *out) {
     TRY(want_object(json, "hello", "fixed", &out->fixed));
     out->metrics_wanted = json_get(json, "metrics_wanted");
     TRY(want_integer(json, "hello", "cores", &out->cores));
+    TRY(want_integer(json, "hello", "gpus", &out->gpus));
     return want_integer(json, "hello", "threads", &out->threads);
 }
 

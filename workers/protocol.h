@@ -42,6 +42,7 @@ typedef struct Request {
     const Json *fixed;
     const Json *metrics_wanted; /* array of names; may be NULL */
     int64_t     cores;          /* that it may use */
+    int64_t     gpus;           /* that it has to itself; CUDA_VISIBLE_DEVICES names them */
     int64_t     threads;        /* to plan with; at least 1, 1 where the line has none */
     /* train, evaluate */
     int64_t     segment;

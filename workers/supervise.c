@@ -1,5 +1,6 @@
 #include "workers/supervise.h"
 
+#include "workers/host.h"
 #include "workers/process_tree.h"
 
 #include <dirent.h>
@@ -26,13 +27,14 @@ enum {
 };
 
 typedef struct Supervise {
-    double    memory; /* bytes; 0 = no limit */
-    bool      bind;
-    cpu_set_t cores;
-    long      threads; /* 0 = leave the variables alone */
-    int       report;  /* descriptor or -1 */
-    pid_t     parent;  /* 0 = not checked */
-    char    **command;
+    double      memory; /* bytes; 0 = no limit */
+    bool        bind;
+    cpu_set_t   cores;
+    const char *gpus;    /* NULL = leave the variable alone */
+    long        threads; /* 0 = leave the variables alone */
+    int         report;  /* descriptor or -1 */
+    pid_t       parent;  /* 0 = not checked */
+    char      **command;
     /* while it runs */
     pid_t  trainer;
     bool   ended; /* trainer_status holds */
@@ -104,6 +106,8 @@ static bool read_option(Supervise *s, const char *name, const char *value) {
     } else if (strcmp(name, "--cores") == 0) {
         s->bind = read_cores(value, &s->cores);
         good = s->bind;
+    } else if (strcmp(name, "--gpus") == 0) {
+        s->gpus = value;
     } else if (strcmp(name, "--threads") == 0) {
         good = read_count(value, CPU_SETSIZE, &s->threads);
     } else if (strcmp(name, "--report-fd") == 0) {
@@ -113,8 +117,8 @@ static bool read_option(Supervise *s, const char *name, const char *value) {
         good = read_count(value, 1L << 30, &count);
         s->parent = (pid_t)count;
     } else {
-        (void)complain("unknown option '%.64s'; known: --memory --cores --threads --report-fd "
-                       "--parent",
+        (void)complain("unknown option '%.64s'; known: --memory --cores --gpus --threads "
+                       "--report-fd --parent",
                        name);
         return false;
     }
@@ -361,6 +365,7 @@ static int help(void) {
         "\n"
         "  --memory BYTES   kill it when its processes hold more (resident)\n"
         "  --cores LIST     bind it to these cores, such as 0,2-3\n"
+        "  --gpus LIST      its CUDA_VISIBLE_DEVICES\n"
         "  --threads N      OMP_NUM_THREADS and its like, where unset\n"
         "  --report-fd N    where to write how it ended\n"
         "  --parent PID     end when this is not the parent any more; only its signals count\n");
@@ -395,6 +400,9 @@ int supervise_main(int argc, char **argv) {
     }
     remove_mpi_variables();
     set_threads(s.threads);
+    if (s.gpus != NULL) {
+        (void)setenv(HOST_GPUS_VARIABLE, s.gpus, 1); // NOLINT(concurrency-mt-unsafe): one thread
+    }
     if (s.parent != 0) {
         (void)setenv(SUPERVISED_VARIABLE, "1", 1); // NOLINT(concurrency-mt-unsafe): one thread
     }

@@ -27,6 +27,7 @@ typedef struct TrainerSetup {
     const char        *hello;         /* line without newline */
     const char        *log_path;      /* its stderr, appended */
     const char        *cores;         /* "0,2-3" to bind to, or NULL */
+    const char        *gpus;          /* its CUDA_VISIBLE_DEVICES, or NULL: as it is */
     int64_t            threads;       /* for OMP_NUM_THREADS where unset */
     double             memory_bytes;  /* 0 = no limit */
     double             start_seconds; /* 0 = no deadline, as below */

@@ -76,6 +76,9 @@ static bool build_arguments(const TrainerSetup *setup, Numbers *numbers, const c
     if (setup->cores != NULL) {
         at = put_option(argv, at, "--cores", setup->cores);
     }
+    if (setup->gpus != NULL) {
+        at = put_option(argv, at, "--gpus", setup->gpus);
+    }
     argv[at++] = "--";
     for (size_t i = 0; setup->command[i] != NULL; i++) {
         if (at >= MAX_ARGUMENTS + FIXED_ARGUMENTS - 1) {

@@ -60,14 +60,22 @@ Status worker__say(Worker *w, const News *news) {
     return message_write_news(news, &w->news);
 }
 
-static Status say_hello(Worker *w) {
+static Status say_hello(Worker *w, const CrewShare *share) {
     char   host[MPI_MAX_PROCESSOR_NAME] = "";
     int    length = 0;
     Buffer numerics;
     TRY_MPI(MPI_Get_processor_name(host, &length));
     buffer_init(&numerics, MESSAGE_TEXT_BYTES);
     linalg_numerics(&numerics);
-    const News   news = {.kind = NEWS_WORKER, .host = host, .numerics = buffer_text(&numerics)};
+    const News   news = {.kind = NEWS_WORKER,
+                         .host = host,
+                         .numerics = buffer_text(&numerics),
+                         .cores = CPU_COUNT(&share->cores),
+                         .memory_bytes = host_memory(NULL),
+                         .gpus = (int64_t)share->gpus.count,
+                         .gpus_wanted = share->gpus_wanted,
+                         .host_slots = share->host_slots,
+                         .host_worker = share->host_worker};
     const Status status = worker__say(w, &news);
     buffer_reset(&numerics);
     TRY(status);
@@ -380,8 +388,7 @@ static Status prepare(Worker *w) {
 }
 
 static Status start(Worker *w, MPI_Comm comm) {
-    cpu_set_t cores;
-    int64_t   first = -1;
+    CrewShare share;
     TRY(crew__communicator(comm, &w->comm));
     TRY_MPI(MPI_Comm_rank(w->comm, &w->rank));
     TRY(crew__share_config(w->comm, &w->config_bytes));
@@ -394,7 +401,7 @@ static Status start(Worker *w, MPI_Comm comm) {
     const int64_t slots = (local == STATUS_OK) ? (int64_t)w->setup->slots : 0;
     /* a rank that failed takes part with no slots, then says goodbye */
     const ErrorInfo error = *status_last();
-    TRY(crew__share_cores(w->comm, slots * w->config.cores, &cores, &first));
+    TRY(crew__share_host(w->comm, slots, w->config.cores, w->config.gpus, &share));
     TRY(crew__gather_slots(w->comm, slots, NULL));
     outbox_init(&w->outbox, w->comm);
     w->heard_at = clock_monotonic();
@@ -403,13 +410,13 @@ static Status start(Worker *w, MPI_Comm comm) {
     w->joined = true;
     w->slot_count = (size_t)slots;
     for (size_t i = 0; i < w->slot_count; i++) {
-        TRY(worker__slot_init(w, i, &cores, first));
+        TRY(worker__slot_init(w, i, &share));
     }
     if (local != STATUS_OK) {
         return status_fail(error.code, error.native, error.file, error.line, error.func, "%s",
                            error.text);
     }
-    return say_hello(w);
+    return say_hello(w, &share);
 }
 
 static void destroy(Worker *w) {

@@ -6,6 +6,7 @@
 #include "core/json.h"
 #include "workers/checkpoint.h"
 #include "workers/crew.h"
+#include "workers/crew_setup.h"
 #include "workers/message.h"
 #include "workers/outbox.h"
 #include "workers/trainer_process.h"
@@ -20,6 +21,7 @@ typedef struct WorkerSlot {
     TrainerProcess *trainer;
     char            log_path[4096];
     char            cores[WORKER_CORES_TEXT]; /* "" = not bound */
+    Buffer          gpus;                     /* "2,3"; "" = the variable is left alone */
     bool            has_order;
     bool            is_given; /* the trainer has it; else it waits for an old process to go */
     bool            evaluate;
@@ -73,9 +75,8 @@ typedef struct Worker {
 /** Adds a piece of news to this round's message, sending what is there first if it is full. */
 Status worker__say(Worker *w, const News *news) MUST_USE;
 
-/** Makes the slot's trainer (nothing is started). @param first_core  index or -1 */
-Status worker__slot_init(Worker *w, size_t index, const cpu_set_t *cores,
-                         int64_t first_core) MUST_USE;
+/** Makes the slot's trainer (nothing is started). */
+Status worker__slot_init(Worker *w, size_t index, const CrewShare *share) MUST_USE;
 void   worker__slot_reset(WorkerSlot *slot);
 Status worker__slot_order(Worker *w, size_t index, const Order *order) MUST_USE;
 Status worker__slot_yield(Worker *w, size_t index) MUST_USE;

@@ -37,17 +37,25 @@ static void write_cores(const cpu_set_t *allowed, int64_t first, int64_t count, 
     }
 }
 
-Status worker__slot_init(Worker *w, size_t index, const cpu_set_t *cores, int64_t first_core) {
-    WorkerSlot *slot = &w->slots[index];
+Status worker__slot_init(Worker *w, size_t index, const CrewShare *share) {
+    WorkerSlot   *slot = &w->slots[index];
+    const int64_t number = (int64_t)index;
+    const int64_t gpus = w->config.gpus;
     buffer_init(&slot->line, PROTOCOL_LINE_BYTES);
     const int length = snprintf(slot->log_path, sizeof slot->log_path, "%s/logs/trainer-%d-%zu.log",
                                 w->config.study_folder, w->rank, index);
     if (length < 0 || (size_t)length >= sizeof slot->log_path) {
         FAIL(STATUS_ERR_RANGE, "the path of the study is too long: %s", w->config.study_folder);
     }
-    if (first_core >= 0) {
-        write_cores(cores, first_core + (int64_t)index * w->config.cores, w->config.cores,
+    if (share->first_core >= 0) {
+        write_cores(&share->cores, share->first_core + number * w->config.cores, w->config.cores,
                     slot->cores);
+    }
+    buffer_init(&slot->gpus, (size_t)HOST_MOST_GPUS * HOST_GPU_BYTES);
+    if (gpus > 0) { /* where there are too few the coordinator refuses this worker */
+        host_gpus_write(&share->gpus, (size_t)(share->first_gpu + number * gpus), (size_t)gpus,
+                        &slot->gpus);
+        TRY(buffer_status(&slot->gpus));
     }
     const TrainerSetup setup = {
         .binary = w->setup->binary,
@@ -55,6 +63,7 @@ Status worker__slot_init(Worker *w, size_t index, const cpu_set_t *cores, int64_
         .hello = w->config.hello,
         .log_path = slot->log_path,
         .cores = (slot->cores[0] != '\0') ? slot->cores : NULL,
+        .gpus = (gpus > 0) ? buffer_text(&slot->gpus) : NULL,
         .threads = w->config.cores,
         .memory_bytes = w->config.memory_bytes,
         .start_seconds = w->config.start_seconds,
@@ -71,6 +80,7 @@ void worker__slot_reset(WorkerSlot *slot) {
     trainer_destroy(slot->trainer);
     slot->trainer = NULL;
     buffer_reset(&slot->line);
+    buffer_reset(&slot->gpus);
 }
 
 static News about(const WorkerSlot *slot, size_t index, NewsKind kind) {

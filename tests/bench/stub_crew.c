@@ -180,7 +180,8 @@ Status crew_poll(Crew *crew, News *news, bool *got) {
                        .worker = 1,
                        .slot_count = plan.slots,
                        .host = "stub",
-                       .numerics = ""};
+                       .numerics = "",
+                       .cores = 1};
         return STATUS_OK;
     }
     if (crew->count == 0 || (crew->next == NEXT_METRIC && due_at(crew) > now)) {

@@ -32,7 +32,12 @@ static Status write_kind(Kind kind, Buffer *out) {
                                      .resume_checksum = 0xdeadbeefU,
                                      .checkpoint = "17.a2"};
     static const News       news[] = {
-              {.kind = NEWS_WORKER, .host = "node7", .numerics = "openblas SkylakeX"},
+              {.kind = NEWS_WORKER,
+               .host = "node7",
+               .numerics = "openblas SkylakeX",
+               .cores = 64,
+               .memory_bytes = 0x1p38,
+               .gpus = 4},
               {.kind = NEWS_STARTED, .slot = 3, .id = 17, .attempt = 2},
               {.kind = NEWS_METRIC, .id = 17, .attempt = 1, .name = "loss", .value = -0.1},
               {.kind = NEWS_FINISHED, .id = 17, .outcome = OUTCOME_DONE, .text = "", .holds = true},

@@ -106,13 +106,17 @@ int run_mbtune(Run *run, const char *const *arguments) {
     return run_wait(run);
 }
 
-int run_shell(Run *run, const char *line) {
+void run_shell_start(Run *run, const char *line) {
     char shell[] = "/bin/sh";
     char option[] = "-c";
     char command[COMMAND_BYTES];
     (void)snprintf(command, sizeof command, "PATH=%s/tuner:$PATH; %s", TEST_BINARY_FOLDER, line);
     char *const argv[] = {shell, option, command, NULL};
     start(run, argv);
+}
+
+int run_shell(Run *run, const char *line) {
+    run_shell_start(run, line);
     return run_wait(run);
 }
 

@@ -26,7 +26,9 @@ bool run_wait_for(Run *run, double seconds, int *exit_status);
 /** run_start() and run_wait(); the output is in run->text. */
 int run_mbtune(Run *run, const char *const *arguments);
 
-/** The same with a line for the shell, in which `mbtune` is the program. */
+/** run_start() of a line for the shell, in which `mbtune` is the program. */
+void run_shell_start(Run *run, const char *line);
+/** The same, and run_wait(). */
 int run_shell(Run *run, const char *line);
 
 /** A part of a running study. */

@@ -23,9 +23,9 @@ static const Finding *finding_of(const Diagnosis *diagnosis, const char *topic) 
 }
 
 static void a_machine_that_runs_studies_is_good(void **state) {
-    static const char *const topics[] = {"cores", "blas",    "memory", "shared memory",
-                                         "mpi",   "mpiexec", "ranks",  "folder",
-                                         "disk",  "locks",   "sync",   "slurm"};
+    static const char *const topics[] = {"cores", "gpus",    "blas",  "memory", "shared memory",
+                                         "mpi",   "mpiexec", "ranks", "folder", "disk",
+                                         "locks", "sync",    "slurm"};
     (void)state;
     static Run run;
     char      *folder = test_folder_make();

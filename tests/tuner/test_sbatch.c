@@ -56,8 +56,8 @@ static void durations_are_read_as_slurm_means_them(void **state) {
     assert_true(isinf(seconds));
 }
 
-static void place(const SlurmNode *nodes, size_t count, int64_t workers, int64_t cores,
-                  const char *expected) {
+static void place_some(const SlurmNode *nodes, size_t count, const LaunchPlaces *places,
+                       const char *expected) {
     char  *folder = test_folder_make();
     char  *path = file_join(folder, "hosts");
     Buffer text;
@@ -65,7 +65,7 @@ static void place(const SlurmNode *nodes, size_t count, int64_t workers, int64_t
     size_t lines = 0;
 
     buffer_init(&text, 4096);
-    assert_ok(launch_srun_place(nodes, count, workers, cores, path, &ranks));
+    assert_ok(launch_srun_place(nodes, count, places, path, &ranks));
     assert_ok(file_read(path, &text));
     assert_string_equal(buffer_text(&text), expected);
     for (const char *at = buffer_text(&text); *at != '\0'; at++) {
@@ -77,6 +77,12 @@ static void place(const SlurmNode *nodes, size_t count, int64_t workers, int64_t
     test_folder_remove(folder);
 }
 
+static void place(const SlurmNode *nodes, size_t count, int64_t workers, int64_t cores,
+                  const char *expected) {
+    const LaunchPlaces places = {.workers = workers, .cores = cores, .most_per_node = 100};
+    place_some(nodes, count, &places, expected);
+}
+
 static void every_node_gets_as_many_workers_as_fit(void **state) {
     static const SlurmNode nodes[] = {{"a", 4}, {"b", 1}, {"c", 5}};
     size_t                 ranks = 0;
@@ -86,7 +92,10 @@ static void every_node_gets_as_many_workers_as_fit(void **state) {
     place(nodes, 3, 0, 2, "a\na\na\nc\nc\n");
     place(nodes, 3, 2, 1, "a\na\na\n");
     place(nodes, 3, 6, 2, "a\na\na\nc\nc\na\na\n"); /* more than fit: round once more */
-    assert_fails(launch_srun_place(nodes, 3, 0, 6, "unused", &ranks), STATUS_ERR_RANGE,
+    const LaunchPlaces by_gpus = {.cores = 1, .most_per_node = 2};
+    place_some(nodes, 3, &by_gpus, "a\na\na\nb\nc\nc\n");
+    const LaunchPlaces large = {.cores = 6, .most_per_node = 100};
+    assert_fails(launch_srun_place(nodes, 3, &large, "unused", &ranks), STATUS_ERR_RANGE,
                  "needs 6 cores on one node");
 }
 
@@ -124,15 +133,18 @@ static void job_script_asks_for_what_was_said(void **state) {
     assert_contains(buffer_text(&out), "\nstudies=('/a b/s.yaml')\n");
     assert_contains(buffer_text(&out), " --max-requeues 7 --set budget.total=10\n");
     assert_null(strstr(buffer_text(&out), "--array"));
+    assert_null(strstr(buffer_text(&out), "--gpus"));
     buffer_clear(&out);
     script.study_count = 2;
     script.cpus_per_node = 8;
+    script.gpus_per_node = 2;
     script.memory_per_node = 3.0 * 1048576.0;
     script.max_requeues = 0;
     script.seconds = 60.0;
     sbatch_script_write(&script, &out);
     assert_contains(buffer_text(&out), "\n#SBATCH --array=0-1\n");
     assert_contains(buffer_text(&out), "\n#SBATCH --cpus-per-task=8\n");
+    assert_contains(buffer_text(&out), "\n#SBATCH --gpus-per-node=2\n");
     assert_contains(buffer_text(&out), "\n#SBATCH --mem=4M\n");
     assert_contains(buffer_text(&out), "\n#SBATCH --no-requeue\n");
     assert_contains(buffer_text(&out), "\n#SBATCH --signal=B:USR1@10\n");
@@ -157,6 +169,7 @@ static void wrong_command_lines_are_one_sentence(void **state) {
         {"mbtune sbatch s.yaml s.yaml -t 10", "share the study folder"},
         {"mbtune sbatch s.yaml t.yaml -t 10 --dir x", "--dir: one folder for 2 studies"},
         {"mbtune sbatch t.yaml -t 10 -c 2", "needs 4 cores"},
+        {"mbtune sbatch s.yaml -t 10 --set resources.gpus=4 --slots 2 -g 7", "needs 8 GPUs"},
         {"mbtune sbatch hand.yaml -t 10", "trained by a person"},
         {"mbtune sbatch s.yaml -t 10 --set seed=x", "seed"},
         {"env PATH=/none \"$(command -v mbtune)\" sbatch s.yaml -t 10 --submit", "no sbatch here"},

@@ -107,10 +107,13 @@ static void conditions_are_part_of_the_definition(void **state) {
 }
 
 static void hellos_carry_what_trainers_need(void **state) {
-    Study *study = study_good(study_external);
+    char   text[TEXT_BYTES];
+    Study *study = NULL;
     Buffer line;
     (void)state;
 
+    study_change(study_external, "seed: 7", "seed: 7\nresources: {cores: 3, gpus: 2}", text);
+    study = study_good(text);
     buffer_init(&line, 4096);
     assert_ok(study_trainer_hello(study, &line));
     assert_null(strchr(buffer_text(&line), '\n'));
@@ -120,6 +123,8 @@ static void hellos_carry_what_trainers_need(void **state) {
     assert_int_equal(json_integer(json_get(json, "protocol")), 1);
     assert_string_equal(json_string(json_get(json, "study")), "small");
     assert_string_equal(json_string(json_get(json, "unit")), "epoch");
+    assert_int_equal(json_integer(json_get(json, "cores")), 3);
+    assert_int_equal(json_integer(json_get(json, "gpus")), 2);
     assert_int_equal(json_integer(json_get(json_get(json, "fixed"), "width")), 64);
     assert_string_equal(json_string(json_get(json_get(json, "fixed"), "note")), "x y");
     json_release(json);

@@ -41,6 +41,7 @@ static void a_short_file_gets_every_default(void **state) {
     assert_int_equal(study->evaluate.episodes, 0);
     assert_int_equal(study->resources.cores, 1);
     assert_int_equal(study->resources.threads, 1);
+    assert_int_equal(study->resources.gpus, 0);
     assert_int_equal(study->limits.retries, 2);
     assert_close(study->limits.silence_seconds, 300.0, 0.0, 0.0);
     assert_int_equal(study->seed, 7);
@@ -248,6 +249,8 @@ static void what_is_wrong_is_said_with_line_and_column(void **state) {
         {"seed: 7", "confirm: {per_trial: 11}", "study.yaml:11:22: ", "from 1 to 10, found 11"},
         {"seed: 7", "limits: {silence: 0}", "study.yaml:11:19: ", "at least 0.1 s"},
         {"seed: 7", "resources: {memory: lots}", "study.yaml:11:21: ", "'lots'"},
+        {"seed: 7", "resources: {gpus: 65}", "study.yaml:11:19: ", "from 0 to 64, found 65"},
+        {"seed: 7", "resources: {gpus: 0.5}", "study.yaml:11:19: ", "'resources.gpus'"},
         {"seed: 7", "resources: {cores: 2, threads_per_worker: 3}",
          "study.yaml:11:43: ", "must be at most 'resources.cores', which is 2, found 3"},
         {"seed: 7", "resources: {threads_per_worker: 2}",

@@ -6,7 +6,15 @@
 #include <string.h>
 
 static const News every_kind[] = {
-    {.kind = NEWS_WORKER, .host = "node7", .numerics = "openblas SkylakeX"},
+    {.kind = NEWS_WORKER,
+     .host = "node7",
+     .numerics = "openblas SkylakeX",
+     .cores = 64,
+     .memory_bytes = 0x1p38,
+     .gpus = 4,
+     .gpus_wanted = 3,
+     .host_slots = 6,
+     .host_worker = 5},
     {.kind = NEWS_STARTED, .slot = 3, .id = 17, .attempt = 2},
     {.kind = NEWS_METRIC,
      .slot = 1,
@@ -77,6 +85,12 @@ static void news_come_back_in_order(void **state) {
         assert_int_equal(n.deterministic, e->deterministic);
         assert_int_equal(n.can_checkpoint, e->can_checkpoint);
         assert_close(n.busy_seconds, e->busy_seconds, 0.0, 0.0);
+        assert_int_equal(n.cores, e->cores);
+        assert_close(n.memory_bytes, e->memory_bytes, 0.0, 0.0);
+        assert_int_equal(n.gpus, e->gpus);
+        assert_int_equal(n.gpus_wanted, e->gpus_wanted);
+        assert_int_equal(n.host_slots, e->host_slots);
+        assert_int_equal(n.host_worker, e->host_worker);
         same_text(n.name, e->name);
         same_text(n.text, e->text);
         same_text(n.level, e->level);
@@ -93,6 +107,7 @@ static void configuration_and_order_come_back(void **state) {
                                .command = "[\"mbtune\",\"train\"]",
                                .hello = "{}",
                                .cores = 2,
+                               .gpus = 1,
                                .memory_bytes = 1e9,
                                .start_seconds = 1,
                                .silence_seconds = 2,
@@ -116,6 +131,7 @@ static void configuration_and_order_come_back(void **state) {
     assert_string_equal(c.command, config.command);
     assert_string_equal(c.study_folder, "/s");
     assert_int_equal(c.cores, 2);
+    assert_int_equal(c.gpus, 1);
     assert_close(c.heartbeat_seconds, 0.5, 0.0, 0.0);
     bytes.data[8]++;
     assert_fails(message_read_config(bytes.data, bytes.length, &c), STATUS_ERR_VERSION,

@@ -74,6 +74,7 @@ static void every_other_request_comes_back(void **state) {
                      .fixed = fixed,
                      .metrics_wanted = wanted,
                      .cores = 2,
+                     .gpus = 3,
                      .threads = 2};
     assert_ok(request_write(&hello, &line));
     assert_ok(request_parse(line.data, line.length - 1, &back));
@@ -84,6 +85,7 @@ static void every_other_request_comes_back(void **state) {
     assert_null(back.environment);
     assert_string_equal(json_string(json_get(back.environment_definition, "file")), "/robot.xml");
     assert_int_equal(back.cores, 2);
+    assert_int_equal(back.gpus, 3);
     assert_int_equal(back.threads, 2);
     assert_int_equal(json_integer(json_get(back.fixed, "ensemble_size")), 5);
     assert_int_equal(json_count(back.metrics_wanted), 1);
