@@ -99,10 +99,25 @@ Status study_folder_make(const StudyFolder *folder) {
     if (!study_folder_begun(folder)) {
         TRY(refuse_foreign(folder));
     }
+    TRY(study_folder_refuse_links(folder));
     TRY(file_make_folder(folder->path));
     TRY(file_make_folder(folder->checkpoints));
     TRY(file_make_folder(folder->logs));
     TRY(file_make_folder(folder->requests));
+    return STATUS_OK;
+}
+
+Status study_folder_refuse_links(const StudyFolder *folder) {
+    const char *const paths[] = {folder->study_file, folder->database, folder->checkpoints,
+                                 folder->logs, folder->requests};
+    for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
+        if (file_is_link(paths[i])) {
+            FAIL(STATUS_ERR_STATE,
+                 "'%s' is a symbolic link: mbtune writes only in the study's own folder; replace it "
+                 "by what it leads to, or put the whole study there with --dir",
+                 paths[i]);
+        }
+    }
     return STATUS_OK;
 }
 
@@ -127,12 +142,17 @@ static Status write_holder(int descriptor) {
 }
 
 Status study_folder_lock(StudyFolder *folder, double seconds) {
+    TRY(study_folder_refuse_links(folder));
     char *path = file_join(folder->path, "lock");
     if (path == NULL) {
         FAIL(STATUS_ERR_NOMEM, "no memory for the path of the lock");
     }
-    const int descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    const int descriptor = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0644);
     free(path);
+    if (descriptor < 0 && errno == ELOOP) {
+        FAIL(STATUS_ERR_STATE, "the lock of '%s' is a symbolic link, which mbtune does not follow",
+             folder->path);
+    }
     if (descriptor < 0) {
         FAIL_NATIVE(STATUS_ERR_IO, errno, "cannot open the lock of '%s': %s", folder->path,
                     status_errno(errno));
