@@ -109,22 +109,22 @@ static void a_write_that_ends_too_early_leaves_nothing(void **state) {
 /* links and names of one's own files, left where the temporary file and the file go */
 static void writing_does_not_follow_links(void **state) {
     make(state, "w");
-    put(state, "outside", "precious");
-    char *outside = in(state, "outside");
+    put(state, "w/outside", "precious");
+    char *outside = in(state, "w/outside");
     char *temporary = in(state, "w/a.tmp");
     char *target = in(state, "w/a");
     assert_int_equal(symlink(outside, temporary), 0);
     assert_ok(file_write_atomic(target, "1", 1));
-    check_content(state, "outside", "precious");
+    check_content(state, "w/outside", "precious");
     assert_int_equal(link(outside, temporary), 0);
     assert_ok(file_write_atomic(target, "2", 1));
-    check_content(state, "outside", "precious");
+    check_content(state, "w/outside", "precious");
     assert_int_equal(unlink(target), 0);
     assert_int_equal(symlink(outside, target), 0);
     assert_true(file_is_link(target));
     assert_ok(file_write_atomic(target, "3", 1));
     assert_false(file_is_link(target));
-    check_content(state, "outside", "precious");
+    check_content(state, "w/outside", "precious");
     check_content(state, "w/a", "3");
     free(target);
     free(temporary);

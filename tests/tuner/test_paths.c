@@ -70,7 +70,7 @@ static void links_in_the_folder_are_refused(void **state) {
         assert_int_equal(command(&scene, "gc", NULL, NULL), 1);
         assert_contains(scene.run.text, "symbolic link");
         if (strcmp(parts[i], "lock") != 0) { /* asks for no lock */
-            assert_int_equal(command(&scene, "pin", "1", NULL), 1);
+            assert_int_equal(command(&scene, "pin", "--segment", "1"), 1);
             assert_contains(scene.run.text, "symbolic link");
         }
         shell(&scene, "find outside -type f | sort | xargs sha256sum | cmp - before");
