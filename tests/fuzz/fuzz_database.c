@@ -9,7 +9,6 @@
 #include "tuner/commands.h"
 #include "tuner/fsck.h"
 #include "tuner/gc.h"
-#include "tuner/manual.h"
 
 #include <sqlite3.h>
 #include <stdio.h>
@@ -23,6 +22,7 @@ bool fuzz_accepted;
 typedef struct Column {
     char table[64];
     char name[64];
+    char key[256]; /* columns that tell its rows apart */
 } Column;
 
 static Column columns[MOST_COLUMNS];
@@ -44,7 +44,9 @@ static void list_columns(void) {
     sqlite3      *database = open_database();
     sqlite3_stmt *rows = NULL;
     if (sqlite3_prepare_v2(database,
-                           "SELECT m.name, c.name FROM sqlite_master AS m,"
+                           "SELECT m.name, c.name, ifnull((SELECT group_concat('\"' || k.name ||"
+                           " '\"') FROM pragma_table_info(m.name) AS k WHERE k.pk > 0), 'rowid')"
+                           " FROM sqlite_master AS m,"
                            " pragma_table_info(m.name) AS c WHERE m.type = 'table'"
                            " AND m.name NOT LIKE 'sqlite%' ORDER BY 1, 2",
                            -1, &rows, NULL) != SQLITE_OK) {
@@ -54,6 +56,7 @@ static void list_columns(void) {
         Column *column = &columns[column_count++];
         (void)snprintf(column->table, sizeof column->table, "%s", sqlite3_column_text(rows, 0));
         (void)snprintf(column->name, sizeof column->name, "%s", sqlite3_column_text(rows, 1));
+        (void)snprintf(column->key, sizeof column->key, "%s", sqlite3_column_text(rows, 2));
     }
     (void)sqlite3_finalize(rows);
     (void)sqlite3_close(database);
@@ -112,12 +115,12 @@ enum { VALUES = sizeof values / sizeof values[0], DELETES = 255, ALL_ROWS = 255 
 
 static void edit(sqlite3 *database, const uint8_t *bytes) {
     const Column *column = &columns[bytes[0] % column_count];
-    char          where[128] = "";
-    char          sql[SQL_BYTES];
+    char          where[SQL_BYTES] = "";
+    char          sql[3 * SQL_BYTES];
     if (bytes[1] != ALL_ROWS) {
         (void)snprintf(where, sizeof where,
-                       " WHERE rowid = (SELECT rowid FROM \"%s\" LIMIT 1 OFFSET %d)", column->table,
-                       bytes[1]);
+                       " WHERE (%s) = (SELECT %s FROM \"%s\" LIMIT 1 OFFSET %d)", column->key,
+                       column->key, column->table, bytes[1]);
     }
     if (bytes[2] == DELETES) {
         (void)snprintf(sql, sizeof sql, "DELETE FROM \"%s\"%s", column->table, where);
@@ -151,7 +154,7 @@ static Status run(Command command, const char *a, const char *b, const char *c) 
 /* all of them, whatever the others say */
 static bool read_all(const StudyFolder *folder) {
     const char *const path = folder->path;
-    StudyFolder       own = *folder;
+    StudyFolder       own;
     FsckReport        report;
     GcReport          removed;
     Buffer            out;
@@ -167,8 +170,12 @@ static bool read_all(const StudyFolder *folder) {
     ok = run(command_best, path, NULL, NULL) == STATUS_OK && ok;
     ok = run(command_export, path, NULL, NULL) == STATUS_OK && ok;
     ok = run(command_export, path, "--what=curves", NULL) == STATUS_OK && ok;
+    if (study_folder_init(path, &own) != STATUS_OK) {
+        abort();
+    }
     ok = gc_study(study_scene_study(), &own, false, true, &removed) == STATUS_OK && ok;
-    ok = manual_ask(study_scene_study(), &own, 1, false, &answer) == STATUS_OK && ok;
+    study_folder_reset(&own);
+    ok = study_scene_ask(1, &answer) == STATUS_OK && ok;
     json_release(answer);
     buffer_clear(&out);
     ok = fsck_study(folder, true, &out, &report) == STATUS_OK && ok;

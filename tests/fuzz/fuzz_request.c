@@ -7,7 +7,6 @@
 #include "core/file.h"
 #include "tuner/commands.h"
 #include "tuner/fsck.h"
-#include "tuner/manual.h"
 #include "tuner/study_request.h"
 
 #include <stdio.h>
@@ -19,7 +18,6 @@ enum { CAP = 1 << 24, MOST_WORDS = 12 };
 bool fuzz_accepted;
 
 static void serve(const StudyFolder *folder, const uint8_t *data, size_t size) {
-    StudyFolder own = *folder;
     Json       *answer = NULL;
     StudyAnswer how = STUDY_ANSWER_ENDED;
     char       *path = file_join(folder->requests, "1-1.json");
@@ -27,7 +25,7 @@ static void serve(const StudyFolder *folder, const uint8_t *data, size_t size) {
         abort();
     }
     free(path);
-    if (manual_ask(study_scene_study(), &own, 0, false, &answer) != STATUS_OK) {
+    if (study_scene_ask(0, &answer) != STATUS_OK) {
         (void)fprintf(stderr, "a request ends the study: %s\n", status_last()->text);
         abort();
     }

@@ -16,8 +16,8 @@ static const char text[] =
     "name: hostile\n"
     "trainer: manual\n"
     "objective: {metric: reward, direction: maximize, reduce: last}\n"
-    "constraints: [{metric: power, upper: 9.0}]\n"
-    "budget: {unit: run, per_trial: 4, segment: 2, total: 24}\n"
+    "constraints: {power: {upper: 9.0}}\n"
+    "budget: {unit: run, per_trial: 20, segment: 2, total: 40}\n"
     "scheduler: {name: pbt, population: 2, warmup: 2, mode: asynchronous}\n"
     "hyperparameters:\n"
     "  gain: {type: float, lower: 0.0, upper: 1.0, default: 0.5, dynamic: true}\n"
@@ -46,14 +46,25 @@ static void remove_scene(void) {
     buffer_reset(&scene.database);
 }
 
+Status study_scene_ask(int64_t count, Json **answer) {
+    StudyFolder own; /* it gets the lock */
+    TRY(study_folder_init(scene.folder.path, &own));
+    const Status status = manual_ask(scene.study, &own, count, false, answer);
+    study_folder_reset(&own);
+    return status;
+}
+
 static void tell_one(int64_t segment, bool fails) {
+    StudyFolder  own;
     Buffer       out;
     ManualResult result = {.segment = segment,
                            .values = {{"reward", (double)segment * 0.1}, {"power", 1.0}},
                            .count = fails ? 0 : 2,
                            .failed = fails ? "the motor stopped" : NULL};
     buffer_init(&out, CAP);
-    must(manual_tell(scene.study, &scene.folder, &result, &out));
+    must(study_folder_init(scene.folder.path, &own));
+    must(manual_tell(scene.study, &own, &result, &out));
+    study_folder_reset(&own);
     buffer_reset(&out);
 }
 
@@ -62,7 +73,7 @@ static void train(void) {
     for (int64_t round = 0; round <= ROUNDS; round++) {
         Json   *answer = NULL;
         int64_t id = 0;
-        must(manual_ask(scene.study, &scene.folder, 1, false, &answer));
+        must(study_scene_ask(1, &answer));
         const Json *segment = json_at(json_get(answer, "segments"), 0);
         if (segment == NULL) {
             abort();
@@ -79,6 +90,7 @@ static void make(void) {
     char        path[] = "/dev/shm/mbtune-fuzz-XXXXXX";
     char        other[] = "/tmp/mbtune-fuzz-XXXXXX";
     const char *made = mkdtemp(path); /* in memory: each input writes and syncs */
+    StudyFolder own;
     Buffer      out;
 
     made = (made == NULL) ? mkdtemp(other) : made;
@@ -90,7 +102,9 @@ static void make(void) {
     must(study_parse("/study.yaml", text, NULL, 0, &scene.study));
     buffer_init(&out, CAP);
     must(study_folder_make(&scene.folder));
-    must(manual_make(scene.study, &scene.folder, &out));
+    must(study_folder_init(made, &own));
+    must(manual_make(scene.study, &own, &out));
+    study_folder_reset(&own);
     buffer_reset(&out);
     train();
     buffer_init(&scene.database, CAP);
@@ -114,9 +128,12 @@ void study_scene_loosen(void) {
     if (sqlite3_open(study_scene_folder()->database, &database) != SQLITE_OK ||
         sqlite3_exec(database,
                      "PRAGMA writable_schema=ON; UPDATE sqlite_master SET sql ="
-                     " replace(replace(sql, ' NOT NULL', ''), ' STRICT', '') WHERE type = 'table';"
+                     " replace(replace(replace(replace(replace(sql, 'IS NOT NULL', 'NOTNULL'),"
+                     " ' NOT NULL', ''), ' STRICT, WITHOUT', ' WITHOUT'), ' WITHOUT ROWID,"
+                     " STRICT', ' WITHOUT ROWID'), ' STRICT', '') WHERE type = 'table';"
                      "PRAGMA writable_schema=RESET; PRAGMA wal_checkpoint(TRUNCATE)",
                      NULL, NULL, NULL) != SQLITE_OK) {
+        (void)fprintf(stderr, "the scene of this target: %s\n", sqlite3_errmsg(database));
         abort();
     }
     (void)sqlite3_close(database);

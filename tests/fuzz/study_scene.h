@@ -12,6 +12,8 @@
  * makes it, the end of the process removes it. */
 const StudyFolder *study_scene_folder(void);
 const Study       *study_scene_study(void);
+/** `mbtune ask -n count`: requests are served too. @param answer  out  new reference */
+Status study_scene_ask(int64_t count, Json **answer) MUST_USE;
 /** The database without NOT NULL, CHECK, STRICT and foreign keys, so that rows can be damaged. */
 void study_scene_loosen(void);
 /** Files as they were made (and loosened); requests/ is empty, no lock is held. */
