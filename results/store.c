@@ -235,6 +235,11 @@ int64_t results__column_integer(sqlite3_stmt *statement, int column, int64_t fal
                : sqlite3_column_int64(statement, column);
 }
 
+const char *results__column_borrow(sqlite3_stmt *statement, int column) {
+    const char *found = (const char *)sqlite3_column_text(statement, column);
+    return (found != NULL) ? found : "";
+}
+
 void results__column_text(sqlite3_stmt *statement, int column, char *text, size_t size) {
     const unsigned char *found = sqlite3_column_text(statement, column);
     (void)snprintf(text, size, "%s", (found != NULL) ? (const char *)found : "");

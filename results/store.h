@@ -100,6 +100,8 @@ double  results__column_double(sqlite3_stmt *statement, int column);
 int64_t results__column_integer(sqlite3_stmt *statement, int column, int64_t fallback);
 /** Copies a text column, cut to `size`. */
 void results__column_text(sqlite3_stmt *statement, int column, char *text, size_t size);
+/** The same, valid until the next step; "" for NULL, which a damaged file has anywhere. */
+const char *results__column_borrow(sqlite3_stmt *statement, int column);
 
 /** A write of several statements is all or nothing inside its group. Usage: TRY(begin);
  * return results__atom_end(results, work(results, ...)); */

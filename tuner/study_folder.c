@@ -112,10 +112,11 @@ Status study_folder_refuse_links(const StudyFolder *folder) {
                                  folder->logs, folder->requests};
     for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
         if (file_is_link(paths[i])) {
-            FAIL(STATUS_ERR_STATE,
-                 "'%s' is a symbolic link: mbtune writes only in the study's own folder; replace it "
-                 "by what it leads to, or put the whole study there with --dir",
-                 paths[i]);
+            FAIL(
+                STATUS_ERR_STATE,
+                "'%s' is a symbolic link: mbtune writes only in the study's own folder; replace it "
+                "by what it leads to, or put the whole study there with --dir",
+                paths[i]);
         }
     }
     return STATUS_OK;

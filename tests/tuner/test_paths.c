@@ -30,18 +30,19 @@ static int command(Scene *scene, const char *name, const char *option, const cha
 }
 
 static void a_name_does_not_lead_out(void **state) {
-    static const char *const names[] = {"../evil", "/tmp/evil", "a/b", "..", ".", ".hidden",
-                                        "-rf",     "a\\\\nb",    ""};
+    static const char *const names[] = {"../evil", "/tmp/evil", "a/b",     "..", ".",
+                                        ".hidden", "-rf",       "a\\\\nb", ""};
     (void)state;
     Scene scene;
     make_half(&scene);
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         char words[LINE_BYTES];
-        (void)snprintf(words, sizeof words,
-                       "sed 's|^name: .*|name: \"%s\"|' study.yaml > bad.yaml && mkdir -p w && cd w "
-                       "&& ! mbtune run ../bad.yaml --workers 1 > out 2>&1 && grep -q \"'name'\" "
-                       "out && rm out && rmdir ../w",
-                       names[i]);
+        (void)snprintf(
+            words, sizeof words,
+            "sed 's|^name: .*|name: \"%s\"|' study.yaml > bad.yaml && mkdir -p w && cd w "
+            "&& ! mbtune run ../bad.yaml --workers 1 > out 2>&1 && grep -q \"'name'\" "
+            "out && rm out && rmdir ../w",
+            names[i]);
         shell(&scene, words);
     }
     scene_remove(&scene);
@@ -99,9 +100,10 @@ static void links_and_pipes_among_its_files_do_no_harm(void **state) {
           "ln -s .. study/checkpoints/997.a1.tmp");
     assert_int_equal(scene_run_with(&scene, "1", "budget.total=48"), 0);
     scene_assert_sound(&scene);
-    shell(&scene, "cmp precious kept && test -e study.yaml && ! test -e study/checkpoints/999.a1 && "
-                  "! test -p study/checkpoints/998.a1 && ! test -e study/checkpoints/997.a1.tmp && "
-                  "grep -q 'no regular file' study/requests/1-1.answer study/requests/2-2.answer");
+    shell(&scene,
+          "cmp precious kept && test -e study.yaml && ! test -e study/checkpoints/999.a1 && "
+          "! test -p study/checkpoints/998.a1 && ! test -e study/checkpoints/997.a1.tmp && "
+          "grep -q 'no regular file' study/requests/1-1.answer study/requests/2-2.answer");
     scene_remove(&scene);
 }
 
@@ -119,7 +121,8 @@ static void a_log_that_is_a_link_is_not_followed(void **state) {
     scene_remove(&scene);
 }
 
-/* the trainer says done and leaves a link for the checkpoint: its segment failed, for that reason */
+/* the trainer says done and leaves a link for the checkpoint: its segment failed, for that reason
+ */
 static void a_checkpoint_that_is_a_link_fails_its_segment(void **state) {
     (void)state;
     Scene scene;
