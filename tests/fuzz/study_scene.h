@@ -1,5 +1,6 @@
-/** @file study_scene.h  A small study in a folder, put back as it was before each input: for targets
- * that read a whole study. It is one that a person trains, so nothing but this process works on it.
+/** @file study_scene.h  A small study in a folder, put back as it was before each input: for
+ * targets that read a whole study. It is one that a person trains, so nothing but this process
+ * works on it.
  */
 #ifndef TESTS_FUZZ_STUDY_SCENE_H
 #define TESTS_FUZZ_STUDY_SCENE_H
