@@ -87,8 +87,11 @@ static void train(void) {
 }
 
 static void make(void) {
-    char        path[] = "/dev/shm/mbtune-fuzz-XXXXXX";
+    const char *temporary = getenv("TMPDIR");
+    char        path[256];
     char        other[] = "/tmp/mbtune-fuzz-XXXXXX";
+    (void)snprintf(path, sizeof path, "%s/mbtune-fuzz-XXXXXX",
+                   (temporary != NULL) ? temporary : "/dev/shm");
     const char *made = mkdtemp(path); /* in memory: each input writes and syncs */
     StudyFolder own;
     Buffer      out;
