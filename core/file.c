@@ -111,7 +111,7 @@ static Status write_all(int file, const char *path, const unsigned char *bytes, 
 }
 
 Status file__sync_one(const char *path) {
-    const int file = open(path, O_RDONLY | O_CLOEXEC);
+    const int file = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC); /* waits for no pipe */
     if (file < 0) {
         FILE_FAIL("open", path);
     }
@@ -135,8 +135,11 @@ static Status sync_parent(const char *path) {
     return status;
 }
 
+/* Whatever has the name, it goes, and the file is a new one: a link that somebody left there would
+ * have another file written over. */
 static Status write_synced(const char *path, const void *bytes, size_t length) {
-    const int file = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, FILE_MODE);
+    (void)unlink(path);
+    const int file = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, FILE_MODE);
     if (file < 0) {
         FILE_FAIL("create", path);
     }
@@ -179,6 +182,17 @@ Status file_rename(const char *from, const char *to) {
 bool file_exists(const char *path) {
     struct stat info;
     return stat(path, &info) == 0;
+}
+
+bool file_is_link(const char *path) {
+    struct stat info;
+    return lstat(path, &info) == 0 && S_ISLNK(info.st_mode);
+}
+
+bool file_is_special(const char *path) {
+    struct stat info;
+    return lstat(path, &info) == 0 && !S_ISREG(info.st_mode) && !S_ISDIR(info.st_mode) &&
+           !S_ISLNK(info.st_mode);
 }
 
 bool file_is_folder(const char *path) {

@@ -254,13 +254,19 @@ static Status digest_open(int file, const char *path, uint64_t expected, XXH3_st
 
 /* adds {length as 8 bytes, least first} where `with_length`, and the content */
 static Status digest_file(const char *path, bool with_length, XXH3_state_t *hash, uint64_t *total) {
-    const int   file = open(path, O_RDONLY | O_CLOEXEC);
+    /* opening a pipe without O_NONBLOCK waits for somebody who writes into it */
+    const int   file = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     struct stat info;
     if (file < 0) {
         FILE_FAIL("open", path);
     }
+    Status status = STATUS_OK;
     if (fstat(file, &info) != 0) {
-        const Status status = FILE_FAILURE("look at", path);
+        status = FILE_FAILURE("look at", path);
+    } else if (!S_ISREG(info.st_mode)) {
+        status = FAILURE(STATUS_ERR_IO, "%s is no regular file", path);
+    }
+    if (status != STATUS_OK) {
         (void)close(file);
         return status;
     }
@@ -272,7 +278,7 @@ static Status digest_file(const char *path, bool with_length, XXH3_state_t *hash
         }
         (void)XXH3_64bits_update(hash, bytes, sizeof bytes);
     }
-    const Status status = digest_open(file, path, length, hash);
+    status = digest_open(file, path, length, hash);
     (void)close(file);
     *total += length;
     return status;

@@ -17,7 +17,7 @@ static void append_column(sqlite3_stmt *statement, int column, Buffer *out) {
         buffer_printf(out, " %.17g", sqlite3_column_double(statement, column));
         break;
     case SQLITE_TEXT:
-        buffer_printf(out, " %s", (const char *)sqlite3_column_text(statement, column));
+        buffer_printf(out, " %s", results__column_borrow(statement, column));
         break;
     case SQLITE_BLOB:
         buffer_printf(
@@ -41,7 +41,7 @@ static Status dump(Results *results, const char *sql, Buffer *out) {
         if (!row) {
             return buffer_status(out);
         }
-        buffer_puts(out, (const char *)sqlite3_column_text(statement, 0));
+        buffer_puts(out, results__column_borrow(statement, 0));
         for (int i = 1; i < sqlite3_column_count(statement); i++) {
             append_column(statement, i, out);
         }

@@ -96,7 +96,7 @@ Status results__evaluation_objectives(Results *results, int64_t evaluation, doub
             return STATUS_OK;
         }
         const int64_t number = results__column_integer(statement, 0, 0);
-        if (number < SCHEDULER_MAX_OBJECTIVES) {
+        if (number >= 0 && number < SCHEDULER_MAX_OBJECTIVES) {
             objectives[number] = results__column_double(statement, 1);
         }
     }

@@ -280,8 +280,7 @@ Status results__parameters_match(const Results *results, const Space *space, siz
 static Status choice_index(const Parameter *parameter, sqlite3_stmt *statement, int column,
                            double *out) {
     const int   type = sqlite3_column_type(statement, column);
-    const char *text =
-        (type == SQLITE_TEXT) ? (const char *)sqlite3_column_text(statement, column) : "";
+    const char *text = (type == SQLITE_TEXT) ? results__column_borrow(statement, column) : "";
     for (size_t i = 0; i < parameter->choice_count; i++) {
         const ParameterChoice *choice = &parameter->choices[i];
         if ((choice->kind == 'i' && type == SQLITE_INTEGER &&

@@ -50,6 +50,11 @@ Status results__objectives_read(Results *results, int64_t segment, double *objec
         const bool    objective = results__column_integer(statement, 0, 0) != 0;
         const int64_t number = results__column_integer(statement, 1, 0);
         const double  value = results__column_double(statement, 2);
+        if (number < 0) {
+            (void)sqlite3_reset(statement);
+            FAIL(STATUS_ERR_CORRUPT, "%s: segment %lld has a result of number %lld", results->path,
+                 (long long)segment, (long long)number);
+        }
         if (objective && number < SCHEDULER_MAX_OBJECTIVES) {
             objectives[number] = value;
             count++;

@@ -136,9 +136,10 @@ static void want(ReplayBatch *batch, bool (*of_kind)(const LogRow *row), Wanted 
 }
 
 static bool is_dense(const Wanted *wanted) {
+    /* unsigned: numbers of a damaged log may be any */
     return wanted->count > 0 &&
-           wanted->rows[wanted->count - 1]->segment - wanted->rows[0]->segment <
-               (int64_t)(SPARSE * wanted->count);
+           (uint64_t)wanted->rows[wanted->count - 1]->segment - (uint64_t)wanted->rows[0]->segment <
+               SPARSE * wanted->count;
 }
 
 /* the row of `segment`, from `*at` on; NULL if nobody wants it */

@@ -13,7 +13,7 @@ Json *results__column_json(sqlite3_stmt *statement, int column) {
     case SQLITE_FLOAT:
         return json_new_number(sqlite3_column_double(statement, column));
     case SQLITE_TEXT:
-        return json_new_string((const char *)sqlite3_column_text(statement, column));
+        return json_new_string(results__column_borrow(statement, column));
     default:
         return json_new_null();
     }
@@ -63,7 +63,7 @@ static Status named_fill(Results *results, const char *sql, const double *values
                  results->path, i, sql);
         }
         const Status status =
-            json_set(object, (const char *)sqlite3_column_text(statement, 0),
+            json_set(object, results__column_borrow(statement, 0),
                      isnan(values[i]) ? json_new_null() : json_new_number(values[i]));
         (void)sqlite3_reset(statement);
         TRY(status);

@@ -35,13 +35,13 @@ static Status count_row(sqlite3_stmt *statement, SegmentCounts *out) {
     SegmentState state = SEGMENT_QUEUED;
     const char  *outcome = (const char *)sqlite3_column_text(statement, 1);
     const bool   confirm = results__column_integer(statement, 3, 0) != 0;
-    TRY(results__state_find((const char *)sqlite3_column_text(statement, 0), &state));
+    TRY(results__state_find(results__column_borrow(statement, 0), &state));
     out->states[state]++;
     if (outcome != NULL) {
         count_name(&out->outcomes, outcome);
     }
     if (!confirm) {
-        count_name(&out->reasons, (const char *)sqlite3_column_text(statement, 2));
+        count_name(&out->reasons, results__column_borrow(statement, 2));
     }
     if (state == SEGMENT_FINISHED) {
         out->units[confirm] += results__column_integer(statement, 4, 0);

@@ -7,6 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* an id may be this many times the count of rows */
+enum { GAPS = 1024 };
+
 enum { TEXT_CAP = 1 << 24 };
 
 /* A segment as seen from its possible child. */
@@ -21,9 +24,11 @@ typedef struct Link {
 typedef struct Curves {
     Results      *results;
     Json         *definition;
-    Json         *segments; /* rows, in order of id */
-    Link         *links;    /* (largest id + 1) */
-    size_t       *roots;    /* (largest tuning trial + 1) row + 1 of the newest curve's first */
+    Json         *segments;     /* rows, in order of id */
+    Link         *links;        /* (largest id + 1) */
+    size_t       *roots;        /* (largest tuning trial + 1) row + 1 of the newest curve's first */
+    int64_t       most_segment; /* largest ids */
+    int64_t       most_trial;
     CurveCsv      table;
     ReportCurves *report;
 } Curves;
@@ -119,24 +124,47 @@ static Status describe_study(Curves *c) {
 
 /* ---- all ------------------------------------------------------------------------------------ */
 
-static Status links_make(Curves *c) {
-    const size_t rows = json_count(c->segments);
-    const Json  *last = (rows > 0) ? json_at(c->segments, rows - 1) : NULL;
-    const size_t most = (last != NULL) ? (size_t)json_integer(json_get(last, "id")) : 0;
-    int64_t      trial = 0;
+/* the largest id of a table, which has few gaps unless it is damaged */
+static Status largest(Results *results, const char *max_sql, const char *count_sql, int64_t *out) {
+    int64_t count = 0;
+    TRY(results__integer(results, max_sql, 0, out, ""));
+    TRY(results__integer(results, count_sql, 0, &count, ""));
+    if (*out < 0 || *out > GAPS * (count + 1)) {
+        FAIL(STATUS_ERR_CORRUPT, "%s: a table of %lld rows has the number %lld", results->path,
+             (long long)count, (long long)*out);
+    }
+    return STATUS_OK;
+}
 
-    TRY(results__integer(c->results, "SELECT max(id) FROM trial WHERE kind = 'tune'", 0, &trial,
-                         ""));
-    c->links = calloc(most + 1, sizeof *c->links);
-    c->roots = calloc((size_t)trial + 1, sizeof *c->roots);
+static Status links_make(Curves *c) {
+    TRY(largest(c->results, "SELECT max(id) FROM segment", "SELECT count(*) FROM segment",
+                &c->most_segment));
+    TRY(largest(c->results, "SELECT max(id) FROM trial", "SELECT count(*) FROM trial",
+                &c->most_trial));
+    c->links = calloc((size_t)c->most_segment + 1, sizeof *c->links);
+    c->roots = calloc((size_t)c->most_trial + 1, sizeof *c->roots);
     if (c->links == NULL || c->roots == NULL) {
-        FAIL(STATUS_ERR_NOMEM, "no memory for %zu segments", most);
+        FAIL(STATUS_ERR_NOMEM, "no memory for %lld segments", (long long)c->most_segment);
+    }
+    return STATUS_OK;
+}
+
+/* a damaged database may name anybody */
+static Status check_numbers(const Curves *c, const Json *segment) {
+    const int64_t id = json_integer(json_get(segment, "id"));
+    const int64_t parent = json_integer(json_get(segment, "parent"));
+    const int64_t trial = json_integer(json_get(segment, "trial"));
+    if (id < 1 || id > c->most_segment || parent < 0 || parent >= id || trial < 0 ||
+        trial > c->most_trial) {
+        FAIL(STATUS_ERR_CORRUPT, "segment %lld of trial %lld with parent %lld cannot be",
+             (long long)id, (long long)trial, (long long)parent);
     }
     return STATUS_OK;
 }
 
 static Status take(Curves *c, size_t row, Buffer *csv) {
-    const Json   *segment = json_at(c->segments, row);
+    const Json *segment = json_at(c->segments, row);
+    TRY(check_numbers(c, segment));
     const char   *outcome = json_string(json_get(segment, "outcome"));
     const int64_t parent = json_integer(json_get(segment, "parent"));
     const int64_t trial = json_integer(json_get(segment, "trial"));

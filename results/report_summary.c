@@ -20,7 +20,7 @@ static Status counts_fill(Results *results, const char *sql, Json *object) {
         if (!row) {
             return STATUS_OK;
         }
-        const Status status = json_set(object, (const char *)sqlite3_column_text(statement, 0),
+        const Status status = json_set(object, results__column_borrow(statement, 0),
                                        json_new_integer(sqlite3_column_int64(statement, 1)));
         if (status != STATUS_OK) {
             (void)sqlite3_reset(statement);

@@ -67,6 +67,12 @@ static Status tree_fill(Results *results, size_t capacity, Tree *tree) {
             .configuration = results__column_integer(statement, 7, 0),
             .candidate = results__column_integer(statement, 10, 0) != 0,
         };
+        const TreeNode *node = &tree->nodes[tree->count - 1];
+        const Status    status = results__parent_check(results, node->id, node->parent);
+        if (status != STATUS_OK) {
+            (void)sqlite3_reset(statement);
+            return status;
+        }
         tree->repeated = tree->repeated || (tree->nodes[tree->count - 1].eligible &&
                                             results__column_integer(statement, 8, 0) > 0);
     }
@@ -253,7 +259,7 @@ static Status parent_of(Results *results, int64_t segment, int64_t *parent) {
     }
     *parent = results__column_integer(statement, 0, 0);
     (void)sqlite3_reset(statement);
-    return STATUS_OK;
+    return results__parent_check(results, segment, *parent);
 }
 
 static Status walk(Results *results, int64_t segment, int64_t **ids, size_t *count) {

@@ -52,7 +52,7 @@ Status results_request_read(Results *results, const char *name, Buffer *answer, 
     if (!*found) {
         return STATUS_OK;
     }
-    buffer_puts(answer, (const char *)sqlite3_column_text(statement, 0));
+    buffer_puts(answer, results__column_borrow(statement, 0));
     (void)sqlite3_reset(statement);
     return buffer_status(answer);
 }

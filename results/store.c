@@ -235,6 +235,19 @@ int64_t results__column_integer(sqlite3_stmt *statement, int column, int64_t fal
                : sqlite3_column_int64(statement, column);
 }
 
+Status results__parent_check(const Results *results, int64_t segment, int64_t parent) {
+    if (parent < 0 || parent >= segment) {
+        FAIL(STATUS_ERR_CORRUPT, "%s: segment %lld cannot have the parent %lld", results->path,
+             (long long)segment, (long long)parent);
+    }
+    return STATUS_OK;
+}
+
+const char *results__column_borrow(sqlite3_stmt *statement, int column) {
+    const char *found = (const char *)sqlite3_column_text(statement, column);
+    return (found != NULL) ? found : "";
+}
+
 void results__column_text(sqlite3_stmt *statement, int column, char *text, size_t size) {
     const unsigned char *found = sqlite3_column_text(statement, column);
     (void)snprintf(text, size, "%s", (found != NULL) ? (const char *)found : "");

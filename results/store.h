@@ -103,6 +103,11 @@ double  results__column_double(sqlite3_stmt *statement, int column);
 int64_t results__column_integer(sqlite3_stmt *statement, int column, int64_t fallback);
 /** Copies a text column, cut to `size`. */
 void results__column_text(sqlite3_stmt *statement, int column, char *text, size_t size);
+/** Walks to the root end because a parent's id is smaller: STATUS_ERR_CORRUPT where it is not. */
+Status results__parent_check(const Results *results, int64_t segment, int64_t parent) MUST_USE;
+/** The same as results__column_text(), valid until the next step; "" for NULL, which a damaged file
+ * has anywhere. */
+const char *results__column_borrow(sqlite3_stmt *statement, int column);
 
 /** A write of several statements is all or nothing inside its group. Usage: TRY(begin);
  * return results__atom_end(results, work(results, ...)); */

@@ -154,7 +154,7 @@ Status results_study_text(Results *results, const char *column, Buffer *out) {
     if (!row) {
         FAIL(STATUS_ERR_CORRUPT, "%s: its row of the study is missing", results->path);
     }
-    buffer_puts(out, (const char *)sqlite3_column_text(statement, (int)wanted));
+    buffer_puts(out, results__column_borrow(statement, (int)wanted));
     (void)sqlite3_reset(statement);
     return buffer_status(out);
 }

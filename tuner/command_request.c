@@ -22,7 +22,11 @@ Status request_open(const char *path, StudyFolder *folder) {
         study_folder_reset(folder);
         FAIL(STATUS_ERR_IO, "'%s' is no study: it has no study.db", path);
     }
-    return STATUS_OK;
+    const Status status = study_folder_refuse_links(folder);
+    if (status != STATUS_OK) {
+        study_folder_reset(folder);
+    }
+    return status;
 }
 
 static Status tell(const Json *answer, Buffer *out) {

@@ -108,10 +108,26 @@ Status study_folder_make(const StudyFolder *folder) {
     if (!study_folder_begun(folder)) {
         TRY(refuse_foreign(folder));
     }
+    TRY(study_folder_refuse_links(folder));
     TRY(file_make_folder(folder->path));
     TRY(file_make_folder(folder->checkpoints));
     TRY(file_make_folder(folder->logs));
     TRY(file_make_folder(folder->requests));
+    return STATUS_OK;
+}
+
+Status study_folder_refuse_links(const StudyFolder *folder) {
+    const char *const paths[] = {folder->study_file, folder->database, folder->checkpoints,
+                                 folder->logs, folder->requests};
+    for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
+        if (file_is_link(paths[i])) {
+            FAIL(
+                STATUS_ERR_STATE,
+                "'%s' is a symbolic link: mbtune writes only in the study's own folder; replace it "
+                "by what it leads to, or put the whole study there with --dir",
+                paths[i]);
+        }
+    }
     return STATUS_OK;
 }
 

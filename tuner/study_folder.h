@@ -52,6 +52,13 @@ bool study_folder_is_locked(const char *path);
 /** The same, and who holds it ("host h, process 1") since when (s since 1970). False, and nothing
  * written, where nobody does. */
 bool study_folder_holder(const char *path, char *text, size_t size, double *since);
+/**
+ * mbtune follows no link out of a study's folder: neither study.yaml nor study.db, checkpoints/,
+ * logs/, requests/ may be one. Whoever is about to write there asks; taking the lock asks by
+ * itself.
+ * @return STATUS_OK; STATUS_ERR_STATE naming the first that is
+ */
+Status study_folder_refuse_links(const StudyFolder *folder) MUST_USE;
 /** Writes the frozen study file once; STATUS_ERR_STATE if there is one already. */
 Status study_folder_freeze(const StudyFolder *folder, const char *text, size_t length) MUST_USE;
 /** Path of the checkpoint "SEGMENT.aATTEMPT"; the caller frees it; NULL when memory is out. */

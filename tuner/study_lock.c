@@ -141,12 +141,17 @@ static Status lock(StudyFolder *folder, int descriptor, double seconds) {
 }
 
 Status study_folder_lock(StudyFolder *folder, double seconds) {
+    TRY(study_folder_refuse_links(folder));
     char *path = file_join(folder->path, "lock");
     if (path == NULL) {
         FAIL(STATUS_ERR_NOMEM, "no memory for the path of the lock");
     }
-    const int descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    const int descriptor = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0644);
     free(path);
+    if (descriptor < 0 && errno == ELOOP) {
+        FAIL(STATUS_ERR_STATE, "the lock of '%s' is a symbolic link, which mbtune does not follow",
+             folder->path);
+    }
     if (descriptor < 0) {
         FAIL_NATIVE(STATUS_ERR_IO, errno, "cannot open the lock of '%s': %s", folder->path,
                     status_errno(errno));

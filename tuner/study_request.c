@@ -115,7 +115,10 @@ Status study_request_next(const StudyFolder *folder, const char *after,
 Status study_request_read(const StudyFolder *folder, const char *name, Buffer *out) {
     char *path = NULL;
     TRY(path_of(folder, name, request_suffix, &path));
-    const Status status = file_read(path, out);
+    /* a link would show what lies elsewhere in the database, a pipe would be waited for */
+    const Status status = (file_is_link(path) || file_is_special(path))
+                              ? FAILURE(STATUS_ERR_IO, "request %s is no regular file", name)
+                              : file_read(path, out);
     free(path);
     return status;
 }

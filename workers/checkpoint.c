@@ -150,6 +150,21 @@ Status checkpoint_prepare(const Checkpoints *checkpoints, const char *name) {
     return status;
 }
 
+/* A link would have the segment depend on what lies outside of the study's folder, where nobody
+ * counts its bytes and everybody may change it; a pipe or a device could be read for ever. */
+static Status refuse_special(const char *name, const char *written) {
+    if (file_is_link(written)) {
+        FAIL(STATUS_ERR_PROTOCOL,
+             "done, but the checkpoint %s%s is a symbolic link: it must lie in the study's folder",
+             name, suffix);
+    }
+    if (file_is_special(written)) {
+        FAIL(STATUS_ERR_PROTOCOL, "done, but the checkpoint %s%s is neither a file nor a folder",
+             name, suffix);
+    }
+    return STATUS_OK;
+}
+
 /* `final` may be there from a try whose end nobody recorded: nothing refers to it */
 static Status move(const char *written, const char *final) {
     if (file_exists(final) || file_is_folder(final)) {
@@ -160,6 +175,7 @@ static Status move(const char *written, const char *final) {
 
 static Status make_durable(const char *name, const char *written, const char *final,
                            uint64_t *bytes, uint64_t *checksum) {
+    TRY(refuse_special(name, written));
     if (!file_exists(written) && !file_is_folder(written)) {
         FAIL(STATUS_ERR_PROTOCOL, "done, but the checkpoint %s%s was not written", name, suffix);
     }

@@ -129,8 +129,11 @@ static int spawn(const TrainerSetup *setup, const int child[4], pid_t *pid) {
     return failure;
 }
 
+/* A trainer may have put anything in the place of its log: a link is not followed, and a pipe that
+ * nobody reads is not waited for. */
 static int open_log(const char *path) {
-    const int low = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+    const int low =
+        open(path, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0666);
     if (low < 0) {
         return -1;
     }
@@ -184,7 +187,7 @@ off_t trainer_log_size(const char *path) {
 
 void trainer_log_tail(const char *path, off_t from, Buffer *out) {
     char      text[TRAINER_TAIL_BYTES];
-    const int fd = open(path, O_RDONLY | O_CLOEXEC);
+    const int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     if (fd < 0) {
         return;
     }

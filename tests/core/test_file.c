@@ -3,8 +3,10 @@
 #include "core/file.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -81,20 +83,66 @@ static void a_failed_write_leaves_the_old_file_alone(void **state) {
     char *kept = in(state, "kept");
     assert_fails(file_write_atomic(kept, "new", 3), STATUS_ERR_IO, "cannot create");
     check_content(state, "kept", "old");
-    /* a device that is full */
-    if (file_exists("/dev/full")) {
-        char *full = in(state, "full.tmp");
-        char *target = in(state, "full");
-        assert_int_equal(symlink("/dev/full", full), 0);
-        assert_fails(file_write_atomic(target, "y", 1), STATUS_ERR_IO, "cannot write");
-        assert_int_equal(status_last()->native, ENOSPC);
-        assert_false(is_there(state, "full"));
-        free(full);
-        free(target);
-    }
     free(kept);
     free(missing);
     free(taken);
+}
+
+/* a limit on the size of files stands for a disk that fills */
+static void a_write_that_ends_too_early_leaves_nothing(void **state) {
+    struct rlimit old;
+    char         *target = in(state, "full");
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
+    const struct rlimit small = {.rlim_cur = 2, .rlim_max = old.rlim_max};
+    void (*handler)(int) = signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+    const Status status = file_write_atomic(target, "yyy", 3);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
+    (void)signal(SIGXFSZ, handler);
+    assert_fails(status, STATUS_ERR_IO, "cannot write");
+    assert_int_equal(status_last()->native, EFBIG);
+    assert_false(is_there(state, "full"));
+    assert_false(is_there(state, "full.tmp"));
+    free(target);
+}
+
+/* links and names of one's own files, left where the temporary file and the file go */
+static void writing_does_not_follow_links(void **state) {
+    make(state, "w");
+    put(state, "w/outside", "precious");
+    char *outside = in(state, "w/outside");
+    char *temporary = in(state, "w/a.tmp");
+    char *target = in(state, "w/a");
+    assert_int_equal(symlink(outside, temporary), 0);
+    assert_ok(file_write_atomic(target, "1", 1));
+    check_content(state, "w/outside", "precious");
+    assert_int_equal(link(outside, temporary), 0);
+    assert_ok(file_write_atomic(target, "2", 1));
+    check_content(state, "w/outside", "precious");
+    assert_int_equal(unlink(target), 0);
+    assert_int_equal(symlink(outside, target), 0);
+    assert_true(file_is_link(target));
+    assert_ok(file_write_atomic(target, "3", 1));
+    assert_false(file_is_link(target));
+    check_content(state, "w/outside", "precious");
+    check_content(state, "w/a", "3");
+    free(target);
+    free(temporary);
+    free(outside);
+}
+
+/* nobody writes into the pipe: without care, opening it never ends */
+static void pipes_are_not_waited_for(void **state) {
+    char    *pipe = in(state, "pipe");
+    uint64_t length = 0;
+    uint64_t checksum = 0;
+    assert_int_equal(mkfifo(pipe, 0600), 0);
+    assert_true(file_is_special(pipe));
+    assert_fails(file_digest(pipe, &length, &checksum), STATUS_ERR_IO, "is no regular file");
+    assert_ok(file_sync(pipe));
+    assert_ok(file_remove_all(pipe));
+    assert_false(file_is_special(pipe));
+    free(pipe);
 }
 
 static void reading_says_what_is_wrong(void **state) {
@@ -379,6 +427,9 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(writing_replaces_the_whole_content),
         cmocka_unit_test(a_failed_write_leaves_the_old_file_alone),
+        cmocka_unit_test(a_write_that_ends_too_early_leaves_nothing),
+        cmocka_unit_test(writing_does_not_follow_links),
+        cmocka_unit_test(pipes_are_not_waited_for),
         cmocka_unit_test(reading_says_what_is_wrong),
         cmocka_unit_test(folders_are_made_with_their_parents),
         cmocka_unit_test(removing_does_not_follow_links),

@@ -17,6 +17,10 @@ static void read_point(const Space *space, const Json *json) {
     double point[MOST_VALUES];
     double again[MOST_VALUES];
 
+    if (space_adopt_json(space, json, point) == STATUS_OK &&
+        space_check(space, point) != STATUS_OK) {
+        abort();
+    }
     if (space_from_json(space, json, point) != STATUS_OK) {
         return;
     }

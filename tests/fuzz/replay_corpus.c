@@ -74,8 +74,8 @@ static void damage(Rng *rng, const Buffer *other, Buffer *input) {
     }
 }
 
-static void run_damaged(const Replay *replay) {
-    for (uint64_t i = 0; i < DAMAGED && replay->count > 0; i++) {
+static void run_damaged(const Replay *replay, size_t count) {
+    for (uint64_t i = 0; i < count && replay->count > 0; i++) {
         Rng           rng = rng_stream(1, i, RNG_TEST);
         const Buffer *from = &replay->inputs[rng_below(&rng, replay->count)];
         const Buffer *other = &replay->inputs[rng_below(&rng, replay->count)];
@@ -130,16 +130,19 @@ static void replay_folder(const char *folder, Replay *replay) {
     (void)closedir(dir);
 }
 
+/* usage: fuzz_TARGET [--damaged N] FOLDER... */
 int main(int argc, char **argv) {
     static Replay replay;
-    for (int i = 1; i < argc; i++) {
+    const bool    given = argc > 2 && strcmp(argv[1], "--damaged") == 0;
+    const size_t  damaged = given ? strtoul(argv[2], NULL, 10) : DAMAGED;
+    for (int i = given ? 3 : 1; i < argc; i++) {
         replay_folder(argv[i], &replay);
     }
-    run_damaged(&replay);
+    run_damaged(&replay, damaged);
     for (size_t i = 0; i < replay.count; i++) {
         buffer_reset(&replay.inputs[i]);
     }
-    (void)printf("%zu inputs, %zu of %zu that must be accepted are; %d damaged ones\n",
-                 replay.count, replay.ok - replay.refused, replay.ok, (int)DAMAGED);
+    (void)printf("%zu inputs, %zu of %zu that must be accepted are; %zu damaged ones\n",
+                 replay.count, replay.ok - replay.refused, replay.ok, damaged);
     return (replay.ok > 0 && replay.refused == 0) ? EXIT_SUCCESS : EXIT_FAILURE;
 }

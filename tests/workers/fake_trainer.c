@@ -8,10 +8,10 @@
  * (a file that must not exist yet and is then made: a retry does not meet it). The hyperparameter
  * fault_KIND: N is KIND@unit=N, `sleep` is seconds per unit. KIND:
  *   crash exit kill segv hang garbage nan hog long_line unknown_op wrong_segment wrong_step
- * fail diverge full family unwritten silent explode (a huge reward, and the metric
- * episode_diverged). The agent is two numbers with momentum that walk to an optimum; learning_rate,
- * x and y change how. Continuing in memory, from file and in another process gives the same metrics
- * bit for bit.
+ * fail diverge full family unwritten link (a checkpoint that is a symbolic link) silent explode (a
+ * huge reward, and the metric episode_diverged). The agent is two numbers with momentum that walk
+ * to an optimum; learning_rate, x and y change how. Continuing in memory, from file and in another
+ * process gives the same metrics bit for bit.
  */
 #include "core/buffer.h"
 #include "core/clock.h"
@@ -388,6 +388,7 @@ static void train(const Request *work) {
     bool yielded = false;
     bool silent = false;
     bool unwritten = false;
+    bool linked = false;
     while (agent.unit < work->end && !yielded) {
         const int64_t unit = agent.unit + 1;
         deadly_faults(work, unit);
@@ -401,6 +402,7 @@ static void train(const Request *work) {
         }
         silent = silent || due("silent", work, unit);
         unwritten = unwritten || due("unwritten", work, unit);
+        linked = linked || due("link", work, unit);
         const double value = due("nan", work, unit) ? (double)NAN : reward(work, &agent);
         if (!silent) {
             say_metric(work, work->segment, unit, value);
@@ -408,8 +410,10 @@ static void train(const Request *work) {
         yielded = yield_came();
     }
     agent.segment = work->segment;
-    if (options.checkpoint && work->checkpoint_to != NULL && !unwritten &&
-        !save(work->checkpoint_to)) {
+    if (linked && work->checkpoint_to != NULL) {
+        (void)symlink("/etc/passwd", work->checkpoint_to);
+    } else if (options.checkpoint && work->checkpoint_to != NULL && !unwritten &&
+               !save(work->checkpoint_to)) {
         say_failed(work, "cannot write the checkpoint");
         return;
     }

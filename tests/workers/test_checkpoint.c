@@ -74,6 +74,48 @@ static void damage_is_found_also_in_what_was_known(void **state) {
     test_folder_remove(folder);
 }
 
+static void links_and_pipes_are_no_checkpoints(void **state) {
+    (void)state;
+    char       *folder = test_folder_make();
+    char        outside[PATH_BYTES];
+    char        planted[PATH_BYTES];
+    char        final[PATH_BYTES];
+    Checkpoints checkpoints;
+    uint64_t    bytes = 0;
+    uint64_t    checksum = 0;
+    assert_ok(checkpoints_init(&checkpoints, folder));
+    (void)snprintf(outside, sizeof outside, "%s/outside", folder);
+    (void)snprintf(planted, sizeof planted, "%s/checkpoints/3.a1.tmp", folder);
+    (void)snprintf(final, sizeof final, "%s/checkpoints/3.a1", folder);
+    assert_ok(file_write_atomic(outside, "precious", 8));
+    assert_int_equal(symlink(outside, planted), 0);
+    assert_fails(checkpoint_finish(&checkpoints, "3.a1", &bytes, &checksum), STATUS_ERR_PROTOCOL,
+                 "3.a1.tmp is a symbolic link");
+    assert_ok(checkpoint_prepare(&checkpoints, "3.a1"));
+    assert_int_equal(mkfifo(planted, 0600), 0);
+    assert_fails(checkpoint_finish(&checkpoints, "3.a1", &bytes, &checksum), STATUS_ERR_PROTOCOL,
+                 "neither a file nor a folder");
+    assert_ok(checkpoint_prepare(&checkpoints, "3.a1"));
+    assert_false(there(folder, "3.a1.tmp"));
+    /* a link, then a pipe in the place that the checkpoint gets */
+    assert_int_equal(symlink(outside, final), 0);
+    write_text(folder, "3.a1.tmp", "weights");
+    assert_ok(checkpoint_finish(&checkpoints, "3.a1", &bytes, &checksum));
+    assert_false(file_is_link(final));
+    assert_ok(file_remove_all(final));
+    assert_int_equal(mkfifo(final, 0600), 0);
+    assert_fails(checkpoint_verify(&checkpoints, "3.a1", bytes, checksum), STATUS_ERR_CORRUPT,
+                 "cannot be read");
+    /* nothing went through the links */
+    Buffer text;
+    buffer_init(&text, 64);
+    assert_ok(file_read(outside, &text));
+    assert_string_equal(buffer_text(&text), "precious");
+    buffer_reset(&text);
+    checkpoints_reset(&checkpoints);
+    test_folder_remove(folder);
+}
+
 static void a_folder_is_a_checkpoint_too(void **state) {
     (void)state;
     char       *folder = test_folder_make();
@@ -188,6 +230,7 @@ int main(void) {
         cmocka_unit_test(what_was_finished_can_be_verified),
         cmocka_unit_test(damage_is_found_also_in_what_was_known),
         cmocka_unit_test(a_folder_is_a_checkpoint_too),
+        cmocka_unit_test(links_and_pipes_are_no_checkpoints),
         cmocka_unit_test(damage_inside_a_folder_is_found),
         cmocka_unit_test(a_time_set_back_hides_nothing),
         cmocka_unit_test(leftovers_go_and_a_missing_one_is_told),

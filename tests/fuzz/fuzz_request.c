@@ -1,0 +1,86 @@
+/* What people ask of a study: the body of a file in requests/, and the words of `mbtune tell`. Each
+ * is served on a small study; whatever it said, the study is whole afterwards and has answered. */
+#include "tests/fuzz/fuzz_target.h"
+#include "tests/fuzz/study_scene.h"
+
+#include "core/buffer.h"
+#include "core/file.h"
+#include "tuner/commands.h"
+#include "tuner/fsck.h"
+#include "tuner/study_request.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { CAP = 1 << 24, MOST_WORDS = 12 };
+
+bool fuzz_accepted;
+
+static void serve(const StudyFolder *folder, const uint8_t *data, size_t size) {
+    Json       *answer = NULL;
+    StudyAnswer how = STUDY_ANSWER_ENDED;
+    char       *path = file_join(folder->requests, "1-1.json");
+    if (path == NULL || file_write_atomic(path, data, size) != STATUS_OK) {
+        abort();
+    }
+    free(path);
+    if (study_scene_ask(0, &answer) != STATUS_OK) {
+        (void)fprintf(stderr, "a request ends the study: %s\n", status_last()->text);
+        abort();
+    }
+    json_release(answer);
+    answer = NULL;
+    if (study_request_await(folder, "1-1", 0.0, &answer, &how) != STATUS_OK ||
+        how != STUDY_ANSWER_CAME) {
+        abort();
+    }
+    fuzz_accepted = json_bool(json_get(answer, "done"));
+    json_release(answer);
+}
+
+/* words stand on lines of their own */
+static void tell(const StudyFolder *folder, const uint8_t *data, size_t size) {
+    char   first[] = "tell";
+    char  *line = strndup((const char *)data, size);
+    char  *argv[MOST_WORDS + 3] = {first, folder->path};
+    char  *rest = NULL;
+    int    argc = 2;
+    Buffer out;
+    if (line == NULL) {
+        return;
+    }
+    buffer_init(&out, CAP);
+    for (char *word = strtok_r(line, "\n", &rest); word != NULL && argc < MOST_WORDS + 2;
+         word = strtok_r(NULL, "\n", &rest)) {
+        argv[argc++] = word;
+    }
+    fuzz_accepted = command_tell(argc, argv, &out) == STATUS_OK;
+    buffer_reset(&out);
+    free(line);
+}
+
+static void assert_whole(const StudyFolder *folder) {
+    FsckReport report;
+    Buffer     out;
+    buffer_init(&out, CAP);
+    if (fsck_study(folder, false, &out, &report) != STATUS_OK || report.found != 0) {
+        (void)fprintf(stderr, "the study is not whole: %s\n", buffer_text(&out));
+        abort();
+    }
+    buffer_reset(&out);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+    const StudyFolder *folder = study_scene_folder();
+
+    fuzz_accepted = false;
+    study_scene_restore();
+    if (size > 0 && data[0] == '>') {
+        tell(folder, data + 1, size - 1);
+    } else {
+        serve(folder, data, size);
+    }
+    assert_whole(folder);
+    return 0;
+}
