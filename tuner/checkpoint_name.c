@@ -9,6 +9,17 @@ void checkpoint_name(int64_t segment, int64_t attempt, char name[CHECKPOINT_NAME
     (void)snprintf(name, CHECKPOINT_NAME_BYTES, "%" PRId64 ".a%" PRId64, segment, attempt);
 }
 
+bool checkpoint_is_name(const char *name) {
+    static const char digits[] = "0123456789";
+    const size_t      segment = strspn(name, digits);
+    if (segment == 0 || strncmp(name + segment, ".a", 2) != 0) {
+        return false;
+    }
+    const char  *rest = name + segment + 2;
+    const size_t attempt = strspn(rest, digits);
+    return attempt > 0 && (rest[attempt] == '\0' || rest[attempt] == '.');
+}
+
 Status checkpoint_is_named(Results *results, const char *name, bool *named) {
     char         *end = NULL;
     const int64_t segment = strtoll(name, &end, 10);

@@ -9,6 +9,8 @@
 #include <stdint.h>
 
 void checkpoint_name(int64_t segment, int64_t attempt, char name[CHECKPOINT_NAME_BYTES]);
+/** Is it such a name, or "17.a2.tmp", as files have that are not done yet? */
+bool checkpoint_is_name(const char *name);
 /** Does a row name this file: the counting attempt of a kept segment, or a yielded part? */
 Status checkpoint_is_named(Results *results, const char *name, bool *named) MUST_USE;
 

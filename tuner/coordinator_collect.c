@@ -294,7 +294,7 @@ Status coordinator__sweep_orphans(Coordinator *c) {
     while (status == STATUS_OK &&
            (entry = readdir(entries)) != NULL) { /* NOLINT(concurrency-mt-unsafe): own DIR */
         bool named = false;
-        if (entry->d_name[0] == '.') {
+        if (!checkpoint_is_name(entry->d_name)) { /* somebody else's: the folder may be a link */
             continue;
         }
         status = checkpoint_is_named(c->results, entry->d_name, &named);

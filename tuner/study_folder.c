@@ -117,8 +117,7 @@ Status study_folder_make(const StudyFolder *folder) {
 }
 
 Status study_folder_refuse_links(const StudyFolder *folder) {
-    const char *const paths[] = {folder->study_file, folder->database, folder->checkpoints,
-                                 folder->logs, folder->requests};
+    const char *const paths[] = {folder->study_file, folder->database, folder->requests};
     for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
         if (file_is_link(paths[i])) {
             FAIL(

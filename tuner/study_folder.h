@@ -53,9 +53,9 @@ bool study_folder_is_locked(const char *path);
  * written, where nobody does. */
 bool study_folder_holder(const char *path, char *text, size_t size, double *since);
 /**
- * mbtune follows no link out of a study's folder: neither study.yaml nor study.db, checkpoints/,
- * logs/, requests/ may be one. Whoever is about to write there asks; taking the lock asks by
- * itself.
+ * mbtune follows no link out of a study's folder: neither study.yaml nor study.db nor requests/ may
+ * be one; checkpoints/ and logs/ may, for a larger disk. Whoever is about to write asks; the lock
+ * asks by itself.
  * @return STATUS_OK; STATUS_ERR_STATE naming the first that is
  */
 Status study_folder_refuse_links(const StudyFolder *folder) MUST_USE;
