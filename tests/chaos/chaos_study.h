@@ -10,6 +10,7 @@ typedef struct ChaosStudy {
     MakeScene   make;
     bool        pets;
     bool        own_faults; /* a trial in it fails by itself */
+    const char *outcome;    /* of the segment that fails by itself, or NULL */
     char       *rows;       /* run_canonical() of the undisturbed study */
 } ChaosStudy;
 
