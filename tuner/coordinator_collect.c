@@ -261,9 +261,10 @@ Status coordinator__collect(Coordinator *c) {
 Status coordinator__collect_all_but_best(Coordinator *c) {
     for (size_t i = c->kept_count; i > 0; i--) {
         const Kept *kept = &c->kept[i - 1];
-        if (!kept->pinned && kept->id != c->best_segment) {
-            TRY(let_go(c, kept->id));
+        if (kept->pinned || kept->id == c->best_segment) {
+            continue;
         }
+        TRY(let_go(c, kept->id));
     }
     return STATUS_OK;
 }
