@@ -164,9 +164,11 @@ static void run_course(void) {
         if (exit_status != 0 && exit_status != 75) {
             fail_msg("exit %d:\n%s", exit_status, course.scene.run.text);
         }
-        chaos_study_check_run(&course.scene, ended, course.marker,
-                              course.launcher_killed ? launcher_patience_s : patience_s);
+        chaos_study_assert_gone(course.marker,
+                                course.launcher_killed ? launcher_patience_s : patience_s);
+        /* SQLite needs a page or two of memory beside a log of writes that is left */
         chaos_undo(&course.chaos, true);
+        chaos_study_check_run(&course.scene, ended);
         free(ended);
     }
     const long repeated = run_query(course.scene.study, "SELECT (SELECT count(*) FROM attempt) - "

@@ -118,7 +118,7 @@ static void assert_none_is_lost(const Scene *scene, const char *ended) {
     assert_int_equal(run_query(scene->study, sql), count);
 }
 
-static void assert_no_process(const char *marker, double patience) {
+void chaos_study_assert_gone(const char *marker, double patience) {
     const double deadline = clock_monotonic() + patience;
     pid_t        left[MAX_PROCESSES];
     size_t       count = run_marked(marker, left, MAX_PROCESSES);
@@ -134,9 +134,7 @@ static void assert_no_process(const char *marker, double patience) {
     assert_int_equal(count, 0);
 }
 
-void chaos_study_check_run(const Scene *scene, const char *ended, const char *marker,
-                           double patience) {
-    assert_no_process(marker, patience);
+void chaos_study_check_run(const Scene *scene, const char *ended) {
     if (!has_rows(scene)) {
         assert_string_equal(ended, "");
         return;
