@@ -10,6 +10,7 @@
 #include "tuner/study_numerics.h"
 #include "tuner/warm_start.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -68,6 +69,20 @@ static ResultsMode write_mode(const Coordinator *c) {
     return c->folder->network ? RESULTS_WRITE_ALONE : RESULTS_WRITE;
 }
 
+/* closing puts the log of writes into the database and removes it, unless the disk is full */
+static Status refuse_half(const Coordinator *c, const char *unfinished) {
+    Buffer log;
+    buffer_init(&log, TEXT_CAP);
+    buffer_printf(&log, "%s-wal", unfinished);
+    const bool is_half = buffer_status(&log) != STATUS_OK || file_exists(buffer_text(&log));
+    buffer_reset(&log);
+    if (is_half) {
+        FAIL_NATIVE(STATUS_ERR_IO, ENOSPC, "no space for the database of study '%s'",
+                    c->folder->path);
+    }
+    return STATUS_OK;
+}
+
 /* The database gets its name when it is complete: a coordinator that is killed before leaves
  * nothing that looks like a study. */
 static Status create_database(Coordinator *c, const ResultsStudy *row, const WarmStart *warm) {
@@ -91,6 +106,9 @@ static Status create_database(Coordinator *c, const ResultsStudy *row, const War
         status = begin_log(c, warm, results);
     }
     results_close(results);
+    if (status == STATUS_OK) {
+        status = refuse_half(c, unfinished);
+    }
     if (status == STATUS_OK) {
         status = file_rename(unfinished, c->folder->database);
     }
