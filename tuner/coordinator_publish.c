@@ -95,10 +95,15 @@ Status coordinator__publish(Coordinator *c) {
 }
 
 void coordinator__unpublish(const Coordinator *c) {
-    if (c->folder->network && c->folder->lock >= 0) {
+    if (!c->folder->network || c->folder->lock < 0) {
+        return;
+    }
+    if (study_folder_is_ours(c->folder) == STATUS_OK) {
         if (results_unpublish(c->folder->snapshot) != STATUS_OK) {
             status_clear(); /* the next run writes it anew */
         }
         (void)unlink(c->folder->live);
+    } else { /* of another coordinator, which has taken it over */
+        status_clear();
     }
 }

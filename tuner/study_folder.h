@@ -47,7 +47,8 @@ Status study_folder_make(const StudyFolder *folder) MUST_USE;
 Status study_folder_lock(StudyFolder *folder, double seconds) MUST_USE;
 /** Network file systems: STATUS_ERR_INTERRUPTED where another coordinator has written live.json. */
 Status study_folder_is_ours(const StudyFolder *folder) MUST_USE;
-/** True where a coordinator holds the lock of the study in `path`. */
+/** True where a coordinator holds the lock of the study in `path`, or, on a network file system,
+ * one on another host shows signs of life. */
 bool study_folder_is_locked(const char *path);
 /** The same, and who holds it ("host h, process 1") since when (s since 1970). False, and nothing
  * written, where nobody does. */

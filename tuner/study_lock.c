@@ -23,6 +23,8 @@ enum { LOCK_TEXT_BYTES = 512, LIVE_BYTES = 1 << 16 };
 #define WATCH_SECONDS 30.0
 /* how old what other hosts wrote may look */
 #define SETTLE_SECONDS 3.0
+/* a live.json of another host that is younger, by the clocks of both, is a sign of life */
+#define FRESH_SECONDS 60.0
 
 static void read_holder(int descriptor, char *text, size_t size) {
     const ssize_t length = pread(descriptor, text, size - 1, 0);
@@ -166,6 +168,21 @@ Status study_folder_lock(StudyFolder *folder, double seconds) {
     return STATUS_OK;
 }
 
+/* by a coordinator on another host, whose lock does not reach this one? */
+static bool lives_elsewhere(const char *path, int descriptor) {
+    char        holder[LOCK_TEXT_BYTES] = "";
+    struct stat found;
+    read_holder(descriptor, holder, sizeof holder);
+    if (holder[0] == '\0' || is_here(holder) || !study_folder_is_network(path)) {
+        return false;
+    }
+    char      *live = file_join(path, "live.json");
+    const bool fresh = live != NULL && stat(live, &found) == 0 &&
+                       clock_wall() - (double)found.st_mtim.tv_sec < FRESH_SECONDS;
+    free(live);
+    return fresh;
+}
+
 bool study_folder_is_locked(const char *path) {
     char     *name = file_join(path, "lock");
     const int descriptor = (name == NULL) ? -1 : open(name, O_RDONLY | O_CLOEXEC);
@@ -173,7 +190,8 @@ bool study_folder_is_locked(const char *path) {
     if (descriptor < 0) {
         return false;
     }
-    const bool locked = flock(descriptor, LOCK_SH | LOCK_NB) != 0;
+    const bool locked =
+        flock(descriptor, LOCK_SH | LOCK_NB) != 0 || lives_elsewhere(path, descriptor);
     (void)close(descriptor);
     return locked;
 }

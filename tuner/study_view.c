@@ -1,6 +1,5 @@
 #include "tuner/study_view.h"
 
-#include "core/clock.h"
 #include "core/file.h"
 #include "core/number.h"
 #include "tuner/study_folder.h"
@@ -11,23 +10,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-
-#define FRESH_SECONDS 60.0
 
 enum { INDENT = 2, KEY_WIDTH_MAX = 24, PATH_BYTES = 4096 + 16 };
-
-/* written lately, by the clocks of two hosts: a coordinator whose lock does not reach this one */
-static bool is_fresh(const char *path) {
-    struct stat found;
-    return stat(path, &found) == 0 && clock_wall() - (double)found.st_mtim.tv_sec < FRESH_SECONDS;
-}
 
 /* On a network file system the database is the coordinator's alone while it runs, and readers take
  * its copy; afterwards the file is whole, unless its coordinator was killed. */
 static Status open_network(const StudyFolder *folder, Results **out) {
     char log[PATH_BYTES];
-    if (!study_folder_is_locked(folder->path) && !is_fresh(folder->live)) {
+    if (!study_folder_is_locked(folder->path)) {
         (void)snprintf(log, sizeof log, "%s-wal", folder->database);
         return results_open(folder->database, file_exists(log) ? RESULTS_READ : RESULTS_READ_STILL,
                             out);
