@@ -215,10 +215,12 @@ Status results_running_next(Results *results, int64_t after, int64_t *segment) {
                             segment, "i", after);
 }
 
-Status results_attempts_count(Results *results, int64_t segment, Outcome outcome, int64_t *count) {
+Status results_attempts_lost(Results *results, int64_t segment, const char *reason,
+                             int64_t *count) {
     return results__integer(results,
-                            "SELECT count(*) FROM attempt WHERE segment = ? AND outcome = ?", 0,
-                            count, "it", segment, outcome_name(outcome));
+                            "SELECT count(*) FROM attempt WHERE segment = ? AND outcome = 'lost'"
+                            " AND reason = ?",
+                            0, count, "it", segment, reason);
 }
 
 Status results_unit_seconds(Results *results, double *seconds) {

@@ -160,9 +160,9 @@ Status results_trial_stop(Results *results, int64_t trial) MUST_USE;
 /** Records that a checkpoint was removed, or was made again (bytes > 0) by attempt `attempt`. */
 Status results_checkpoint_set(Results *results, int64_t segment, int64_t attempt, uint64_t bytes,
                               uint64_t checksum) MUST_USE;
-/** Attempts of a segment that ended as `outcome`, over all runs. */
-Status results_attempts_count(Results *results, int64_t segment, Outcome outcome,
-                              int64_t *count) MUST_USE;
+/** Attempts of a segment that were lost for this reason, over all runs. */
+Status results_attempts_lost(Results *results, int64_t segment, const char *reason,
+                             int64_t *count) MUST_USE;
 /** Seconds per budget unit of the slowest of the last 64 finished segments; 0 if there is none. */
 Status results_unit_seconds(Results *results, double *seconds) MUST_USE;
 /** Puts every running segment and evaluation back to queued (at the start of a run): their attempts

@@ -439,19 +439,21 @@ static Status take_worker(Coordinator *c, const News *news) {
     return STATUS_OK;
 }
 
+static const char fell_silent[] = "its worker fell silent";
+
 /* Nobody's fault, unless it happens to the same segment again and again: one that takes its worker
  * along (the kernel kills what takes too much memory) must not end the study. */
 static Status takes_workers_along(Coordinator *c, const Work *work, bool *does) {
     int64_t lost = 0;
-    TRY(results_attempts_count(c->results, work->id, OUTCOME_LOST, &lost));
+    /* not those that were in flight when a run ended */
+    TRY(results_attempts_lost(c->results, work->id, fell_silent, &lost));
     *does = lost >= c->study->limits.retries + WORKERS_PER_SEGMENT;
     return STATUS_OK;
 }
 
 /* the slot of a lost worker: what it had goes to another one */
 static Status lose_slot(Coordinator *c, Slot *slot) {
-    static const char reason[] = "its worker fell silent";
-    const Work        work = slot->work;
+    const Work work = slot->work;
     slot->usable = false;
     if (!slot->busy) {
         return STATUS_OK;
@@ -467,13 +469,13 @@ static Status lose_slot(Coordinator *c, Slot *slot) {
                              "segment %" PRId64 " has lost one worker after the "
                              "other: it has failed",
                              work.id);
-            return coordinator__fail_segment(c, work.id, work.attempt, OUTCOME_LOST, reason);
+            return coordinator__fail_segment(c, work.id, work.attempt, OUTCOME_LOST, fell_silent);
         }
-        return fail_segment(c, &work, OUTCOME_LOST, reason);
+        return fail_segment(c, &work, OUTCOME_LOST, fell_silent);
     }
     if (work.kind == WORK_EVALUATION) {
-        TRY(results_evaluation_finish(c->results, work.id, work.attempt, OUTCOME_LOST, reason, NULL,
-                                      true));
+        TRY(results_evaluation_finish(c->results, work.id, work.attempt, OUTCOME_LOST, fell_silent,
+                                      NULL, true));
     }
     return coordinator__queue(c, &work);
 }
