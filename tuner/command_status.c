@@ -20,6 +20,7 @@ static const char *const formats[] = {"table", "json", NULL};
 
 static const CliOption options[] = {
     {"format", 'f', "table|json", "how to print it (default table)", false},
+    {"help", 'h', NULL, "show this help", false},
     {NULL, 0, NULL, NULL, false},
 };
 

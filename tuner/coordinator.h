@@ -42,8 +42,8 @@ typedef struct CoordinatorOutcome {
 
 /**
  * Runs or resumes a study until it is done, fails or is interrupted (SIGINT, SIGTERM: what runs
- * yields within 10 s; a second SIGINT: at once; setup->end_time: what runs ends its unit in time).
- * All other ranks of `comm` must be in worker_main().
+ * yields within 10 s, in a Slurm job 22 s; a second SIGINT: at once; setup->end_time: what runs
+ * ends its unit in time). All other ranks of `comm` must be in worker_main().
  * @return STATUS_OK (also where the study failed); what could not be done otherwise, with the
  *         outcome set: a full disk, say, is CLI_EXIT_RESUMABLE
  */

@@ -2,8 +2,9 @@
  *
  * In a Slurm job the ranks are started by srun, on all of its nodes, elsewhere by mpiexec, on this
  * host. Hydra's exit status is whatever rank ended worst, so the coordinator writes its own to a
- * small file in the launching process' memory (named by MBTUNE_LAUNCH; launch_report.h). The same
- * file tells the launcher which process to pass signals to: mpiexec itself would kill its ranks.
+ * small file (named by MBTUNE_LAUNCH; launch_report.h) in the launching process' memory, or, under
+ * srun, in the study's logs/, which a launcher that is killed leaves there. The same file tells the
+ * launcher which process to pass signals to: mpiexec itself would kill its ranks.
  */
 #ifndef TUNER_LAUNCH_H
 #define TUNER_LAUNCH_H

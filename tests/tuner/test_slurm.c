@@ -193,19 +193,24 @@ static void a_study_runs_on_all_nodes(void **state) {
     job_end(&job);
 }
 
+/* begins a study of a few seconds, has `command` done to its job in the middle of it, and waits */
+static void disturb(Job *job, const char *command) {
+    char line[128];
+    job_begin(job, "0.05", 100);
+    const long id = submit(job, "s.yaml -t 5");
+    wait_rows(job, FINISHED, 8);
+    (void)snprintf(line, sizeof line, "%s %ld", command, id);
+    (void)in_folder(job, line);
+    wait_job(job, id);
+}
+
 /* scancel: what runs is saved, and the job does not come back */
 static void a_cancelled_job_saves_what_it_has_and_stays_away(void **state) {
-    Job  job;
-    char line[128];
+    Job job;
     (void)state;
     NEED_SLURM();
 
-    job_begin(&job, "0.05", 100);
-    const long id = submit(&job, "s.yaml -t 5");
-    wait_rows(&job, FINISHED, 8);
-    (void)snprintf(line, sizeof line, "scancel %ld", id);
-    (void)in_folder(&job, line);
-    wait_job(&job, id);
+    disturb(&job, "scancel");
     assert_int_equal(run_query(job.study, "SELECT count(*) FROM study WHERE state = 'interrupted'"),
                      1);
     assert_int_equal(run_query(job.study, "SELECT count(*) FROM segment WHERE state = 'running'"),
@@ -307,17 +312,11 @@ static void an_unexpected_end_is_survived(void **state) {
 
 /* what an administrator, or a job of higher priority, does */
 static void a_requeued_job_goes_on(void **state) {
-    Job  job;
-    char line[128];
+    Job job;
     (void)state;
     NEED_SLURM();
 
-    job_begin(&job, "0.05", 100);
-    const long id = submit(&job, "s.yaml -t 5");
-    wait_rows(&job, FINISHED, 8);
-    (void)snprintf(line, sizeof line, "scontrol requeue %ld", id);
-    (void)in_folder(&job, line);
-    wait_job(&job, id);
+    disturb(&job, "scontrol requeue");
     assert_int_equal(run_query(job.study, RESUMED), 1);
     assert_int_equal(run_query(job.study, IS_DONE), 1);
     assert_in_range(run_query(job.study, WASTED_PERMILLE), 0, 20);
