@@ -190,9 +190,9 @@ static Status window_of_one(Results *results, int64_t segment, int64_t name, int
     sqlite3_stmt *statement = NULL;
     TRY(results__query(results,
                        "SELECT value FROM metric WHERE owner = ? AND name = ? AND \"index\" = 0"
-                       " AND step <= ? ORDER BY step DESC, rowid DESC LIMIT ?",
-                       &statement, "iiii", segment, name, last, (int64_t)(k - *found)));
-    for (;;) {
+                       " AND step <= ? ORDER BY step DESC, rowid DESC", /* LIMIT: a table each */
+                       &statement, "iii", segment, name, last));
+    while (*found < k) {
         bool row = false;
         TRY(results__step(results, statement, &row));
         if (!row) {
@@ -200,6 +200,8 @@ static Status window_of_one(Results *results, int64_t segment, int64_t name, int
         }
         values[(*found)++] = results__column_double(statement, 0);
     }
+    (void)sqlite3_reset(statement);
+    return STATUS_OK;
 }
 
 Status results_lineage_window(Results *results, int64_t segment, const char *metric, size_t k,
@@ -213,11 +215,14 @@ Status results_lineage_window(Results *results, int64_t segment, const char *met
     if (name == 0 || k == 0) {
         return STATUS_OK;
     }
-    for (int64_t id = segment; id != 0 && count < k;) {
+    for (int64_t id = segment; id != 0;) {
         sqlite3_stmt *statement = NULL;
         bool          row = false;
         TRY(window_of_one(results, id, name, last, k, values, &count));
         *own = (id == segment) ? count : *own;
+        if (count == k) {
+            break;
+        }
         TRY(results__query(results, "SELECT parent, \"begin\" FROM segment WHERE id = ?",
                            &statement, "i", id));
         TRY(results__step(results, statement, &row));

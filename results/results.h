@@ -2,9 +2,9 @@
  *
  * Only the coordinator opens it for writing; readers see committed data and never block it. All
  * writes happen between results_begin() and results_commit(); one commit is one durable group. A
- * write that fails leaves nothing of itself in its group (a full disk ends the whole group:
- * results_rollback() it, and the store works again). A visitor may read and write the store. One
- * thread at a time per connection.
+ * write that is refused before it has changed a row leaves its group as it was; one that fails
+ * halfway, and a full disk, end the whole group (results_rollback() it, and the store works again).
+ * A visitor may read and write the store. One thread at a time per connection.
  *
  * Errors of every function, where its own line says nothing else: STATUS_ERR_STATE for a write
  * outside a group or one that the schema or a row's state refuses, STATUS_ERR_CORRUPT for a damaged

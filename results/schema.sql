@@ -1,6 +1,8 @@
 -- The store of one study (its version is RESULTS_VERSION). docs/results-schema.md explains it with examples.
 -- Times are seconds since 1970 (UTC). Checksums are 64 bits, kept as signed integers.
 -- A number that is not finite: NaN is NULL, infinities are themselves.
+-- `a = 'x' OR a = 'y' OR ...` instead of IN: for three values and more SQLite makes and drops a table
+-- of them at every row that is written, which was a sixth of a coordinator's time.
 
 CREATE TABLE study (
     id             INTEGER PRIMARY KEY CHECK (id = 1),
@@ -57,7 +59,8 @@ CREATE TABLE metric_name (
 
 CREATE TABLE trial (
     id       INTEGER PRIMARY KEY CHECK (id >= 0),
-    kind     TEXT NOT NULL CHECK (kind IN ('tune', 'confirm_best', 'confirm_default')),
+    kind     TEXT NOT NULL CHECK (kind = 'tune' OR kind = 'confirm_best' OR
+                                  kind = 'confirm_default'),
     number   INTEGER NOT NULL CHECK (number >= 0),
     "repeat" INTEGER NOT NULL CHECK ("repeat" >= 0),
     source   INTEGER REFERENCES segment (id),
@@ -77,10 +80,14 @@ CREATE TABLE segment (
     reason              TEXT NOT NULL,
     note                TEXT NOT NULL,
     state               TEXT NOT NULL DEFAULT 'queued'
-                        CHECK (state IN ('queued', 'running', 'finished', 'failed')),
-    outcome             TEXT CHECK (outcome IN ('done', 'diverged', 'crashed', 'killed',
-                            'out_of_memory', 'timeout', 'protocol', 'no_objective', 'lost',
-                            'preempted', 'cancelled')),
+                        CHECK (state = 'queued' OR state = 'running' OR state = 'finished' OR
+                               state = 'failed'),
+    outcome             TEXT CHECK (outcome = 'done' OR outcome = 'diverged' OR
+                                    outcome = 'crashed' OR outcome = 'killed' OR
+                                    outcome = 'out_of_memory' OR outcome = 'timeout' OR
+                                    outcome = 'protocol' OR outcome = 'no_objective' OR
+                                    outcome = 'lost' OR outcome = 'preempted' OR
+                                    outcome = 'cancelled'),
     attempt             INTEGER NOT NULL DEFAULT 0 CHECK (attempt >= 0),
     kept                INTEGER NOT NULL DEFAULT 0 CHECK (kept IN (0, 1)),
     checkpoint_bytes    INTEGER NOT NULL DEFAULT 0 CHECK (checkpoint_bytes >= 0),
@@ -125,9 +132,12 @@ CREATE TABLE evaluation (
     episodes   INTEGER NOT NULL CHECK (episodes >= 1),
     seed       INTEGER NOT NULL CHECK (seed >= 0 AND seed < 9007199254740992),
     state      TEXT NOT NULL DEFAULT 'queued'
-               CHECK (state IN ('queued', 'running', 'finished', 'failed')),
-    outcome    TEXT CHECK (outcome IN ('done', 'diverged', 'crashed', 'killed', 'out_of_memory',
-                   'timeout', 'protocol', 'no_objective', 'lost', 'preempted', 'cancelled')),
+               CHECK (state = 'queued' OR state = 'running' OR state = 'finished' OR
+                      state = 'failed'),
+    outcome    TEXT CHECK (outcome = 'done' OR outcome = 'diverged' OR outcome = 'crashed' OR
+                           outcome = 'killed' OR outcome = 'out_of_memory' OR outcome = 'timeout' OR
+                           outcome = 'protocol' OR outcome = 'no_objective' OR outcome = 'lost' OR
+                           outcome = 'preempted' OR outcome = 'cancelled'),
     attempt    INTEGER NOT NULL DEFAULT 0 CHECK (attempt >= 0),
     decided_at REAL NOT NULL,
     CHECK (CASE state WHEN 'finished' THEN outcome IS 'done'
@@ -153,8 +163,11 @@ CREATE TABLE attempt (
     host         TEXT,
     started_at   REAL NOT NULL,
     finished_at  REAL,
-    outcome      TEXT CHECK (outcome IN ('done', 'diverged', 'crashed', 'killed', 'out_of_memory',
-                     'timeout', 'protocol', 'no_objective', 'lost', 'preempted', 'cancelled')),
+    outcome      TEXT CHECK (outcome = 'done' OR outcome = 'diverged' OR outcome = 'crashed' OR
+                             outcome = 'killed' OR outcome = 'out_of_memory' OR
+                             outcome = 'timeout' OR outcome = 'protocol' OR
+                             outcome = 'no_objective' OR outcome = 'lost' OR outcome = 'preempted' OR
+                             outcome = 'cancelled'),
     reason       TEXT NOT NULL DEFAULT '',
     busy_seconds REAL CHECK (busy_seconds >= 0),
     UNIQUE (segment, number),
@@ -177,12 +190,13 @@ CREATE INDEX metric_owner ON metric (owner);
 -- the log: its order is the order of `seq`
 CREATE TABLE event (
     seq           INTEGER PRIMARY KEY,
-    kind          TEXT NOT NULL CHECK (kind IN ('decided', 'finished', 'evaluated', 'enqueued',
-                      'budget_changed')),
+    kind          TEXT NOT NULL CHECK (kind = 'decided' OR kind = 'finished' OR kind = 'evaluated' OR
+                                       kind = 'enqueued' OR kind = 'budget_changed'),
     segment       INTEGER REFERENCES segment (id),
     evaluation    INTEGER REFERENCES evaluation (id),
     decision      INTEGER UNIQUE CHECK (decision >= 0),
-    decision_kind TEXT CHECK (decision_kind IN ('run', 'evaluate', 'done')),
+    decision_kind TEXT CHECK (decision_kind = 'run' OR decision_kind = 'evaluate' OR
+                              decision_kind = 'done'),
     branch        INTEGER CHECK (branch IN (0, 1)),
     failed        INTEGER CHECK (failed IN (0, 1)),
     reason        TEXT,

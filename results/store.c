@@ -315,24 +315,22 @@ void results_read_end(Results *results) {
     }
 }
 
+/* Not a savepoint: SQLite would copy every page that is written inside it, for a failure that only
+ * a mistake or a broken disk brings about. */
 Status results__atom_begin(Results *results) {
     TRY(results__writing(results));
-    return results__run(results, "SAVEPOINT atom", "");
+    results->atom_changes = sqlite3_total_changes64(results->db);
+    return STATUS_OK;
 }
 
 Status results__atom_end(Results *results, Status status) {
-    if (status == STATUS_OK) {
-        return results__run(results, "RELEASE atom", "");
+    if (status == STATUS_OK || sqlite3_get_autocommit(results->db) ||
+        sqlite3_total_changes64(results->db) == results->atom_changes) {
+        return status;
     }
-    if (!sqlite3_get_autocommit(results->db)) {
-        const ErrorInfo why = *status_last();
-        if (results__run(results, "ROLLBACK TO atom", "") != STATUS_OK ||
-            results__run(results, "RELEASE atom", "") != STATUS_OK) {
-            (void)sqlite3_exec(results->db, "ROLLBACK", NULL, NULL, NULL);
-        }
-        return status_fail(why.code, why.native, why.file, why.line, why.func, "%s", why.text);
-    }
-    return status;
+    const ErrorInfo why = *status_last();
+    (void)sqlite3_exec(results->db, "ROLLBACK", NULL, NULL, NULL);
+    return status_fail(why.code, why.native, why.file, why.line, why.func, "%s", why.text);
 }
 
 /* the writer sees its own work and nobody else's: nothing to hold still, but a lock to save */

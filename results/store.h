@@ -60,9 +60,10 @@ struct Results {
     sqlite3_backup *backup;
     char           *path;
     bool            writable;
-    bool            open;      /* between results_begin() and results_commit() */
-    bool            reading;   /* between results_read_begin() and results_read_end() */
-    int             snapshots; /* depth of results__snapshot_begin() */
+    bool            open;         /* between results_begin() and results_commit() */
+    bool            reading;      /* between results_read_begin() and results_read_end() */
+    int             snapshots;    /* depth of results__snapshot_begin() */
+    int64_t         atom_changes; /* rows that were changed before the present atom */
     NameTable       names;
     Parameter      *parameters;
     size_t          parameter_count;
@@ -109,7 +110,9 @@ Status results__parent_check(const Results *results, int64_t segment, int64_t pa
  * has anywhere. */
 const char *results__column_borrow(sqlite3_stmt *statement, int column);
 
-/** A write of several statements is all or nothing inside its group. Usage: TRY(begin);
+/** A write of several statements is all or nothing: one that fails halfway takes its group along
+ * (every write after it and the commit are refused until results_rollback()); one that fails before
+ * it has changed a row leaves the group as it was. Usage: TRY(begin);
  * return results__atom_end(results, work(results, ...)); */
 Status results__atom_begin(Results *results) MUST_USE;
 Status results__atom_end(Results *results, Status status) MUST_USE;

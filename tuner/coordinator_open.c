@@ -236,6 +236,7 @@ Status coordinator__restore_segment(void *context, const ResultsSegment *row) {
         const Work work = {.kind = WORK_SEGMENT,
                            .id = row->id,
                            .needs = partial ? 0 : row->parent,
+                           .attempt = row->attempt,
                            .partial = partial};
         c->undecided++;
         const bool handed_out = c->study->manual && row->state == SEGMENT_RUNNING;

@@ -98,7 +98,10 @@ static Status is_ready(Coordinator *c, const Work *work, bool *ready) {
         TRY(results_segment_read(c->results, NULL, work->needs, &parent));
         coordinator__log(c, "info", "computing the checkpoint of segment %" PRId64 " again",
                          work->needs);
-        const Work again = {.kind = WORK_RECOMPUTE, .id = parent.id, .needs = parent.parent};
+        const Work again = {.kind = WORK_RECOMPUTE,
+                            .id = parent.id,
+                            .needs = parent.parent,
+                            .attempt = parent.attempt};
         TRY(coordinator__queue(c, &again));
     }
     return STATUS_OK;
@@ -198,14 +201,11 @@ static Status choose(Coordinator *c, const Round *round, size_t slot, size_t *in
 }
 
 static Status record_attempt(Coordinator *c, Work *work, const Slot *slot) {
+    work->attempt++;
     if (work->kind == WORK_EVALUATION) {
-        work->attempt++;
         return results_evaluation_start(c->results, work->id, work->attempt, slot->worker,
                                         slot->host);
     }
-    ResultsSegment row = {.point = NULL};
-    TRY(results_segment_read(c->results, NULL, work->id, &row));
-    work->attempt = ((row.attempt > work->attempt) ? row.attempt : work->attempt) + 1;
     if (work->kind == WORK_RECOMPUTE) {
         return STATUS_OK; /* its row is finished and stays so */
     }
@@ -344,12 +344,15 @@ static Status send_evaluation(Coordinator *c, size_t slot, const Work *work, dou
     return send_line(c, slot, &order, &request, point, "");
 }
 
-/* utilization is what was busy between the first and the last dispatch */
-static void note_dispatch(Coordinator *c, Slot *slot) {
-    const double now = clock_monotonic();
-    slot->sent = now;
+static void note_sent(Slot *slot) {
+    slot->sent = clock_monotonic();
     slot->step = 0;
-    slot->step_at = now;
+    slot->step_at = slot->sent;
+}
+
+/* utilization is what was busy between the first and the last dispatch */
+static void note_dispatch(Coordinator *c) {
+    const double now = clock_monotonic();
     c->last_dispatch = now;
     if (c->first_dispatch == 0.0) {
         c->first_dispatch = now;
@@ -367,19 +370,24 @@ static Status send_work(Coordinator *c, size_t index) {
     slot->unsent = false;
     TRY((slot->work.kind == WORK_EVALUATION) ? send_evaluation(c, index, &slot->work, c->point)
                                              : send_segment(c, index, &slot->work, c->point));
-    note_dispatch(c, slot);
+    note_sent(slot);
     return STATUS_OK;
 }
 
 Status coordinator__send(Coordinator *c) {
     Status status = STATUS_OK;
+    bool   any = false;
     for (size_t i = 0; i < c->slot_count && status == STATUS_OK; i++) {
         if (!c->slots[i].busy || !c->slots[i].unsent) {
             continue;
         }
+        any = true;
         status = results_read_begin(c->results);
         status = (status == STATUS_OK) ? send_work(c, i) : status;
     }
     results_read_end(c->results);
+    if (any) {
+        note_dispatch(c);
+    }
     return status;
 }

@@ -46,7 +46,7 @@ typedef struct Work {
     WorkKind kind;
     int64_t  id;      /* segment, or evaluation */
     int64_t  needs;   /* segment whose checkpoint it starts from; 0 = none */
-    int64_t  attempt; /* once it is with a slot */
+    int64_t  attempt; /* the newest that was started; once it is with a slot, its own */
     Failures failures;
     int64_t  losses;  /* attempts of this run whose checkpoint a worker could not read or save */
     bool     partial; /* continues what an earlier attempt of the same segment yielded */

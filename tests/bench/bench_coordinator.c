@@ -119,7 +119,8 @@ static void bench_rate(const Options *options, const Subject *subject, bool pace
     const StubResult *result = stub_crew_result();
     const double      reports = (double)result->reports;
     printf("%s,%s,%.0f,reports/s,processor %.1f us/report\n", paced ? "paced" : "highest",
-           subject->name, reports / result->seconds, 1e6 * result->processor / reports);
+           subject->name, reports / result->seconds,
+           1e6 * result->processor / (double)result->timed);
     if (paced) {
         printf("latency,%s,%.1f,ms,99%% %.1f longest %.1f\n", subject->name,
                1e3 * stub_crew_latency(result, 0.5), 1e3 * stub_crew_latency(result, 0.99),
@@ -144,7 +145,7 @@ static void bench_memory(const Options *options, const Subject *subject) {
     printf("start,%s,%.2f,s,until the first order\n", subject->name,
            result->first_order_at - began);
     printf("highest,%s,%.0f,reports/s,processor %.1f us/report\n", subject->name,
-           reports / result->seconds, 1e6 * result->processor / reports);
+           reports / result->seconds, 1e6 * result->processor / (double)result->timed);
     if (result->resident[1] > 0) {
         printf("memory,%s,%.1f,bytes/segment,%.1f MB at a tenth %.1f MB at the end\n",
                subject->name, (double)(result->resident[1] - result->resident[0]) / between,

@@ -24,8 +24,9 @@ typedef struct StubPlan {
 
 typedef struct StubResult {
     int64_t reports;
-    double  seconds;        /* from the first order to the last report */
-    double  processor;      /* of this process in that time, s */
+    double  seconds;   /* from the first order to the last report */
+    double  processor; /* of this process for the first `timed` reports, s */
+    int64_t timed;
     double  first_order_at; /* clock_monotonic() */
     /* From the moment a report was there to the order that follows it on its slot, which leaves
      * after the commit: bin i counts those of [i, i + 1) x 0.1 ms, the last one what is above. */

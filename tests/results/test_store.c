@@ -193,18 +193,38 @@ static void a_rolled_back_group_leaves_nothing_and_forgets_new_names(void **stat
     assert_close(value, 2.0, 0.0, 0.0);
 }
 
-static void a_failed_write_leaves_nothing_of_itself_in_its_group(void **state) {
+static void a_write_that_fails_halfway_takes_its_group_along(void **state) {
     Fixture *f = *state;
     assert_ok(results_begin(f->results));
     fixture_trial(f, 0);
+    assert_ok(results_commit(f->results));
+    assert_ok(results_begin(f->results));
+    fixture_trial(f, 1);
     ResultsSegment segment = {.id = 1, .trial = 0, .end = 5, .point = f->point};
     f->point[OPTIMIZER] = 2.0; /* no such choice: fails after the row itself was inserted */
     assert_fails(results_segment_insert(f->results, &segment), STATUS_ERR_ARG, "does not fit");
     f->point[OPTIMIZER] = 0.0;
+    assert_fails(results_segment_insert(f->results, &segment), STATUS_ERR_STATE, "failed already");
+    assert_fails(results_commit(f->results), STATUS_ERR_STATE, "failed already");
+    results_rollback(f->results);
     assert_int_equal(segments_of(f->results), 0);
+    assert_int_equal(count_of(f->results, "SELECT count(*) FROM trial"), 1);
+    assert_ok(results_begin(f->results));
     assert_ok(results_segment_insert(f->results, &segment));
     assert_ok(results_commit(f->results));
     assert_int_equal(segments_of(f->results), 1);
+}
+
+static void a_write_that_is_refused_at_once_leaves_its_group_as_it_was(void **state) {
+    Fixture *f = *state;
+    assert_ok(results_begin(f->results));
+    fixture_trial(f, 0);
+    fixture_done(f, 1, 0, 0, 5, 1.0);
+    assert_fails(results_attempt_start(f->results, 1, 2, 0, "here"), STATUS_ERR_STATE,
+                 "expected a queued segment");
+    fixture_done(f, 2, 1, 0, 10, 2.0);
+    assert_ok(results_commit(f->results));
+    assert_int_equal(segments_of(f->results), 2);
 }
 
 static void a_full_disk_is_one_clear_error_and_loses_nothing(void **state) {
@@ -447,7 +467,8 @@ int main(void) {
         WITH_STUDY(closing_and_rolling_back_nothing_does_no_harm),
         WITH_STUDY(writes_need_a_group_and_groups_do_not_nest),
         WITH_STUDY(a_rolled_back_group_leaves_nothing_and_forgets_new_names),
-        WITH_STUDY(a_failed_write_leaves_nothing_of_itself_in_its_group),
+        WITH_STUDY(a_write_that_fails_halfway_takes_its_group_along),
+        WITH_STUDY(a_write_that_is_refused_at_once_leaves_its_group_as_it_was),
         WITH_STUDY(a_full_disk_is_one_clear_error_and_loses_nothing),
         WITH_STUDY(readers_see_the_last_commit_and_never_wait),
         WITH_STUDY(a_visitor_may_write),
