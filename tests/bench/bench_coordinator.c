@@ -4,7 +4,8 @@
  * --memory N one study of N segments; memory per segment is the slope of the resident size between
  * a tenth of them and all. --keep DIR leaves the study there; --stop N ends it after N reports, so
  * that another run of the same command resumes it. --quick does a hundredth.
- * Last, a scheduler that thinks for five seconds: how long reports wait to be taken meanwhile.
+ * Last ("thinking"), a scheduler that thinks for five seconds: how long reports wait to be taken
+ * meanwhile.
  *
  * Prints topic, scheduler, value, unit. */
 #include "tests/bench/stub_crew.h"
@@ -26,13 +27,14 @@ typedef struct Subject {
     const char *scheduler; /* YAML flow text */
     int         per_trial; /* units, one per segment */
     bool        population;
+    int         share; /* one n-th of options.segments: who knows more decides slower */
 } Subject;
 
 static const Subject subjects[] = {
-    {"random", "{name: random}", 1, false},
-    {"asha", "{name: asha}", 27, false},
-    {"tpe", "{name: tpe}", 1, false},
-    {"pbt", "{name: pbt, population: 1024, mode: asynchronous}", 1000000, true},
+    {"random", "{name: random}", 1, false, 1},
+    {"asha", "{name: asha}", 27, false, 1},
+    {"tpe", "{name: tpe}", 1, false, 20},
+    {"pbt", "{name: pbt, population: 1024, mode: asynchronous}", 1000000, true, 4},
 };
 
 enum { SUBJECTS = sizeof subjects / sizeof subjects[0] };
@@ -40,6 +42,7 @@ enum { SUBJECTS = sizeof subjects / sizeof subjects[0] };
 typedef struct Options {
     bool           quick;
     const Subject *only;
+    bool           thinking; /* only that */
     int64_t        memory;
     int64_t        stop;
     int64_t        segments; /* of the studies at a rate */
@@ -217,6 +220,8 @@ static Options read_options(int argc, char **argv) {
         }
         if (value == NULL) {
             usage();
+        } else if (strcmp(argv[i], "--only") == 0 && strcmp(value, "thinking") == 0) {
+            options.thinking = true;
         } else if (strcmp(argv[i], "--only") == 0) {
             options.only = subject_named(value);
         } else if (strcmp(argv[i], "--rate") == 0) {
@@ -246,14 +251,14 @@ int main(int argc, char **argv) {
         return 1;
     }
     for (size_t i = 0; i < SUBJECTS; i++) {
-        if (options.only != NULL && options.only != &subjects[i]) {
+        if (options.thinking || (options.only != NULL && options.only != &subjects[i])) {
             continue;
         }
         if (options.memory > 0) {
             bench_memory(&options, &subjects[i]);
         } else {
-            bench_rate(&options, &subjects[i], true, segments);
-            bench_rate(&options, &subjects[i], false, segments);
+            bench_rate(&options, &subjects[i], true, segments / subjects[i].share);
+            bench_rate(&options, &subjects[i], false, segments / subjects[i].share);
         }
     }
     if (options.only == NULL && options.memory == 0) {
