@@ -5,6 +5,8 @@
  * An owner is the id of a segment, or minus the id of an evaluation. */
 #include "results/store.h"
 
+#include "core/file.h"
+
 #include <math.h>
 #include <sqlite3.h>
 #include <stdlib.h>
@@ -12,17 +14,8 @@
 
 /* ---- names ---------------------------------------------------------------------------------- */
 
-/* FNV-1a, 64 bits */
-static size_t name_hash(const char *name) {
-    uint64_t hash = 0xcbf29ce484222325U;
-    for (const char *c = name; *c != '\0'; c++) {
-        hash = (hash ^ (unsigned char)*c) * 0x100000001b3U;
-    }
-    return (size_t)(hash ^ (hash >> 32));
-}
-
 static size_t name_slot(const NameTable *table, const char *name) {
-    size_t slot = name_hash(name) & (table->capacity - 1);
+    size_t slot = (size_t)file_hash(name, strlen(name)) & (table->capacity - 1);
     while (table->names[slot] != NULL && strcmp(table->names[slot], name) != 0) {
         slot = (slot + 1) & (table->capacity - 1);
     }

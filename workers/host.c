@@ -1,5 +1,7 @@
 #include "workers/host.h"
 
+#include "core/file.h"
+
 #include <ctype.h>
 #include <dirent.h>
 #include <stdio.h>
@@ -8,17 +10,6 @@
 #include <unistd.h>
 
 enum { TEXT_BYTES = 4096 };
-
-/* FNV-1a, 64 bits */
-#define HASH_BASIS UINT64_C(14695981039346656037)
-#define HASH_PRIME UINT64_C(1099511628211)
-
-static uint64_t hash_text(uint64_t key, const char *text) {
-    for (const char *at = text; *at != '\0'; at++) {
-        key = (key ^ (unsigned char)*at) * HASH_PRIME;
-    }
-    return key;
-}
 
 /* first line of a small file without its end; false if there is none */
 static bool read_line(const char *path, char *out, size_t size) {
@@ -40,7 +31,7 @@ uint64_t host_key(void) {
         (void)gethostname(text, sizeof text - 1);
         text[sizeof text - 1] = '\0';
     }
-    return hash_text(HASH_BASIS, text);
+    return file_hash(text, strlen(text));
 }
 
 /* ---- memory --------------------------------------------------------------------------------- */
@@ -179,9 +170,10 @@ void host_gpus_write(const HostGpus *gpus, size_t first, size_t count, Buffer *o
 }
 
 uint64_t host_gpus_key(const HostGpus *gpus) {
-    uint64_t key = HASH_BASIS;
-    for (size_t i = 0; i < gpus->count; i++) {
-        key = hash_text(hash_text(key, gpus->names[i]), ",");
-    }
+    Buffer text;
+    buffer_init(&text, sizeof gpus->names);
+    host_gpus_write(gpus, 0, gpus->count, &text);
+    const uint64_t key = file_hash(buffer_text(&text), text.length);
+    buffer_reset(&text);
     return key;
 }

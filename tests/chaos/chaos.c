@@ -17,7 +17,13 @@
 #include <sys/mount.h>
 #include <unistd.h>
 
-enum { MAX_RERUNS = 100, FAULTS_PER_STUDY = 6, PETS_OF = 3, REPEATED = 2, MARKER_BYTES = 64 };
+enum {
+    MAX_RERUNS = 100,
+    FAULTS_PER_STUDY = 6,
+    PETS_ONE_OF = 3, /* at least one fault of so many meets real agents */
+    REPEATED = 2,
+    MARKER_BYTES = 64,
+};
 
 /* between two faults at most (s); a study takes one to three */
 static const double most_gap_s = 0.8;
@@ -202,6 +208,7 @@ static void studies_survive_faults(void **state) {
     uint64_t random = options.seed;
     size_t   scripted = 0;
     size_t   pets = 0;
+    size_t   next = 0;
     while (chaos_studies[scripted].name != NULL) {
         pets = chaos_studies[scripted].pets ? scripted : pets;
         scripted++;
@@ -209,9 +216,9 @@ static void studies_survive_faults(void **state) {
     assert_true(pets > 0); /* they come last */
     tally.began = clock_monotonic();
     for (long turn = 0; tally.faults < options.faults; turn++) {
-        const bool   agents = turn % PETS_OF == 1;
+        const bool   agents = turn > 0 && tally.faults >= PETS_ONE_OF * tally.pets;
         const long   left = options.faults - tally.faults;
-        const size_t which = agents ? pets : (size_t)(turn / 2) % pets;
+        const size_t which = agents ? pets : next++ % pets;
         print_message("study %ld: %s\n", turn + 1, chaos_studies[which].name);
         (void)fflush(stdout);
         begin_course(&chaos_studies[which], &random,

@@ -13,9 +13,12 @@ enum { SQL_BYTES = 4096, MAX_PROCESSES = 64, PATIENCE_S = 120 };
 /* ---- what is run -----------------------------------------------------------------------------
  */
 
+/* after which a hanging trainer is ended (s) */
+#define SILENCE 1.5
+
 /* Units of milliseconds. A segment is retried after four of its own failures of one kind, which
  * faults from outside hardly ever do to the same segment in one run. */
-static void make_scripted(Scene *scene, const char *fault) {
+static void make_scripted(Scene *scene, const char *fault, double silence) {
     char text[4096];
     (void)snprintf(text, sizeof text,
                    "name: chaos\n"
@@ -29,26 +32,27 @@ static void make_scripted(Scene *scene, const char *fault) {
                    "  x: {type: float, lower: 0.0, upper: 1.0, default: 0.5, dynamic: true}\n"
                    "  y: {type: float, lower: 0.0, upper: 1.0, default: 0.5}\n"
                    "resources: {memory: 256MiB}\n"
-                   "limits: {retries: 4, silence: 1.5}\n"
+                   "limits: {retries: 4, silence: %g}\n"
                    "seed: 5\n",
-                   SCENE_FAKE_TRAINER, fault);
+                   SCENE_FAKE_TRAINER, fault, silence);
     scene_write(scene, text);
 }
 
 static void make_plain(Scene *scene) {
-    make_scripted(scene, "");
+    make_scripted(scene, "", SILENCE);
 }
 
 static void make_crash(Scene *scene) {
-    make_scripted(scene, ", --fault, crash@segment=6");
+    make_scripted(scene, ", --fault, crash@segment=6", SILENCE);
 }
 
 static void make_memory(Scene *scene) {
-    make_scripted(scene, ", --fault, hog@segment=7");
+    /* on a busy machine filling the memory takes its time */
+    make_scripted(scene, ", --fault, hog@segment=7", 30.0);
 }
 
 static void make_hang(Scene *scene) {
-    make_scripted(scene, ", --fault, hang@segment=5");
+    make_scripted(scene, ", --fault, hang@segment=5", SILENCE);
 }
 
 ChaosStudy chaos_studies[] = {
@@ -88,18 +92,8 @@ void chaos_study_prepare(ChaosStudy *study) {
 /* ---- what must hold --------------------------------------------------------------------------
  */
 
-static bool has_rows(const Scene *scene) {
-    char path[SCENE_PATH_BYTES + 16];
-    (void)snprintf(path, sizeof path, "%s/study.db", scene->study);
-    FILE *file = fopen(path, "re");
-    if (file != NULL) {
-        (void)fclose(file);
-    }
-    return file != NULL;
-}
-
 char *chaos_study_ended(const Scene *scene) {
-    return has_rows(scene)
+    return scene_has_rows(scene)
                ? run_query_text(scene->study, "SELECT coalesce(group_concat(id), '') FROM segment "
                                               "WHERE state IN ('finished', 'failed')")
                : strdup("");
@@ -135,7 +129,7 @@ void chaos_study_assert_gone(const char *marker, double patience) {
 }
 
 void chaos_study_check_run(const Scene *scene, const char *ended) {
-    if (!has_rows(scene)) {
+    if (!scene_has_rows(scene)) {
         assert_string_equal(ended, "");
         return;
     }

@@ -84,6 +84,13 @@ int scene_run(Scene *scene, const char *workers) {
     return run_wait(&scene->run);
 }
 
+bool scene_has_rows(const Scene *scene) {
+    char      *path = file_join(scene->study, "study.db");
+    const bool has = path != NULL && file_exists(path);
+    free(path);
+    return has;
+}
+
 void scene_assert_sound(const Scene *scene) {
     const char *study = scene->study;
     assert_int_equal(run_query(study, "SELECT count(*) FROM segment WHERE state <> 'finished'"), 0);

@@ -39,6 +39,8 @@ void scene_start_until(Scene *scene, const char *workers, const char *state, lon
 int scene_run(Scene *scene, const char *workers);
 /** The same with one `--set`. */
 int scene_run_with(Scene *scene, const char *workers, const char *override);
+/** Whether its database was made already. */
+bool scene_has_rows(const Scene *scene);
 /** Fails unless nothing is running, queued, lost or there twice, and every parent is there. */
 void scene_assert_sound(const Scene *scene);
 

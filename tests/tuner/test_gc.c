@@ -93,6 +93,10 @@ static void live_through(Scene *scene, Rng *rng) {
         }
         assert_int_equal(status, 75);
         interrupted++;
+        if (!scene_has_rows(
+                scene)) { /* a busy machine: the signal came before the database was made */
+            continue;
+        }
         assert_int_equal(
             run_query(scene->study, "SELECT count(*) FROM segment WHERE state = 'running'"), 0);
         if (strstr(scene->run.text, "more than limits.checkpoints") != NULL) {
@@ -185,8 +189,15 @@ static void a_quota_is_kept_over_runs(void **state) {
     scene.set = set;
     scene_start(&scene, "2");
     const int status = run_wait(&scene.run);
-    assert_true(status == 0 || status == 75);
-    assert_true(kept_bytes(&scene) <= bytes - one || status == 75);
+    if (status == 75) { /* every one of them is needed to go on */
+        assert_contains(scene.run.text, "more than limits.checkpoints");
+        assert_true(kept_bytes(&scene) > bytes - one);
+    } else {
+        assert_int_equal(status, 0);
+        assert_true(kept_bytes(&scene) <= bytes - one);
+    }
+    assert_int_equal(run_query(scene.study, "SELECT count(*) FROM segment WHERE state = 'running'"),
+                     0);
     scene_remove(&scene);
 }
 
