@@ -224,7 +224,6 @@ Status coordinator__finish_segment(Coordinator *c, const Work *work, const News 
     if (news->checkpoint_kept) {
         const Kept kept = {.id = work->id,
                            .trial = row.trial,
-                           .end = row.end,
                            .attempt = work->attempt,
                            .bytes = news->checkpoint_bytes,
                            .objective = event.objectives[0],
@@ -267,7 +266,6 @@ static Status finish_recompute(Coordinator *c, const Work *work, const News *new
                                news->checkpoint_checksum));
     const Kept kept = {.id = work->id,
                        .trial = row.trial,
-                       .end = row.end,
                        .attempt = work->attempt,
                        .bytes = news->checkpoint_bytes,
                        .objective = row.objective[0],

@@ -252,7 +252,6 @@ static Status restore_kept(void *context, const ResultsSegment *row) {
     }
     const Kept kept = {.id = row->id,
                        .trial = row->trial,
-                       .end = row->end,
                        .attempt = row->attempt,
                        .bytes = row->checkpoint_bytes,
                        .objective = row->objective[0],

@@ -88,7 +88,6 @@ typedef struct Outstanding {
 typedef struct Kept {
     int64_t  id;
     int64_t  trial;
-    int64_t  end;
     int64_t  attempt;
     uint64_t bytes;
     double   objective; /* the first one */

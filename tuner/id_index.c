@@ -41,7 +41,7 @@ static Status grow(IdIndex *index) {
 }
 
 Status id_index_set(IdIndex *index, int64_t id, int64_t value) {
-    if (2 * (index->count + 1) > index->capacity) {
+    if (4 * (index->count + 1) > 3 * index->capacity) {
         TRY(grow(index));
     }
     IdEntry *entry = &index->entries[place_of(index, id + 1)];

@@ -1,7 +1,7 @@
 /** @file id_index.h  A number by an id: what is known of a few ids out of a million.
  *
- * Open addressing, at most half full, 16 bytes per place; removal moves later entries of the run
- * up, so there are no graves.
+ * Open addressing, at most three quarters full, 16 bytes per place; removal moves later entries of
+ * the run up, so there are no graves.
  */
 #ifndef TUNER_ID_INDEX_H
 #define TUNER_ID_INDEX_H
