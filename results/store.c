@@ -381,7 +381,8 @@ Status results__pragmas_write(Results *results) {
              "%s: this file system cannot hold a write-ahead log (journal mode '%s')",
              results->path, mode);
     }
-    /* while somebody reads, the log of writes grows; once nobody does it is cut to 64 MiB */
+    /* once nobody reads from it a longer log is cut to 64 MiB */
+    results__write_log_watch(results, RESULTS_LOG_PAGES);
     return results__script(results, "PRAGMA synchronous=FULL; PRAGMA journal_size_limit=67108864;");
 }
 

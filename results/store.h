@@ -19,6 +19,7 @@ enum {
     RESULTS_STATEMENTS = 256,            /* slots of the statement cache, a power of two */
     RESULTS_TEXT_CAP = 16 * 1024 * 1024, /* longest text that is built in memory, bytes */
     RESULTS_BUSY_MS = 10000,             /* how long a connection waits for a lock */
+    RESULTS_LOG_PAGES = 65536,           /* a write-ahead log that is large: 256 MiB */
 };
 
 extern const char results__schema_sql[];
@@ -64,6 +65,8 @@ struct Results {
     bool            reading;      /* between results_read_begin() and results_read_end() */
     int             snapshots;    /* depth of results__snapshot_begin() */
     int64_t         atom_changes; /* rows that were changed before the present atom */
+    int             log_pages;    /* from which the write-ahead log is large */
+    int             log_tried;    /* its pages before it is made to begin anew once more */
     NameTable       names;
     Parameter      *parameters;
     size_t          parameter_count;
@@ -129,6 +132,9 @@ Status results__connect(const char *path, int flags, bool alone, Results **out) 
 void   results__publish_abort(Results *results);
 /** Write-ahead log and durability: after the file is known to be ours. */
 Status results__pragmas_write(Results *results) MUST_USE;
+
+/** Moves the log into the database from time to time. @param pages  that make it large */
+void results__write_log_watch(Results *results, int pages);
 
 /** Checks application and version; upgrades an older one by `steps` if writing. */
 Status results__migrate(Results *results, const ResultsMigration *steps, size_t count,

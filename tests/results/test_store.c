@@ -1,9 +1,12 @@
 /* The connection: creating, opening, groups, kills, full disks, readers, upgrades, damage. */
+#include "core/clock.h"
 #include "core/file.h"
 #include "tests/results/results_fixture.h"
 
 #include <math.h>
+#include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -285,6 +288,61 @@ static Status write_while_visited(void *context, const ResultsSegment *segment) 
     return results_commit(f->results);
 }
 
+static atomic_bool enough; /* was written */
+static atomic_long reads;
+
+/* two of them overlap: there is always one */
+static void *read_on_and_on(void *argument) {
+    const char *path = argument;
+    Results    *reader = NULL;
+    if (results_open(path, RESULTS_READ, &reader) != STATUS_OK) {
+        return NULL;
+    }
+    while (!atomic_load(&enough)) {
+        int64_t      count = 0;
+        const Status begun = results__snapshot_begin(reader);
+        const Status read = results__integer(reader, "SELECT count(*) FROM metric", 0, &count, "");
+        clock_sleep(0.02);
+        results__snapshot_end(reader);
+        atomic_fetch_add(&reads, (begun == STATUS_OK && read == STATUS_OK) ? 1 : 0);
+    }
+    results_close(reader);
+    return NULL;
+}
+
+static void readers_without_a_pause_do_not_let_the_log_grow(void **state) {
+    enum { READERS = 2, LARGE = 1500, GROUPS = 300, ROWS = 1000 };
+    Fixture    *f = *state;
+    pthread_t   threads[READERS];
+    struct stat info;
+    char        log[512];
+    (void)snprintf(log, sizeof log, "%s-wal", f->path);
+    results__write_log_watch(f->results, LARGE);
+    atomic_store(&enough, false);
+    for (size_t i = 0; i < READERS; i++) {
+        assert_int_equal(pthread_create(&threads[i], NULL, read_on_and_on, f->path), 0);
+    }
+    while (atomic_load(&reads) == 0) {
+        clock_sleep(0.001);
+    }
+    for (int64_t group = 0; group < GROUPS; group++) {
+        assert_ok(results_begin(f->results));
+        for (int64_t row = 0; row < ROWS; row++) {
+            assert_ok(results_metric_insert(f->results, false, 1 + group, row, 0, "x", 0.1));
+        }
+        assert_ok(results_commit(f->results));
+    }
+    atomic_store(&enough, true);
+    for (size_t i = 0; i < READERS; i++) {
+        assert_int_equal(pthread_join(threads[i], NULL), 0);
+    }
+    assert_int_equal(stat(log, &info), 0);
+    print_message("a log of %lld pages, %ld reads\n", (long long)info.st_size / 4096,
+                  atomic_load(&reads));
+    assert_true(info.st_size < (off_t)2 * LARGE * 4096);
+    assert_int_equal(count_of(f->results, "SELECT count(*) FROM metric"), (int64_t)GROUPS * ROWS);
+}
+
 static void a_visitor_may_write(void **state) {
     Fixture *f = *state;
     assert_ok(results_begin(f->results));
@@ -471,6 +529,7 @@ int main(void) {
         WITH_STUDY(a_write_that_is_refused_at_once_leaves_its_group_as_it_was),
         WITH_STUDY(a_full_disk_is_one_clear_error_and_loses_nothing),
         WITH_STUDY(readers_see_the_last_commit_and_never_wait),
+        WITH_STUDY(readers_without_a_pause_do_not_let_the_log_grow),
         WITH_STUDY(a_visitor_may_write),
         WITH_STUDY(a_readers_visit_sees_one_state),
         WITH_STUDY(a_copy_in_a_folder_without_write_permission_can_be_read),
