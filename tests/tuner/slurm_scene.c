@@ -113,20 +113,42 @@ const char *job_state(Job *job, long id) {
     return (strstr(text, "Invalid job id") != NULL) ? "" : text;
 }
 
+/* @return false once squeue does not know the job; what was requeued starts at once */
+static bool in_queue(Job *job, long id) {
+    char        line[128];
+    const char *job_is = job_state(job, id);
+    const bool  there = job_is[0] != '\0';
+    if (strncmp(job_is, "PENDING BeginTime", strlen("PENDING BeginTime")) == 0) {
+        (void)snprintf(line, sizeof line, "scontrol update JobId=%ld StartTime=now || true", id);
+        (void)job_shell(job, line);
+    }
+    return there;
+}
+
+static void fail_late(Job *job, long id) {
+    print_message("%s", job_shell(job, "cat mbtune-*.out; squeue"));
+    fail_msg("job %ld is still in the queue", id);
+}
+
 void job_wait(Job *job, long id) {
     const double deadline = clock_monotonic() + PATIENCE_SECONDS;
-    char         line[128];
-    (void)snprintf(line, sizeof line, "scontrol update JobId=%ld StartTime=now || true", id);
     /* while it is put back, squeue does not know it for a moment */
     for (int gone = 0; gone < GONE_LOOKS; clock_sleep(LOOK_SECONDS)) {
-        gone = (job_state(job, id)[0] == '\0') ? gone + 1 : 0;
-        if (strncmp(job->run.text, "PENDING BeginTime", strlen("PENDING BeginTime")) == 0) {
-            (void)job_shell(job, line);
-        }
+        gone = in_queue(job, id) ? 0 : gone + 1;
         if (clock_monotonic() > deadline) {
-            print_message("%s", job_shell(job, "cat mbtune-*.out; squeue"));
-            fail_msg("job %ld is still in the queue", id);
+            fail_late(job, id);
         }
+    }
+}
+
+void job_wait_resumed(Job *job, long id, long times) {
+    const double deadline = clock_monotonic() + PATIENCE_SECONDS;
+    while (run_query(job->study, RESUMED) < times) {
+        (void)in_queue(job, id);
+        if (clock_monotonic() > deadline) {
+            fail_late(job, id);
+        }
+        clock_sleep(LOOK_SECONDS);
     }
 }
 

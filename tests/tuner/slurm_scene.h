@@ -41,6 +41,8 @@ const char *job_state(Job *job, long id);
 /** Waits until no part of the job is in the queue; what was requeued starts at once, not after the
  * two minutes that Slurm lets pass. */
 void job_wait(Job *job, long id);
+/** Waits until the study has been resumed `times` times, starting what was requeued at once. */
+void job_wait_resumed(Job *job, long id, long times);
 /** Waits until the query on the study's database gives `least` or more. */
 void job_wait_rows(Job *job, const char *sql, long least);
 /** The study in `folder` has the rows of one without Slurm and without interruptions. */

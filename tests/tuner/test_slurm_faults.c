@@ -77,13 +77,134 @@ static void a_stopped_rank_costs_one_segment(void **state) {
     lose_rank(FIRST_WORKER, SIGSTOP);
 }
 
+/* ---- going back into the queue --------------------------------------------------------------- */
+
+static void signal_batch(Job *job, long id) {
+    char line[128];
+    (void)snprintf(line, sizeof line, "scancel --batch --signal=TERM %ld", id);
+    (void)job_shell(job, line);
+}
+
+/* once too often: it ends interrupted, and a job that is submitted anew goes on */
+static void a_job_goes_back_as_often_as_it_may(void **state) {
+    Job job;
+    (void)state;
+    NEED_SLURM();
+
+    job_make(&job, "0.05", 40);
+    long id = job_submit(&job, "s.yaml -t 5 --max-requeues 1");
+    job_wait_rows(&job, FINISHED, 4);
+    signal_batch(&job, id);
+    job_wait_resumed(&job, id, 1);
+    assert_contains(job_shell(&job, "cat mbtune-s-*.out"), "back into the queue (1 of 1)");
+    job_wait_rows(&job, FINISHED, 12);
+    signal_batch(&job, id);
+    job_wait(&job, id);
+    assert_contains(job_shell(&job, "tail -n 20 mbtune-s-*.out"),
+                    "does not go back into the queue: it was started again 1 times");
+    assert_job_state(&job, id, "FAILED", "75:0");
+    assert_int_equal(run_query(job.study, "SELECT count(*) FROM study WHERE state = 'interrupted'"),
+                     1);
+    assert_nothing_runs(&job);
+
+    id = job_submit(&job, "s.yaml -t 5 --max-requeues 1");
+    job_wait(&job, id);
+    assert_job_state(&job, id, "COMPLETED", "0:0");
+    assert_int_equal(run_query(job.study, RESUMED), 2);
+    assert_int_equal(run_query(job.study, WASTED), 0);
+    job_assert_as_alone(&job, job.study);
+    job_remove(&job);
+}
+
+/* programs named like Slurm's that fail the first two times that they are asked the same */
+static const char flaky[] =
+    "mkdir fake && cat > fake/squeue <<'E'\n"
+    "#!/bin/sh\n"
+    "name=$(basename \"$0\")\n"
+    "count=$(dirname \"$0\")/$name$(echo \"$*\" | tr -c 'a-zA-Z0-9\\n' _)\n"
+    "echo >> \"$count\"\n"
+    "if [ \"$(wc -l < \"$count\")\" -gt 2 ]; then exec /usr/bin/\"$name\" \"$@\"; fi\n"
+    "echo \"$name: error: Socket timed out on send/recv operation\" >&2\n"
+    "exit 1\n"
+    "E\n"
+    "chmod +x fake/squeue && cp fake/squeue fake/scontrol";
+
+/* asked: the nodes, the end of the time, whether it was cancelled, and to put it back */
+static void a_controller_that_is_overloaded_is_asked_again(void **state) {
+    Job job;
+    (void)state;
+    NEED_SLURM();
+
+    job_make(&job, "0.05", 60);
+    (void)job_shell(&job, flaky);
+    (void)job_shell(&job, "PATH=$PWD/fake:$PATH mbtune sbatch s.yaml -N 2 -c 2 -t 5 --submit");
+    const char *number = strstr(job.run.text, "batch job ");
+    assert_non_null(number);
+    const long id = strtol(number + strlen("batch job "), NULL, 10);
+    job_wait_rows(&job, FINISHED, 8);
+    signal_batch(&job, id);
+    job_wait(&job, id);
+    print_message("%s", job_shell(&job, "wc -l fake/s*_*"));
+    assert_contains(job_shell(&job, "cat mbtune-s-*.out"), "this run must be over in");
+    assert_contains(job.run.text, "back into the queue (1 of 100)");
+    (void)job_shell(&job, "[ $(cat fake/scontrolrequeue* | wc -l) = 3 ]");
+    assert_job_state(&job, id, "COMPLETED", "0:0");
+    assert_int_equal(run_query(job.study, RESUMED), 1);
+    assert_int_equal(run_query(job.study, IS_DONE), 1);
+    job_remove(&job);
+}
+
+/* ---- preemption ------------------------------------------------------------------------------ */
+
+/* a job of the partition that preempts takes both nodes for a moment, in the middle of a study that
+ * was submitted with `options` */
+static void preempt(Job *job, const char *options) {
+    job_make(job, "0.05", 60);
+    const long id = job_submit(job, options);
+    job_wait_rows(job, FINISHED, 8);
+    (void)job_shell(job, "sbatch -p urgent -N 2 -c 2 -t 5 -o urgent.out --wrap 'squeue; sleep 1'");
+    job_wait(job, id);
+    print_message("%s", job_shell(job, "cat urgent.out; grep -v -e exploit: -e tuning "
+                                       "mbtune-s-*.out"));
+    assert_contains(job->run.text, " PD "); /* the study waited while it ran */
+    assert_job_state(job, id, "COMPLETED", "0:0");
+    assert_nothing_runs(job);
+    assert_int_equal(run_query(job->study, RESUMED), 1);
+    assert_int_equal(run_query(job->study, IS_DONE), 1);
+    print_message("lost: %ld permille of the training time\n",
+                  run_query(job->study, WASTED_PERMILLE));
+    assert_in_range(run_query(job->study, WASTED_PERMILLE), 0, 19);
+    job_assert_as_alone(job, job->study);
+    job_remove(job);
+}
+
+/* the partition gives it a time of grace */
+static void a_job_of_higher_priority_costs_next_to_nothing(void **state) {
+    Job job;
+    (void)state;
+    NEED_SLURM();
+    preempt(&job, "s.yaml -t 5");
+}
+
+/* SIGTERM, and SIGKILL after KillWait */
+static void a_job_of_higher_priority_takes_the_nodes_at_once(void **state) {
+    Job job;
+    (void)state;
+    NEED_SLURM();
+    preempt(&job, "s.yaml -t 5 --partition hasty");
+}
+
 int main(int argc, char **argv) {
     const struct CMUnitTest seconds[] = {
         cmocka_unit_test(a_killed_rank_costs_one_segment),
         cmocka_unit_test(a_stopped_rank_costs_one_segment),
+        cmocka_unit_test(a_job_of_higher_priority_costs_next_to_nothing),
     };
     const struct CMUnitTest minutes[] = {
+        cmocka_unit_test(a_job_goes_back_as_often_as_it_may),
+        cmocka_unit_test(a_job_of_higher_priority_takes_the_nodes_at_once),
         cmocka_unit_test(a_rank_that_crashes_costs_one_segment),
+        cmocka_unit_test(a_controller_that_is_overloaded_is_asked_again),
     };
     const bool is_long = argc > 1 && strcmp(argv[1], "--minutes") == 0;
     return is_long ? cmocka_run_group_tests(minutes, slurm_start_cluster, slurm_stop_cluster)
