@@ -323,6 +323,7 @@ static Status take_finished(Coordinator *c, const News *news) {
     slot->yielding = false;
     slot->holds = (news->holds && !news->evaluate) ? news->id : 0;
     c->busy_seconds += news->busy_seconds;
+    c->advanced = c->advanced || news->outcome == OUTCOME_DONE;
     c->urgent = true;
     TRY(coordinator__begin(c));
     if (!news->deterministic && news->outcome == OUTCOME_DONE && !c->irreproducible_told) {

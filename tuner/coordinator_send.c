@@ -350,6 +350,7 @@ static void note_dispatch(Coordinator *c, Slot *slot) {
     slot->sent = now;
     slot->step = 0;
     slot->step_at = now;
+    slot->unit_seconds = 0.0;
     c->last_dispatch = now;
     if (c->first_dispatch == 0.0) {
         c->first_dispatch = now;

@@ -65,10 +65,11 @@ typedef struct Slot {
     bool    busy;
     bool    unsent; /* assigned, but the commit before its order is not done yet */
     bool    yielding;
-    Work    work;    /* while busy */
-    double  sent;    /* s, monotonic: when the order left */
-    int64_t step;    /* of its order: the last unit that was heard of, 0 = none */
-    double  step_at; /* s, monotonic: when that was; without one, when the order left */
+    Work    work;         /* while busy */
+    double  sent;         /* s, monotonic: when the order left */
+    int64_t step;         /* of its order: the last unit that was heard of, 0 = none */
+    double  step_at;      /* s, monotonic: when that was; without one, when the order left */
+    double  unit_seconds; /* that its last unit took; 0 = not known */
     char    host[64];
     int64_t holds; /* segment that its trainer has in memory; 0 = none */
 } Slot;
@@ -164,6 +165,7 @@ typedef struct Coordinator {
     double snapshot_at;     /* likewise */
     double snapshot_began;  /* 0 = none is under way */
     bool   allocation_over; /* it stops because of end_at */
+    bool   advanced;        /* a unit of a segment was trained in this run, or an order done */
     bool   no_workers;      /* it ended because none was left */
     size_t wanted;          /* manual: segments that are asked for */
     bool   user_stopped;    /* by a request */
@@ -219,6 +221,13 @@ void coordinator__note_order_over(Coordinator *c, const Slot *slot);
 /* Would a unit that begins now, or goes on, end too late? @param left  out  s until the last one
  * must have ended */
 bool coordinator__allocation_ends(const Coordinator *c, double *left);
+/* stopping: can the unit that the slot trains now not end before stop_deadline, going by those
+ * before? */
+bool coordinator__is_in_vain(const Coordinator *c, const Slot *slot);
+/* a line in the log if there are such */
+Status coordinator__tell_in_vain(Coordinator *c) MUST_USE;
+/* reason for an end where the job's time was too short for a single unit */
+void coordinator__explain_short_allocation(Coordinator *c);
 
 /* coordinator_budget.c */
 /* what an event of the log means for the end of tuning; on replay too */

@@ -154,6 +154,75 @@ static void a_controller_that_is_overloaded_is_asked_again(void **state) {
     job_remove(&job);
 }
 
+/* ---- units that are longer than what a signal leaves ----------------------------------------- */
+
+/* segments of one unit, whose seconds stand in the file `pace` */
+static void make_slow(Job *job, const char *pace) {
+    char line[1024];
+    job_make(job, "0", 2);
+    (void)snprintf(
+        line, sizeof line,
+        "sed -i -e 's/segment: 5/segment: 1/' -e 's/command:.*/command: [.\\/slow]}/' "
+        "s.yaml && echo %s > pace && cat > slow <<'E'\n"
+        "#!/bin/sh\n"
+        "exec '%s/tests/workers/fake_trainer' --ignore-term --sleep \"$(cat '%s/pace')\"\n"
+        "E\n"
+        "chmod +x slow",
+        pace, TEST_BINARY_FOLDER, job->folder);
+    (void)job_shell(job, line);
+}
+
+/* a unit takes 40 s, the time of grace is not used up, and what is lost is what was in flight */
+static void units_longer_than_the_grace_are_not_waited_for(void **state) {
+    Job job;
+    (void)state;
+    NEED_SLURM();
+
+    make_slow(&job, "40");
+    long id = job_submit(&job, "s.yaml -t 10 --max-requeues 0");
+    job_wait_rows(&job, FINISHED, 4);
+    clock_sleep(2.0); /* into the second units */
+    const double before = clock_monotonic();
+    signal_batch(&job, id);
+    job_wait(&job, id);
+    print_message("over after %.1f s\n", clock_monotonic() - before);
+    assert_contains(job_shell(&job, "grep -e stopping -e 'cut off' mbtune-s-*.out"),
+                    "4 segments are cut off at once");
+    assert_contains(job.run.text, "a unit of up to 40 s cannot end in time");
+    assert_null(strstr(job.run.text, "did not end a unit in time"));
+    assert_int_equal(run_query(job.study, "SELECT count(*) FROM study WHERE state = 'interrupted'"),
+                     1);
+    assert_int_equal(run_query(job.study, FINISHED), 4);
+    assert_int_equal(run_query(job.study, WASTED), 4);
+    assert_nothing_runs(&job);
+
+    (void)job_shell(&job, "mbtune fsck s && echo 0 > pace");
+    id = job_submit(&job, "s.yaml -t 10 --max-requeues 0");
+    job_wait(&job, id);
+    assert_job_state(&job, id, "COMPLETED", "0:0");
+    job_assert_as_alone(&job, job.study);
+    job_remove(&job);
+}
+
+/* every further job would do no better */
+static void a_job_too_short_for_a_unit_does_not_come_back(void **state) {
+    Job job;
+    (void)state;
+    NEED_SLURM();
+
+    make_slow(&job, "300");
+    const long id = job_submit(&job, "s.yaml -t 1");
+    job_wait(&job, id);
+    print_message("%s", job_shell(&job, "cat mbtune-s-*.out"));
+    assert_contains(job.run.text, "4 orders did not end a unit in time");
+    assert_contains(job.run.text, "no unit of any segment could be finished in this job's time");
+    assert_null(strstr(job.run.text, "back into the queue"));
+    assert_int_equal(run_query(job.study, "SELECT count(*) FROM segment WHERE state = 'queued'"),
+                     4);
+    assert_nothing_runs(&job);
+    job_remove(&job);
+}
+
 /* ---- preemption ------------------------------------------------------------------------------ */
 
 /* a job of the partition that preempts takes both nodes for a moment, in the middle of a study that
@@ -204,6 +273,8 @@ int main(int argc, char **argv) {
         cmocka_unit_test(a_job_goes_back_as_often_as_it_may),
         cmocka_unit_test(a_job_of_higher_priority_takes_the_nodes_at_once),
         cmocka_unit_test(a_rank_that_crashes_costs_one_segment),
+        cmocka_unit_test(units_longer_than_the_grace_are_not_waited_for),
+        cmocka_unit_test(a_job_too_short_for_a_unit_does_not_come_back),
         cmocka_unit_test(a_controller_that_is_overloaded_is_asked_again),
     };
     const bool is_long = argc > 1 && strcmp(argv[1], "--minutes") == 0;
