@@ -456,6 +456,9 @@ static Status close_group(Coordinator *c, Status status, ErrorInfo *error) {
 static Status run(Coordinator *c, MPI_Comm comm, ErrorInfo *error) {
     Status status = coordinator__open(c);
     *error = *status_last();
+    if (status == STATUS_OK) {
+        launch_remove_leftovers(c->folder->logs);
+    }
     const Status crew_status = make_crew(c, comm, status == STATUS_OK);
     launch_report_joined();
     if (status == STATUS_OK) {

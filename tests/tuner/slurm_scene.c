@@ -11,6 +11,7 @@
 
 #define PATIENCE_SECONDS 300.0
 #define LOOK_SECONDS     0.3
+#define REST_SECONDS     2.0
 
 enum { GONE_LOOKS = 10, MANY = 64, COMMAND_BYTES = 4096 };
 
@@ -98,7 +99,7 @@ void job_remove(Job *job) {
 
 long job_submit(Job *job, const char *options) {
     char line[1024];
-    (void)snprintf(line, sizeof line, "mbtune sbatch %s -N 2 -c 2 --submit", options);
+    (void)snprintf(line, sizeof line, "mbtune sbatch -N 2 -c 2 --submit %s", options);
     const char *answer = job_shell(job, line);
     const char *number = strstr(answer, "batch job ");
     assert_non_null(number);
@@ -119,6 +120,8 @@ static bool in_queue(Job *job, long id) {
     const char *job_is = job_state(job, id);
     const bool  there = job_is[0] != '\0';
     if (strncmp(job_is, "PENDING BeginTime", strlen("PENDING BeginTime")) == 0) {
+        /* within two seconds a node may take it for the one that it has just ended */
+        clock_sleep(REST_SECONDS);
         (void)snprintf(line, sizeof line, "scontrol update JobId=%ld StartTime=now || true", id);
         (void)job_shell(job, line);
     }

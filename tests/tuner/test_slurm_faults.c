@@ -77,6 +77,34 @@ static void a_stopped_rank_costs_one_segment(void **state) {
     lose_rank(FIRST_WORKER, SIGSTOP);
 }
 
+/* the process of the batch script: with it go all ranks, and the next run tidies up after it */
+static void a_killed_launcher_leaves_nothing_behind(void **state) {
+    Job job;
+    (void)state;
+    NEED_SLURM();
+
+    job_make(&job, "0.05", 40);
+    long id = job_submit(&job, "s.yaml -t 5");
+    char line[128];
+    job_wait_rows(&job, FINISHED, 4);
+    (void)snprintf(line, sizeof line, "scancel --batch --signal=KILL %ld", id);
+    (void)job_shell(&job, line);
+    job_wait(&job, id);
+    assert_nothing_runs(&job);
+    (void)job_shell(&job, "[ $(ls s/logs | grep -c ^mbtune-launch-) = 2 ] && "
+                          "touch -d '1 hour ago' s/logs/mbtune-launch-* && "
+                          "touch s/logs/mbtune-launch-of-now s/logs/other");
+
+    id = job_submit(&job, "s.yaml -t 5");
+    job_wait(&job, id);
+    assert_string_equal(job_shell(&job, "cd s/logs && ls mbtune-launch-* other"),
+                        "mbtune-launch-of-now\nother\n");
+    assert_job_state(&job, id, "COMPLETED", "0:0");
+    assert_int_equal(run_query(job.study, RESUMED), 1);
+    job_assert_as_alone(&job, job.study);
+    job_remove(&job);
+}
+
 /* ---- going back into the queue --------------------------------------------------------------- */
 
 static void signal_batch(Job *job, long id) {
@@ -151,6 +179,38 @@ static void a_controller_that_is_overloaded_is_asked_again(void **state) {
     assert_job_state(&job, id, "COMPLETED", "0:0");
     assert_int_equal(run_query(job.study, RESUMED), 1);
     assert_int_equal(run_query(job.study, IS_DONE), 1);
+    job_remove(&job);
+}
+
+/* Of two tasks that run beside each other the last, whose number is that of the array, is
+ * interrupted: it alone goes back. */
+static void a_task_of_an_array_goes_back_alone(void **state) {
+    Job  job;
+    char path[2048];
+    char line[128];
+    (void)state;
+    NEED_SLURM();
+
+    job_make(&job, "0.05", 60);
+    (void)job_shell(&job, "sed 's/^name: s/name: t/; s/seed: 1/seed: 2/' s.yaml > t.yaml");
+    (void)snprintf(path, sizeof path, "%s/t", job.folder);
+    const long id = job_submit(&job, "s.yaml t.yaml -t 5 -c 1");
+    job_wait_rows(&job, FINISHED, 4);
+    (void)job_shell(&job, "while [ ! -s t/study.db ]; do sleep 0.1; done");
+    while (run_query(path, FINISHED) < 2) {
+        clock_sleep(0.1);
+    }
+    (void)snprintf(line, sizeof line, "scancel --batch --signal=TERM %ld_1", id);
+    (void)job_shell(&job, line);
+    job_wait(&job, id);
+    assert_int_equal(run_query(job.study, IS_DONE), 1);
+    assert_int_equal(run_query(path, IS_DONE), 1);
+    assert_int_equal(run_query(job.study, RESUMED), 0);
+    assert_int_equal(run_query(path, RESUMED), 1);
+    assert_contains(job_shell(&job, "cat mbtune-studies-*_1.out"),
+                    "back into the queue (1 of 100)");
+    assert_null(strstr(job_shell(&job, "cat mbtune-studies-*_0.out"), "back into the queue"));
+    job_assert_as_alone(&job, job.study);
     job_remove(&job);
 }
 
@@ -267,6 +327,7 @@ int main(int argc, char **argv) {
     const struct CMUnitTest seconds[] = {
         cmocka_unit_test(a_killed_rank_costs_one_segment),
         cmocka_unit_test(a_stopped_rank_costs_one_segment),
+        cmocka_unit_test(a_task_of_an_array_goes_back_alone),
         cmocka_unit_test(a_job_of_higher_priority_costs_next_to_nothing),
     };
     const struct CMUnitTest minutes[] = {
@@ -274,6 +335,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(a_job_of_higher_priority_takes_the_nodes_at_once),
         cmocka_unit_test(a_rank_that_crashes_costs_one_segment),
         cmocka_unit_test(units_longer_than_the_grace_are_not_waited_for),
+        cmocka_unit_test(a_killed_launcher_leaves_nothing_behind),
         cmocka_unit_test(a_job_too_short_for_a_unit_does_not_come_back),
         cmocka_unit_test(a_controller_that_is_overloaded_is_asked_again),
     };
