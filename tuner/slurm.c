@@ -30,8 +30,17 @@ static const char *environment(const char *name) {
     return (text == NULL) ? "" : text;
 }
 
+/* The shell of an salloc that Slurm runs on the first node is a step of its own
+ * (LaunchParameters=use_interactive_step), and in it there are no ranks; nor are there in a batch
+ * script. Their numbers: slurm.h, SLURM_INTERACTIVE_STEP and SLURM_BATCH_SCRIPT. */
+static bool is_shell_step(const char *step) {
+    return strcmp(step, "4294967290") == 0 || strcmp(step, "interactive") == 0 ||
+           strcmp(step, "4294967291") == 0 || strcmp(step, "batch") == 0;
+}
+
 bool slurm_in_job(void) {
-    return environment("SLURM_JOB_ID")[0] != '\0' && environment("SLURM_STEP_ID")[0] == '\0';
+    const char *step = environment("SLURM_STEP_ID");
+    return environment("SLURM_JOB_ID")[0] != '\0' && (step[0] == '\0' || is_shell_step(step));
 }
 
 int64_t slurm_restarts(void) {

@@ -105,6 +105,24 @@ static void a_killed_launcher_leaves_nothing_behind(void **state) {
     job_remove(&job);
 }
 
+/* where salloc's shell is a step on the first node (LaunchParameters=use_interactive_step), mbtune
+ * run still takes both nodes; the shell's own command stands for what is typed in it */
+static void a_shell_of_salloc_is_no_step(void **state) {
+    Job job;
+    (void)state;
+    NEED_SLURM();
+
+    job_make(&job, "0", 10);
+    (void)job_shell(&job, "salloc --quiet -N 2 -c 2 -t 5 srun --interactive --preserve-env "
+                          "mbtune run s.yaml > log 2>&1; cat log");
+    print_message("%s", job.run.text);
+    assert_int_equal(run_query(job.study, IS_DONE), 1);
+    assert_int_equal(run_query(job.study, "SELECT count(DISTINCT worker) FROM attempt"), 4);
+    assert_contains(job.run.text, "this run must be over in");
+    assert_nothing_runs(&job);
+    job_remove(&job);
+}
+
 /* ---- going back into the queue --------------------------------------------------------------- */
 
 static void signal_batch(Job *job, long id) {
@@ -327,6 +345,7 @@ int main(int argc, char **argv) {
     const struct CMUnitTest seconds[] = {
         cmocka_unit_test(a_killed_rank_costs_one_segment),
         cmocka_unit_test(a_stopped_rank_costs_one_segment),
+        cmocka_unit_test(a_shell_of_salloc_is_no_step),
         cmocka_unit_test(a_task_of_an_array_goes_back_alone),
         cmocka_unit_test(a_job_of_higher_priority_costs_next_to_nothing),
     };
