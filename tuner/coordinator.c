@@ -2,6 +2,7 @@
 
 #include "core/clock.h"
 #include "tuner/cli.h"
+#include "tuner/coordinator_allocation.h"
 #include "tuner/coordinator_state.h"
 #include "tuner/launch.h"
 

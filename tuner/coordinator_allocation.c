@@ -8,8 +8,9 @@
  * A signal leaves less than that: 20 s in a Slurm job. Where units take longer, waiting for their
  * end would be in vain, and the job is asked to be over.
  */
+#include "tuner/coordinator_allocation.h"
+
 #include "core/clock.h"
-#include "tuner/coordinator_state.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -55,7 +56,8 @@ void coordinator__note_step(Coordinator *c, Slot *slot, int64_t step) {
     slot->step_at = now;
 }
 
-void coordinator__note_order_over(Coordinator *c, const Slot *slot) {
+void coordinator__note_order_over(Coordinator *c, const Slot *slot, bool done) {
+    c->advanced = c->advanced || done;
     if (slot->work.kind != WORK_EVALUATION && slot->step > 0) {
         c->save_seconds = decayed_maximum(c->save_seconds, clock_monotonic() - slot->step_at);
     }

@@ -4,7 +4,7 @@
  * coordinator_open.c    creating, checking and resuming a study
  * coordinator_phases.c  confirmation and evaluation
  * coordinator_news.c    what workers say: metrics, finished work, failures
- * coordinator_allocation.c the end of a batch job's time
+ * coordinator_allocation.* the end of a batch job's time
  * coordinator_progress.c how it stands, in numbers
  * coordinator_publish.c what readers on other hosts see
  * coordinator_budget.c  what ends tuning early; budgets that change
@@ -212,22 +212,6 @@ double coordinator__utilization(const Coordinator *c); /* 0 to 1; NaN: nothing r
 /* coordinator_publish.c: on a network file system */
 Status coordinator__publish(Coordinator *c) MUST_USE;
 void   coordinator__unpublish(const Coordinator *c);
-
-/* coordinator_allocation.c */
-Status coordinator__enter_allocation(Coordinator *c) MUST_USE;
-/* a metric of unit `step` has come from the slot's trainer */
-void coordinator__note_step(Coordinator *c, Slot *slot, int64_t step);
-void coordinator__note_order_over(Coordinator *c, const Slot *slot);
-/* Would a unit that begins now, or goes on, end too late? @param left  out  s until the last one
- * must have ended */
-bool coordinator__allocation_ends(const Coordinator *c, double *left);
-/* stopping: can the unit that the slot trains now not end before stop_deadline, going by those
- * before? */
-bool coordinator__is_in_vain(const Coordinator *c, const Slot *slot);
-/* a line in the log if there are such */
-Status coordinator__tell_in_vain(Coordinator *c) MUST_USE;
-/* reason for an end where the job's time was too short for a single unit */
-void coordinator__explain_short_allocation(Coordinator *c);
 
 /* coordinator_budget.c */
 /* what an event of the log means for the end of tuning; on replay too */
