@@ -19,6 +19,7 @@
 #define MBTUNE_MPIEXEC "mpiexec.mpich"
 #endif
 
+/* a launcher whose files are younger may just be starting (s) */
 static const double young_s = 60.0;
 
 /* nothing changes the environment while it is read: one thread, before any rank or child is started
@@ -87,12 +88,15 @@ void launch_report_exit(const CoordinatorOutcome *outcome) {
            outcome->again);
 }
 
+static bool begins_with(const char *text, const char *start) {
+    return strstr(text, start) == text;
+}
+
 /* Not our own, and not those of one that starts at this moment and will be refused. */
 static bool is_leftover(int folder, const char *name, const char *own) {
     struct stat about;
-    const char *own_name = (own == NULL) ? NULL : strrchr(own, '/');
-    if (strncmp(name, LAUNCH_FILE_PREFIX, strlen(LAUNCH_FILE_PREFIX)) != 0 ||
-        (own_name != NULL && strncmp(name, own_name + 1, strlen(own_name + 1)) == 0)) {
+    const char *slash = (own == NULL) ? NULL : strrchr(own, '/');
+    if (!begins_with(name, LAUNCH_FILE_PREFIX) || (slash != NULL && begins_with(name, slash + 1))) {
         return false;
     }
     return fstatat(folder, name, &about, AT_SYMLINK_NOFOLLOW) == 0 &&
@@ -100,13 +104,14 @@ static bool is_leftover(int folder, const char *name, const char *own) {
 }
 
 void launch_remove_leftovers(const char *folder) {
-    const char *own = environment(LAUNCH_VARIABLE);
-    const int   at = open(folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    DIR        *entries = (at < 0) ? NULL : fdopendir(at);
+    const char          *own = environment(LAUNCH_VARIABLE);
+    const struct dirent *entry = NULL;
+    const int            at = open(folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    DIR                 *entries = (at < 0) ? NULL : fdopendir(at);
     if (entries == NULL) {
         return; /* whatever needs the folder says why */
     }
-    for (const struct dirent *entry = readdir(entries); entry != NULL; entry = readdir(entries)) {
+    while ((entry = readdir(entries)) != NULL) { /* NOLINT(concurrency-mt-unsafe): own DIR */
         if (is_leftover(at, entry->d_name, own)) {
             (void)unlinkat(at, entry->d_name, 0);
         }
