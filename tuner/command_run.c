@@ -311,10 +311,11 @@ static int run_manual(const CliCommand *command, Job *job) {
 static void requeue(const Job *job) {
     const int64_t restarts = slurm_restarts();
     if (restarts >= job->max_requeues) {
-        (void)fprintf(stderr,
-                      "mbtune: the job was started again %" PRId64 " times, as often as "
-                      "--max-requeues allows\n",
-                      restarts);
+        (void)fprintf(
+            stderr,
+            "mbtune: the job does not go back into the queue: it was started again %" PRId64
+            " times, as often as --max-requeues allows; submit it again to go on\n",
+            restarts);
         return;
     }
     const Status status = slurm_requeue();

@@ -2,6 +2,7 @@
 
 #include "core/clock.h"
 #include "tuner/cli.h"
+#include "tuner/coordinator_allocation.h"
 #include "tuner/coordinator_state.h"
 #include "tuner/launch.h"
 
@@ -108,7 +109,7 @@ static Status stop_slot(Coordinator *c, size_t index, bool at_once) {
     if (!slot->usable || !slot->busy || slot->unsent) {
         return STATUS_OK;
     }
-    if (at_once || slot->work.kind != WORK_SEGMENT) {
+    if (at_once || slot->work.kind != WORK_SEGMENT || coordinator__is_in_vain(c, slot)) {
         return crew_cancel(c->crew, index);
     }
     if (slot->yielding) {
@@ -141,7 +142,18 @@ static Status begin_stopping(Coordinator *c, double seconds, const char *why) {
                      "stopping%s: what runs ends its unit, at most %.0f s; %s stops at "
                      "once",
                      why, seconds, signal_count == 0 ? "an interrupt" : "once more");
+    TRY(coordinator__tell_in_vain(c));
     return stop_running(c, false);
+}
+
+/* the time to end a unit is over */
+static Status cut_off(Coordinator *c) {
+    coordinator__log(c, "warning",
+                     "%zu order%s did not end a unit in time: cut off, to be done again from the "
+                     "last checkpoint",
+                     busy_slots(c), (busy_slots(c) == 1) ? "" : "s");
+    c->stop_deadline = (double)INFINITY;
+    return stop_running(c, true);
 }
 
 static Status serve_end_of_allocation(Coordinator *c) {
@@ -164,8 +176,7 @@ static Status serve_signals(Coordinator *c) {
         c->stop_deadline = 0.0;
     }
     if (c->stopping && busy_slots(c) > 0 && clock_monotonic() >= c->stop_deadline) {
-        TRY(stop_running(c, true));
-        c->stop_deadline = (double)INFINITY;
+        return cut_off(c);
     }
     return STATUS_OK;
 }
@@ -335,12 +346,7 @@ static int judge(Coordinator *c, Status status, const ErrorInfo *error) {
                        c->user_stopped      ? "by a user (mbtune stop)"
                        : c->allocation_over ? "before the job's time was over"
                                             : "by a signal");
-        if (c->allocation_over && c->first_dispatch == 0.0) {
-            (void)snprintf(c->reason, sizeof c->reason,
-                           "a unit takes up to %.0f s, and this job had no time for one: give it "
-                           "more",
-                           c->unit_seconds);
-        }
+        coordinator__explain_short_allocation(c);
         return CLI_EXIT_RESUMABLE;
     }
     (void)snprintf(c->reason, sizeof c->reason, "%.255s", error->text);
@@ -451,6 +457,9 @@ static Status close_group(Coordinator *c, Status status, ErrorInfo *error) {
 static Status run(Coordinator *c, MPI_Comm comm, ErrorInfo *error) {
     Status status = coordinator__open(c);
     *error = *status_last();
+    if (status == STATUS_OK) {
+        launch_remove_leftovers(c->folder->logs);
+    }
     const Status crew_status = make_crew(c, comm, status == STATUS_OK);
     launch_report_joined();
     if (status == STATUS_OK) {
@@ -476,7 +485,7 @@ Status coordinator_run(const CoordinatorSetup *setup, MPI_Comm comm, Coordinator
         outcome->exit_status = judge(&c, status, &error);
     }
     outcome->again = outcome->exit_status == CLI_EXIT_RESUMABLE && !c.user_stopped &&
-                     !(c.allocation_over && c.first_dispatch == 0.0) &&
+                     !(c.allocation_over && !c.advanced) &&
                      (status == STATUS_OK || status == STATUS_ERR_MPI || c.no_workers);
     outcome->finalize = status != STATUS_ERR_MPI; /* it would wait for whoever has died */
     /* without a crew the workers have left already, see crew_create() */

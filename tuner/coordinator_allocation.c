@@ -4,17 +4,25 @@
  *
  * Slots yield together, when the time that is left is that of the slowest unit: what is lost is at
  * most that unit and the reserve per slot and allocation.
+ *
+ * A signal leaves less than that: 20 s in a Slurm job. Where units take longer, waiting for their
+ * end would be in vain, and the job is asked to be over.
  */
+#include "tuner/coordinator_allocation.h"
+
 #include "core/clock.h"
-#include "tuner/coordinator_state.h"
 
 #include <math.h>
+#include <stdio.h>
 
 /* For what comes after the last unit: a checkpoint that is synced, the commit, goodbyes, the end of
  * the ranks (srun: 1 to 2 s) (s). */
 #define RESERVE_SECONDS 10.0
 /* A unit may take this much longer than the slowest of late. */
 #define UNIT_MARGIN 1.25
+/* A unit may take this share of the one before it and still count as no faster: cutting off one
+ * that would have ended costs up to a segment, waiting in vain some seconds. */
+#define IN_VAIN_SHARE 0.8
 /* How much of what is measured later an estimate that was too high takes on per measurement. */
 #define FORGETTING 0.05
 
@@ -39,15 +47,17 @@ void coordinator__note_step(Coordinator *c, Slot *slot, int64_t step) {
         return;
     }
     const double now = clock_monotonic();
+    c->advanced = c->advanced || slot->work.kind == WORK_SEGMENT;
     if (slot->step > 0) { /* else where it began is not known here */
-        c->unit_seconds =
-            decayed_maximum(c->unit_seconds, (now - slot->step_at) / (double)(step - slot->step));
+        slot->unit_seconds = (now - slot->step_at) / (double)(step - slot->step);
+        c->unit_seconds = decayed_maximum(c->unit_seconds, slot->unit_seconds);
     }
     slot->step = step;
     slot->step_at = now;
 }
 
-void coordinator__note_order_over(Coordinator *c, const Slot *slot) {
+void coordinator__note_order_over(Coordinator *c, const Slot *slot, bool done) {
+    c->advanced = c->advanced || done;
     if (slot->work.kind != WORK_EVALUATION && slot->step > 0) {
         c->save_seconds = decayed_maximum(c->save_seconds, clock_monotonic() - slot->step_at);
     }
@@ -74,4 +84,51 @@ bool coordinator__allocation_ends(const Coordinator *c, double *left) {
     const double now = clock_monotonic();
     *left = c->end_at - now - RESERVE_SECONDS - c->save_seconds;
     return *left < UNIT_MARGIN * longest_unit(c, now);
+}
+
+/* the trainer's own pace, where this order has shown it, else that of the study */
+static double pace(const Coordinator *c, const Slot *slot) {
+    return (slot->unit_seconds > 0.0) ? slot->unit_seconds : c->unit_seconds;
+}
+
+bool coordinator__is_in_vain(const Coordinator *c, const Slot *slot) {
+    const double needed = IN_VAIN_SHARE * pace(c, slot);
+    return slot->usable && slot->busy && !slot->unsent && slot->work.kind == WORK_SEGMENT &&
+           slot->step_at + needed > c->stop_deadline;
+}
+
+Status coordinator__tell_in_vain(Coordinator *c) {
+    size_t count = 0;
+    double slowest = 0.0;
+    if (c->unit_seconds <= 0.0) { /* segments of one unit show none while they run */
+        TRY(results_unit_seconds(c->results, &c->unit_seconds));
+    }
+    for (size_t i = 0; i < c->slot_count; i++) {
+        if (coordinator__is_in_vain(c, &c->slots[i])) {
+            const double seconds = pace(c, &c->slots[i]);
+            slowest = (seconds > slowest) ? seconds : slowest;
+            count++;
+        }
+    }
+    if (count > 0) {
+        coordinator__log(c, "warning",
+                         "%zu segment%s cut off at once, to be trained again from the last "
+                         "checkpoint: a unit of up to %.0f s cannot end in time",
+                         count, (count == 1) ? " is" : "s are", slowest);
+    }
+    return STATUS_OK;
+}
+
+void coordinator__explain_short_allocation(Coordinator *c) {
+    if (!c->allocation_over || c->advanced) {
+        return;
+    }
+    if (c->first_dispatch == 0.0) {
+        (void)snprintf(c->reason, sizeof c->reason,
+                       "a unit takes up to %.0f s, and this job had no time for one: give it more",
+                       c->unit_seconds);
+    } else {
+        (void)snprintf(c->reason, sizeof c->reason,
+                       "no unit of any segment could be finished in this job's time: give it more");
+    }
 }

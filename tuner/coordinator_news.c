@@ -5,6 +5,7 @@
  */
 #include "core/clock.h"
 #include "results/report.h"
+#include "tuner/coordinator_allocation.h"
 #include "tuner/coordinator_state.h"
 #include "tuner/host_fit.h"
 #include "tuner/study_numerics.h"
@@ -316,7 +317,7 @@ static Status take_finished(Coordinator *c, const News *news) {
     }
     Work work = slot->work;
     work.losses += (news->outcome == OUTCOME_LOST && !news->damaged) ? 1 : 0;
-    coordinator__note_order_over(c, slot);
+    coordinator__note_order_over(c, slot, news->outcome == OUTCOME_DONE);
     slot->busy = false;
     slot->yielding = false;
     slot->holds = (news->holds && !news->evaluate) ? news->id : 0;

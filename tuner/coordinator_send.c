@@ -348,6 +348,7 @@ static void note_sent(Slot *slot) {
     slot->sent = clock_monotonic();
     slot->step = 0;
     slot->step_at = slot->sent;
+    slot->unit_seconds = 0.0;
 }
 
 /* utilization is what was busy between the first and the last dispatch */

@@ -4,7 +4,7 @@
  * coordinator_open.c    creating, checking and resuming a study
  * coordinator_phases.c  confirmation and evaluation
  * coordinator_news.c    what workers say: metrics, finished work, failures
- * coordinator_allocation.c the end of a batch job's time
+ * coordinator_allocation.* the end of a batch job's time
  * coordinator_progress.c how it stands, in numbers
  * coordinator_publish.c what readers on other hosts see
  * coordinator_budget.c  what ends tuning early; budgets that change
@@ -65,10 +65,11 @@ typedef struct Slot {
     bool    busy;
     bool    unsent; /* assigned, but the commit before its order is not done yet */
     bool    yielding;
-    Work    work;    /* while busy */
-    double  sent;    /* s, monotonic: when the order left */
-    int64_t step;    /* of its order: the last unit that was heard of, 0 = none */
-    double  step_at; /* s, monotonic: when that was; without one, when the order left */
+    Work    work;         /* while busy */
+    double  sent;         /* s, monotonic: when the order left */
+    int64_t step;         /* of its order: the last unit that was heard of, 0 = none */
+    double  step_at;      /* s, monotonic: when that was; without one, when the order left */
+    double  unit_seconds; /* that its last unit took; 0 = not known */
     char    host[64];
     int64_t holds; /* segment that its trainer has in memory; 0 = none */
 } Slot;
@@ -163,6 +164,7 @@ typedef struct Coordinator {
     double snapshot_at;     /* likewise */
     double snapshot_began;  /* 0 = none is under way */
     bool   allocation_over; /* it stops because of end_at */
+    bool   advanced;        /* a unit of a segment was trained in this run, or an order done */
     bool   no_workers;      /* it ended because none was left */
     size_t wanted;          /* manual: segments that are asked for */
     bool   user_stopped;    /* by a request */
@@ -209,15 +211,6 @@ double coordinator__utilization(const Coordinator *c); /* 0 to 1; NaN: nothing r
 /* coordinator_publish.c: on a network file system */
 Status coordinator__publish(Coordinator *c) MUST_USE;
 void   coordinator__unpublish(const Coordinator *c);
-
-/* coordinator_allocation.c */
-Status coordinator__enter_allocation(Coordinator *c) MUST_USE;
-/* a metric of unit `step` has come from the slot's trainer */
-void coordinator__note_step(Coordinator *c, Slot *slot, int64_t step);
-void coordinator__note_order_over(Coordinator *c, const Slot *slot);
-/* Would a unit that begins now, or goes on, end too late? @param left  out  s until the last one
- * must have ended */
-bool coordinator__allocation_ends(const Coordinator *c, double *left);
 
 /* coordinator_budget.c */
 /* what an event of the log means for the end of tuning; on replay too */

@@ -1,19 +1,26 @@
 #include "tuner/launch.h"
 
+#include "core/clock.h"
 #include "core/status.h"
 #include "tuner/launch_report.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #ifndef MBTUNE_MPIEXEC
 #define MBTUNE_MPIEXEC "mpiexec.mpich"
 #endif
+
+/* a launcher whose files are younger may just be starting (s) */
+static const double young_s = 60.0;
 
 /* nothing changes the environment while it is read: one thread, before any rank or child is started
  */
@@ -79,6 +86,37 @@ void launch_report_joined(void) {
 void launch_report_exit(const CoordinatorOutcome *outcome) {
     report(outcome->finalize ? LAUNCH_KEY_EXIT : LAUNCH_KEY_LEFT, (long)outcome->exit_status,
            outcome->again);
+}
+
+static bool begins_with(const char *text, const char *start) {
+    return strstr(text, start) == text;
+}
+
+/* Not our own, and not those of one that starts at this moment and will be refused. */
+static bool is_leftover(int folder, const char *name, const char *own) {
+    struct stat about;
+    const char *slash = (own == NULL) ? NULL : strrchr(own, '/');
+    if (!begins_with(name, LAUNCH_FILE_PREFIX) || (slash != NULL && begins_with(name, slash + 1))) {
+        return false;
+    }
+    return fstatat(folder, name, &about, AT_SYMLINK_NOFOLLOW) == 0 &&
+           (double)about.st_mtime < clock_wall() - young_s;
+}
+
+void launch_remove_leftovers(const char *folder) {
+    const char          *own = environment(LAUNCH_VARIABLE);
+    const struct dirent *entry = NULL;
+    const int            at = open(folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    DIR                 *entries = (at < 0) ? NULL : fdopendir(at);
+    if (entries == NULL) {
+        return; /* whatever needs the folder says why */
+    }
+    while ((entry = readdir(entries)) != NULL) { /* NOLINT(concurrency-mt-unsafe): own DIR */
+        if (is_leftover(at, entry->d_name, own)) {
+            (void)unlinkat(at, entry->d_name, 0);
+        }
+    }
+    (void)closedir(entries);
 }
 
 double launch_end_time(void) {

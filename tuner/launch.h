@@ -67,6 +67,9 @@ void launch_report_start(void);
 void launch_report_joined(void);
 /** Coordinator: how it ended. Likewise. */
 void launch_report_exit(const CoordinatorOutcome *outcome);
+/** Removes what launchers that were killed left in `folder`, a study's logs/. Only for whoever
+ * holds the study's lock: the launcher of a coordinator at work has its files there too. */
+void launch_remove_leftovers(const char *folder);
 /** True where NO_COLOR is set. */
 bool launch_plain(void);
 /** Coordinator: columns of the user's terminal behind the launcher, 0 if it is none. */

@@ -14,6 +14,8 @@ enum { LAUNCH_REPORT_BYTES = 384, LAUNCH_HOST_BYTES = 256 };
 #define LAUNCH_COLUMNS_VARIABLE "MBTUNE_COLUMNS"  /* of the user's terminal */
 #define LAUNCH_END_VARIABLE     "MBTUNE_END_TIME" /* when the run must be over, s since 1970 */
 
+#define LAUNCH_FILE_PREFIX "mbtune-launch-" /* in logs/ */
+
 #define LAUNCH_KEY_STARTED "pid"    /* MPI is up; number: process id of the coordinator */
 #define LAUNCH_KEY_JOINED  "joined" /* all ranks have joined; number: the same */
 #define LAUNCH_KEY_EXIT    "exit"   /* number: exit status; MPI_Finalize follows */

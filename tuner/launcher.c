@@ -212,7 +212,7 @@ static int open_report(Launch *l) {
         return memfd_create("mbtune-launch", MFD_CLOEXEC);
     }
     const int length =
-        snprintf(l->path, sizeof l->path, "%s/mbtune-launch-XXXXXX", l->setup->folder);
+        snprintf(l->path, sizeof l->path, "%s/" LAUNCH_FILE_PREFIX "XXXXXX", l->setup->folder);
     if (length < 0 || (size_t)length >= sizeof l->path) {
         errno = ENAMETOOLONG;
         return -1;

@@ -9,12 +9,19 @@
 #include <string.h>
 
 #define ASK_SECONDS 20.0
+/* A controller that is overloaded or restarts answers again in a moment. The pauses double, so they
+ * are 31 s together at the end of a job (whoever waits there is killed in time by Slurm) and 3 s at
+ * its beginning. */
+#define FIRST_PAUSE_SECONDS 1.0
 
 enum {
+    TRIES_AT_START = 3,
+    TRIES_AT_END = 6,
     MOST_NODES = 16384,
     LIST_BYTES = 1 << 20, /* names of all nodes, one per line */
     ANSWER_BYTES = 8192,
     MOST_PARTS = 3,
+    JOB_BYTES = 64,
 };
 
 /* nothing changes the environment while it is read: one thread, before any rank is started */
@@ -23,8 +30,17 @@ static const char *environment(const char *name) {
     return (text == NULL) ? "" : text;
 }
 
+/* The shell of an salloc that Slurm runs on the first node is a step of its own
+ * (LaunchParameters=use_interactive_step), and in it there are no ranks; nor are there in a batch
+ * script. Their numbers: slurm.h, SLURM_INTERACTIVE_STEP and SLURM_BATCH_SCRIPT. */
+static bool is_shell_step(const char *step) {
+    return strcmp(step, "4294967290") == 0 || strcmp(step, "interactive") == 0 ||
+           strcmp(step, "4294967291") == 0 || strcmp(step, "batch") == 0;
+}
+
 bool slurm_in_job(void) {
-    return environment("SLURM_JOB_ID")[0] != '\0' && environment("SLURM_STEP_ID")[0] == '\0';
+    const char *step = environment("SLURM_STEP_ID");
+    return environment("SLURM_JOB_ID")[0] != '\0' && (step[0] == '\0' || is_shell_step(step));
 }
 
 int64_t slurm_restarts(void) {
@@ -121,6 +137,20 @@ Status slurm_parse_time(const char *text, double *seconds) {
     return STATUS_OK;
 }
 
+/* ---- asking ------------------------------------------------------------------------------- */
+
+/* asks until it is answered, at most `tries` times; @return exit status of the last time */
+static int ask_slurm(const char *const *ask, int tries, char *text, size_t size) {
+    double pause = FIRST_PAUSE_SECONDS;
+    int    rc = program_ask(ask, ASK_SECONDS, text, size);
+    while (rc != 0 && rc != PROGRAM_NOT_FOUND && --tries > 0) {
+        clock_sleep(pause);
+        pause *= 2.0;
+        rc = program_ask(ask, ASK_SECONDS, text, size);
+    }
+    return rc;
+}
+
 /* ---- nodes ---------------------------------------------------------------------------------- */
 
 static Status split_names(char *text, SlurmNode *nodes, size_t most, size_t *count) {
@@ -142,7 +172,7 @@ static Status read_nodes(SlurmNode *nodes, int64_t *cpus, char *text, size_t *co
     const char *const ask[] = {"scontrol", "show", "hostnames", list, NULL};
     size_t            counted = 0;
     TRY(slurm_parse_counts(environment("SLURM_JOB_CPUS_PER_NODE"), MOST_NODES, cpus, &counted));
-    const int rc = program_ask(ask, ASK_SECONDS, text, LIST_BYTES);
+    const int rc = ask_slurm(ask, TRIES_AT_START, text, LIST_BYTES);
     if (rc != 0) {
         FAIL(STATUS_ERR_STATE, "'scontrol show hostnames %s' ended with status %d: %.200s", list,
              rc, text);
@@ -179,14 +209,26 @@ Status slurm_nodes(SlurmNode **nodes, size_t *count) {
 
 /* ---- the job -------------------------------------------------------------------------------- */
 
-/* what squeue prints of this job in a format of one field; "" if it does not know the job */
-static void ask_queue(const char *format, char *text, size_t size) {
-    const char *const ask[] = {"squeue",   "--noheader", "--jobs", environment("SLURM_JOB_ID"),
-                               "--format", format,       NULL};
-    if (program_ask(ask, ASK_SECONDS, text, size) != 0) {
-        text[0] = '\0';
+/* What Slurm calls this job. The last task of an array has the number of the whole array, which
+ * then means all of its tasks. */
+static void name_job(char *name, size_t size) {
+    const char *array = environment("SLURM_ARRAY_JOB_ID");
+    const char *task = environment("SLURM_ARRAY_TASK_ID");
+    if (array[0] != '\0' && task[0] != '\0') {
+        (void)snprintf(name, size, "%s_%s", array, task);
+    } else {
+        (void)snprintf(name, size, "%s", environment("SLURM_JOB_ID"));
     }
+}
+
+/* what squeue prints of this job in a format of one field; @return its exit status */
+static int ask_queue(const char *format, int tries, char *text, size_t size) {
+    char job[JOB_BYTES];
+    name_job(job, sizeof job);
+    const char *const ask[] = {"squeue", "--noheader", "--jobs", job, "--format", format, NULL};
+    const int         rc = ask_slurm(ask, tries, text, size);
     text[strcspn(text, "\n")] = '\0';
+    return rc;
 }
 
 double slurm_end_time(void) {
@@ -198,9 +240,9 @@ double slurm_end_time(void) {
     if (said > 0.0 && *end == '\0') {
         return said;
     }
-    ask_queue("%L", text, sizeof text);
+    const int    rc = ask_queue("%L", TRIES_AT_START, text, sizeof text);
     const double now = clock_wall();
-    if (slurm_parse_time(text, &left) != STATUS_OK) {
+    if (rc != 0 || slurm_parse_time(text, &left) != STATUS_OK) {
         status_clear();
         return (double)INFINITY;
     }
@@ -209,22 +251,31 @@ double slurm_end_time(void) {
 
 /* A job that was cancelled is completing, for no reason; so is one whose time is over, for the
  * reason TimeLimit. One whose end is still to come is running. */
-static bool may_go_on(char *why, size_t size) {
-    ask_queue("%T %r", why, size);
-    return strncmp(why, "RUNNING", 7) == 0 || strstr(why, "TimeLimit") != NULL ||
-           strncmp(why, "PREEMPTED", 9) == 0;
+static bool may_go_on(const char *state) {
+    return strncmp(state, "RUNNING", 7) == 0 || strstr(state, "TimeLimit") != NULL ||
+           strncmp(state, "PREEMPTED", 9) == 0;
 }
 
 Status slurm_requeue(void) {
     char              text[ANSWER_BYTES];
-    const char       *job = environment("SLURM_JOB_ID");
+    char              job[JOB_BYTES];
     const char *const ask[] = {"scontrol", "requeue", job, NULL};
-    if (!may_go_on(text, sizeof text)) {
+    name_job(job, sizeof job);
+    int rc = ask_queue("%T %r", TRIES_AT_END, text, sizeof text);
+    if (rc != 0) {
+        FAIL(STATUS_ERR_STATE,
+             "job %s is not started again: squeue, asked %d times what became of it, ended with "
+             "status %d: %.200s",
+             job, TRIES_AT_END, rc, text);
+    }
+    if (!may_go_on(text)) {
         FAIL(STATUS_ERR_STATE, "job %s is not started again: Slurm calls it '%.100s'", job, text);
     }
-    const int rc = program_ask(ask, ASK_SECONDS, text, sizeof text);
+    rc = ask_slurm(ask, TRIES_AT_END, text, sizeof text);
     if (rc != 0) {
-        FAIL(STATUS_ERR_STATE, "'scontrol requeue %s' ended with status %d: %.200s", job, rc, text);
+        FAIL(STATUS_ERR_STATE,
+             "'scontrol requeue %s', tried %d times, ended with status %d: %.200s", job,
+             TRIES_AT_END, rc, text);
     }
     return STATUS_OK;
 }

@@ -19,7 +19,8 @@ typedef struct SlurmNode {
     int64_t cpus; /* that the job may use there, >= 1 */
 } SlurmNode;
 
-/** True in a batch script or under salloc, outside of a step. */
+/** True in a batch script or under salloc, outside of a step; the shell that salloc runs on the
+ * first node counts as outside. */
 bool slurm_in_job(void);
 /** The nodes of this job in Slurm's order. @param nodes  out  (count) the caller frees it
  * @return STATUS_OK; STATUS_ERR_STATE if Slurm's words cannot be understood; STATUS_ERR_NOMEM */

@@ -152,6 +152,56 @@ static void job_script_asks_for_what_was_said(void **state) {
     buffer_reset(&out);
 }
 
+/* squeue and scontrol that note what they are asked and fail the first two times of each */
+static void make_flaky_slurm(const char *folder) {
+    char path[4096];
+    char line[4096];
+    Run  run;
+    (void)snprintf(line, sizeof line,
+                   "cd '%s' && cat > squeue <<'E'\n"
+                   "#!/bin/sh\n"
+                   "cd \"$(dirname \"$0\")\" && name=$(basename \"$0\")\n"
+                   "echo \"$*\" >> $name.asked\n"
+                   "if [ \"$(wc -l < $name.asked)\" -lt 3 ]; then echo 'timed out'; exit 1; fi\n"
+                   "echo 'RUNNING None'\n"
+                   "E\n"
+                   "chmod +x squeue && cp squeue scontrol",
+                   folder);
+    assert_int_equal(run_shell(&run, line), 0);
+    (void)snprintf(path, sizeof path, "%s:%s", folder, getenv("PATH"));
+    (void)setenv("PATH", path, 1);
+}
+
+/* one that does not answer now does so in a moment; and a task of an array goes back alone */
+static void slurm_is_asked_again_until_it_answers(void **state) {
+    char *folder = test_folder_make();
+    char *before = strdup(getenv("PATH"));
+    char  line[4096];
+    Run   run;
+    (void)state;
+
+    make_flaky_slurm(folder);
+    (void)setenv("SLURM_JOB_ID", "7", 1);
+    (void)setenv("SLURM_ARRAY_JOB_ID", "7", 1);
+    (void)setenv("SLURM_ARRAY_TASK_ID", "1", 1);
+    assert_ok(slurm_requeue());
+    (void)snprintf(line, sizeof line, "cd '%s' && cat squeue.asked scontrol.asked", folder);
+    assert_int_equal(run_shell(&run, line), 0);
+    assert_string_equal(run.text, "--noheader --jobs 7_1 --format %T %r\n"
+                                  "--noheader --jobs 7_1 --format %T %r\n"
+                                  "--noheader --jobs 7_1 --format %T %r\n"
+                                  "requeue 7_1\nrequeue 7_1\nrequeue 7_1\n");
+    (void)snprintf(line, sizeof line, "cd '%s' && echo 'echo COMPLETING None' > squeue", folder);
+    assert_int_equal(run_shell(&run, line), 0);
+    assert_fails(slurm_requeue(), STATUS_ERR_STATE, "Slurm calls it 'COMPLETING None'");
+    (void)setenv("PATH", before, 1);
+    (void)unsetenv("SLURM_JOB_ID");
+    (void)unsetenv("SLURM_ARRAY_JOB_ID");
+    (void)unsetenv("SLURM_ARRAY_TASK_ID");
+    free(before);
+    test_folder_remove(folder);
+}
+
 typedef struct Bad {
     const char *line;
     const char *part;
@@ -211,6 +261,7 @@ int main(void) {
         cmocka_unit_test(durations_are_read_as_slurm_means_them),
         cmocka_unit_test(every_node_gets_as_many_workers_as_fit),
         cmocka_unit_test(job_script_asks_for_what_was_said),
+        cmocka_unit_test(slurm_is_asked_again_until_it_answers),
         cmocka_unit_test(wrong_command_lines_are_one_sentence),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
