@@ -1,5 +1,10 @@
 /* What people ask of a study: the body of a file in requests/, and the words of `mbtune tell`. Each
- * is served on a small study; whatever it said, the study is whole afterwards and has answered. */
+ * is served on a small study; whatever it said, the study is whole afterwards and has answered. An
+ * input begins with '>' (words), or with the scene that it is served on, or is served on the first
+ * one:
+ *
+ *     {"command":"stop"}     2{"command":"stop"}     >2--segment\n8\nreward=1
+ */
 #include "tests/fuzz/fuzz_target.h"
 #include "tests/fuzz/study_scene.h"
 
@@ -7,6 +12,7 @@
 #include "core/file.h"
 #include "tuner/commands.h"
 #include "tuner/fsck.h"
+#include "tuner/request_check.h"
 #include "tuner/study_request.h"
 
 #include <stdio.h>
@@ -17,20 +23,28 @@ enum { CAP = 1 << 24, MOST_WORDS = 12 };
 
 bool fuzz_accepted;
 
+/* as whoever asks does, to be told at once */
+static void check(const StudyFolder *folder, const uint8_t *data, size_t size) {
+    Json *body = NULL;
+    if (json_parse((const char *)data, size, &body) == STATUS_OK) {
+        (void)!request_check(folder, body);
+    }
+    json_release(body);
+}
+
 static void serve(const StudyFolder *folder, const uint8_t *data, size_t size) {
     Json       *answer = NULL;
     StudyAnswer how = STUDY_ANSWER_ENDED;
-    char       *path = file_join(folder->requests, "1-1.json");
+    check(folder, data, size);
+    char *path = file_join(folder->requests, "1-1.json");
     if (path == NULL || file_write_atomic(path, data, size) != STATUS_OK) {
         abort();
     }
     free(path);
-    if (study_scene_ask(0, &answer) != STATUS_OK) {
+    if (study_scene_go_on(0) != STATUS_OK) {
         (void)fprintf(stderr, "a request ends the study: %s\n", status_last()->text);
         abort();
     }
-    json_release(answer);
-    answer = NULL;
     if (study_request_await(folder, "1-1", 0.0, &answer, &how) != STATUS_OK ||
         how != STUDY_ANSWER_CAME) {
         abort();
@@ -71,13 +85,28 @@ static void assert_whole(const StudyFolder *folder) {
     buffer_reset(&out);
 }
 
+/* takes the scene's digit off, if there is one */
+static StudyScene scene_of(const uint8_t **data, size_t *size) {
+    if (*size == 0 || **data < '0' || **data >= '0' + STUDY_SCENES) {
+        return SCENE_POPULATION;
+    }
+    (*data)++;
+    (*size)--;
+    return (StudyScene)((*data)[-1] - '0');
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+    const bool words = size > 0 && data[0] == '>';
+    if (words) {
+        data++;
+        size--;
+    }
+    study_scene_restore(scene_of(&data, &size));
     const StudyFolder *folder = study_scene_folder();
 
     fuzz_accepted = false;
-    study_scene_restore();
-    if (size > 0 && data[0] == '>') {
-        tell(folder, data + 1, size - 1);
+    if (words) {
+        tell(folder, data, size);
     } else {
         serve(folder, data, size);
     }
