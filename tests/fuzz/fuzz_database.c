@@ -7,6 +7,7 @@
  *     segment.parent * null              (all rows)
  *     segment.id +2 900                  (a copy of row 2 with this value)
  *     -event.seq 1                       (no such row)
+ *     open                               (somebody else has the database open meanwhile)
  *
  * Values: null, 7, -0.5, inf, @N (N zero bytes), anything else is a text; "x is the text x. */
 #include "tests/fuzz/fuzz_target.h"
@@ -186,21 +187,28 @@ static void make_edit(sqlite3 *database, const Edit *edit) {
     buffer_reset(&sql);
 }
 
-static void make_edits(char *text) {
+/* @return the connection, if it stays open: its log of writes lies beside the database then */
+static sqlite3 *make_edits(char *text) {
     sqlite3 *database = open_database();
     char    *rest = NULL;
     size_t   count = 0;
+    bool     stays = false;
     (void)sqlite3_exec(database, "BEGIN", NULL, NULL, NULL);
     for (char *line = strtok_r(text, "\n", &rest); line != NULL && count < MOST_EDITS;
          line = strtok_r(NULL, "\n", &rest)) {
         Edit edit;
+        stays = stays || strcmp(line, "open") == 0;
         if (read_edit(line, &edit)) {
             make_edit(database, &edit);
             count++;
         }
     }
     (void)sqlite3_exec(database, "COMMIT", NULL, NULL, NULL);
-    (void)sqlite3_close(database);
+    if (!stays) {
+        (void)sqlite3_close(database);
+        database = NULL;
+    }
+    return database;
 }
 
 /* ---- reading -------------------------------------------------------------------------------- */
@@ -330,8 +338,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (column_count == 0) {
         list_columns();
     }
-    make_edits(text + (digit ? 1 : 0));
+    sqlite3 *other = make_edits(text + (digit ? 1 : 0));
     free(text);
     fuzz_accepted = read_all(study_scene_folder());
+    (void)sqlite3_close(other); /* takes NULL */
     return 0;
 }

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_VALUES = 16 };
+enum { MOST_VALUES = 16, VALUE_BYTES = 8 };
 
 bool fuzz_accepted;
 
@@ -30,6 +30,10 @@ static void read_point(const Space *space, const Json *json) {
         space_from_json(space, written, again) != STATUS_OK ||
         !fake_same_values(point, again, space_count(space))) {
         abort();
+    }
+    for (size_t i = 0; i < space_count(space); i++) {
+        char text[VALUE_BYTES];
+        space_format(space, i, point[i], text, sizeof text);
     }
     json_release(written);
 }

@@ -19,9 +19,32 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CAP = 1 << 24, MOST_WORDS = 12 };
+enum { CAP = 1 << 24, MOST_WORDS = 12, PATH_BYTES = 512 };
+
+/* microseconds since 1970: it was asked after any run began */
+static const char request_name[] = "900000000000000000-1";
 
 bool fuzz_accepted;
+
+static void put_file(const StudyFolder *folder, const char *name, const char *suffix,
+                     const void *data, size_t size) {
+    char path[PATH_BYTES];
+    (void)snprintf(path, sizeof path, "%s/%s.%s", folder->requests, name, suffix);
+    if (file_write_atomic(path, data, size) != STATUS_OK) {
+        abort();
+    }
+}
+
+/* what else may lie there: a folder for a request, an answer that nobody fetched, other files */
+static void litter(const StudyFolder *folder) {
+    char path[PATH_BYTES];
+    (void)snprintf(path, sizeof path, "%s/2-2.json", folder->requests);
+    if (file_make_folder(path) != STATUS_OK) {
+        abort();
+    }
+    put_file(folder, "1-1", "answer", "{}", 2);
+    put_file(folder, "notes", "txt", "", 0);
+}
 
 /* as whoever asks does, to be told at once */
 static void check(const StudyFolder *folder, const uint8_t *data, size_t size) {
@@ -36,16 +59,13 @@ static void serve(const StudyFolder *folder, const uint8_t *data, size_t size) {
     Json       *answer = NULL;
     StudyAnswer how = STUDY_ANSWER_ENDED;
     check(folder, data, size);
-    char *path = file_join(folder->requests, "1-1.json");
-    if (path == NULL || file_write_atomic(path, data, size) != STATUS_OK) {
-        abort();
-    }
-    free(path);
+    put_file(folder, request_name, "json", data, size);
+    litter(folder);
     if (study_scene_go_on(0) != STATUS_OK) {
         (void)fprintf(stderr, "a request ends the study: %s\n", status_last()->text);
         abort();
     }
-    if (study_request_await(folder, "1-1", 0.0, &answer, &how) != STATUS_OK ||
+    if (study_request_await(folder, request_name, 0.0, &answer, &how) != STATUS_OK ||
         how != STUDY_ANSWER_CAME) {
         abort();
     }

@@ -43,10 +43,11 @@ static Status commit(Coordinator *c) {
 
 /* ---- training ------------------------------------------------------------------------------- */
 
-/* as coordinator__assign(), for one slot and whatever is first */
-static Status hand_out(Coordinator *c, Slot *slot) {
+/* as coordinator__assign(), for one slot and one piece of work */
+static Status hand_out(Coordinator *c, size_t index) {
+    Slot          *slot = &c->slots[0];
     ResultsSegment row = {.point = NULL};
-    slot->work = coordinator__unqueue(c, 0);
+    slot->work = coordinator__unqueue(c, index);
     slot->work.attempt = 1;
     slot->busy = true;
     TRY(coordinator__begin(c));
@@ -133,14 +134,15 @@ static Status train_some(Coordinator *c, int64_t rounds) {
         if (c->queue.count == 0) {
             FAIL(STATUS_ERR_STATE, "nothing is queued in round %lld", (long long)round);
         }
-        TRY(hand_out(c, &c->slots[0]));
+        TRY(hand_out(c, 0));
         TRY(train(c, (round == 3)            ? OUTCOME_DIVERGED
                      : (round + 1 == rounds) ? OUTCOME_PREEMPTED
                                              : OUTCOME_DONE));
     }
-    TRY(settle(c)); /* another one is queued behind what yielded */
+    c->slots[1].usable = true; /* so that another one is decided behind what yielded */
+    TRY(settle(c));
     if (c->queue.count > 1) {
-        TRY(hand_out(c, &c->slots[0]));
+        TRY(hand_out(c, 1));
         TRY(train(c, OUTCOME_DONE)); /* the scheduler does not learn of it any more */
     }
     TRY(coordinator__begin(c));
@@ -154,7 +156,7 @@ static Status serve(Coordinator *c) {
     int64_t requeued = 0;
     TRY(open(c));
     if (c->queue.count > 0) {
-        TRY(hand_out(c, &c->slots[0]));
+        TRY(hand_out(c, 0));
         TRY(commit(c));
     }
     TRY(coordinator__serve_requests(c, true));

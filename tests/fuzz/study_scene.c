@@ -16,9 +16,10 @@
 enum { CAP = 1 << 24, TEXT_BYTES = 4096, MOST_CHECKPOINTS = 32, PATH_BYTES = 512 };
 
 typedef struct Script {
-    const char *text; /* of the study file; %s is the folder of SCENE_POPULATION */
+    const char *text; /* of the study file */
     int64_t     rounds;
     const char *enqueued; /* points that a person asked for, or NULL */
+    bool        warm;     /* it starts from SCENE_POPULATION */
 } Script;
 
 #define HYPERPARAMETERS                                                                       \
@@ -41,8 +42,7 @@ static const Script scripts[STUDY_SCENES] = {
     [SCENE_SAMPLER] = {.text = "name: sampled\n"
                                "trainer: manual\n" OBJECTIVE
                                "budget: {unit: run, per_trial: 4, segment: 2, trials: 9}\n"
-                               "scheduler: {name: random}\n"
-                               "warm_start: [%s]\n"
+                               "scheduler: {name: tpe}\n"
                                "cost: power\n"
                                "hyperparameters:\n"
                                "  gain: {type: float, lower: 0.0, upper: 1.0, default: 0.5}\n"
@@ -54,7 +54,8 @@ static const Script scripts[STUDY_SCENES] = {
                                "seed: 3\n",
                        .rounds = 5,
                        .enqueued = "[{\"gain\":0.25,\"depth\":5,\"shape\":7,\"size\":4,\"soft\":"
-                                   "true}]"},
+                                   "true}]",
+                       .warm = true},
     [SCENE_CONFIRM] = {.text = "name: confirmed\n"
                                "trainer: manual\n" OBJECTIVE
                                "budget: {unit: run, per_trial: 2, trials: 2}\n"
@@ -244,14 +245,19 @@ static char *make_folder(void) {
 
 static void make(StudyScene which) {
     const Script *script = &scripts[which];
-    char          text[TEXT_BYTES];
     char         *folder = make_folder();
+    Buffer        text;
+    scene = &scenes[which];
 
     must(study_folder_init(folder, &scene->folder));
     free(folder);
-    /* NOLINTNEXTLINE(clang-diagnostic-format-nonliteral): one of the constants above */
-    (void)snprintf(text, sizeof text, script->text, scenes[SCENE_POPULATION].folder.path);
-    must(study_parse("/study.yaml", text, NULL, 0, &scene->study));
+    buffer_init(&text, TEXT_BYTES);
+    buffer_puts(&text, script->text);
+    if (script->warm) {
+        buffer_printf(&text, "warm_start: [%s]\n", scenes[SCENE_POPULATION].folder.path);
+    }
+    must(study_parse("/study.yaml", buffer_text(&text), NULL, 0, &scene->study));
+    buffer_reset(&text);
     must(study_folder_make(&scene->folder));
     if (scene->study->manual) {
         make_by_hand();
@@ -272,16 +278,46 @@ static void make(StudyScene which) {
     must(file_read(scene->folder.database, &scene->database));
 }
 
-static void go_to(StudyScene which) {
-    if (scenes[SCENE_POPULATION].study == NULL) { /* others are warm-started from it */
+/* plain writing: nothing has to survive a crash here */
+static void write_plain(const char *path, const char *bytes, size_t length) {
+    FILE *file = fopen(path, "we");
+    if (file == NULL || fwrite(bytes, 1, length, file) != length || fclose(file) != 0) {
+        abort();
+    }
+}
+
+static void put_back(const Scene *one) {
+    static const char *const tails[] = {"-wal", "-shm", "-journal"};
+    const StudyFolder       *folder = &one->folder;
+
+    for (size_t i = 0; i < sizeof tails / sizeof tails[0]; i++) {
+        char path[PATH_BYTES];
+        (void)snprintf(path, sizeof path, "%s%s", folder->database, tails[i]);
+        (void)unlink(path);
+    }
+    write_plain(folder->database, buffer_text(&one->database), one->database.length);
+    write_plain(folder->study_file, one->study->text, strlen(one->study->text));
+    must(file_remove_all(folder->requests));
+    must(file_make_folder(folder->requests));
+    must(file_remove_all(folder->checkpoints));
+    must(file_make_folder(folder->checkpoints));
+    for (size_t i = 0; i < one->kept_count; i++) {
+        const Kept *kept = &one->kept[i];
+        write_plain(kept->path, buffer_text(&kept->bytes), kept->bytes.length);
+    }
+}
+
+void study_scene_restore(StudyScene which) {
+    if (scenes[SCENE_POPULATION].study == NULL) {
         (void)atexit(remove_scenes);
-        scene = &scenes[SCENE_POPULATION];
         make(SCENE_POPULATION);
     }
-    scene = &scenes[which];
-    if (scene->study == NULL) {
+    if (scenes[which].study == NULL) {
+        put_back(&scenes[SCENE_POPULATION]); /* others are warm-started from it */
         make(which);
     }
+    scene = &scenes[which];
+    put_back(scene);
 }
 
 const StudyFolder *study_scene_folder(void) {
@@ -294,34 +330,4 @@ const Study *study_scene_study(void) {
 
 void study_scene_loosen(void) {
     loose = true;
-}
-
-/* plain writing: nothing has to survive a crash here */
-static void write_plain(const char *path, const char *bytes, size_t length) {
-    FILE *file = fopen(path, "we");
-    if (file == NULL || fwrite(bytes, 1, length, file) != length || fclose(file) != 0) {
-        abort();
-    }
-}
-
-void study_scene_restore(StudyScene which) {
-    static const char *const tails[] = {"-wal", "-shm", "-journal"};
-
-    go_to(which);
-    const StudyFolder *folder = &scene->folder;
-    for (size_t i = 0; i < sizeof tails / sizeof tails[0]; i++) {
-        char path[PATH_BYTES];
-        (void)snprintf(path, sizeof path, "%s%s", folder->database, tails[i]);
-        (void)unlink(path);
-    }
-    write_plain(folder->database, buffer_text(&scene->database), scene->database.length);
-    write_plain(folder->study_file, scene->study->text, strlen(scene->study->text));
-    must(file_remove_all(folder->requests));
-    must(file_make_folder(folder->requests));
-    must(file_remove_all(folder->checkpoints));
-    must(file_make_folder(folder->checkpoints));
-    for (size_t i = 0; i < scene->kept_count; i++) {
-        const Kept *kept = &scene->kept[i];
-        write_plain(kept->path, buffer_text(&kept->bytes), kept->bytes.length);
-    }
 }
