@@ -1,10 +1,12 @@
-/* What people ask of a study: the body of a file in requests/, and the words of `mbtune tell`. Each
- * is served on a small study; whatever it said, the study is whole afterwards and has answered. An
- * input begins with '>' (words), or with the scene that it is served on, or is served on the first
- * one:
+/* What people ask of a study: the body of a file in requests/, and the words of `mbtune tell` and
+ * `mbtune ask`. They are served on a small study; whatever they said, the study is whole afterwards
+ * and has answered. An input may begin with the scene (study_scene.h) and is a list of
  *
- *     {"command":"stop"}     2{"command":"stop"}     >2--segment\n8\nreward=1
- */
+ *     {"command":"stop"}       a body
+ *     >--segment\n8\nreward=1  words of tell, each on a line
+ *     <-n\n2                   words of ask
+ *
+ * with lines --- between them. */
 #include "tests/fuzz/fuzz_target.h"
 #include "tests/fuzz/study_scene.h"
 
@@ -19,10 +21,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CAP = 1 << 24, MOST_WORDS = 12, PATH_BYTES = 512 };
+enum { CAP = 1 << 24, MOST_WORDS = 12, MOST_PARTS = 12, PATH_BYTES = 512 };
 
-/* microseconds since 1970: it was asked after any run began */
-static const char request_name[] = "900000000000000000-1";
+static const char separator[] = "\n---\n";
 
 bool fuzz_accepted;
 
@@ -47,25 +48,29 @@ static void litter(const StudyFolder *folder) {
 }
 
 /* as whoever asks does, to be told at once */
-static void check(const StudyFolder *folder, const uint8_t *data, size_t size) {
+static void check(const StudyFolder *folder, const char *data, size_t size) {
     Json *body = NULL;
-    if (json_parse((const char *)data, size, &body) == STATUS_OK) {
+    if (json_parse(data, size, &body) == STATUS_OK) {
         (void)!request_check(folder, body);
     }
     json_release(body);
 }
 
-static void serve(const StudyFolder *folder, const uint8_t *data, size_t size) {
-    Json       *answer = NULL;
-    StudyAnswer how = STUDY_ANSWER_ENDED;
+static void serve(const StudyFolder *folder, const char *data, size_t size) {
+    static size_t count; /* two are never of the same name */
+    char          name[STUDY_REQUEST_NAME_BYTES];
+    Json         *answer = NULL;
+    StudyAnswer   how = STUDY_ANSWER_ENDED;
+    /* microseconds since 1970: it was asked after any run began */
+    (void)snprintf(name, sizeof name, "900000000000000000-%zu", count++);
     check(folder, data, size);
-    put_file(folder, request_name, "json", data, size);
+    put_file(folder, name, "json", data, size);
     litter(folder);
     if (study_scene_go_on(0) != STATUS_OK) {
         (void)fprintf(stderr, "a request ends the study: %s\n", status_last()->text);
         abort();
     }
-    if (study_request_await(folder, request_name, 0.0, &answer, &how) != STATUS_OK ||
+    if (study_request_await(folder, name, 0.0, &answer, &how) != STATUS_OK ||
         how != STUDY_ANSWER_CAME) {
         abort();
     }
@@ -73,10 +78,12 @@ static void serve(const StudyFolder *folder, const uint8_t *data, size_t size) {
     json_release(answer);
 }
 
+typedef Status (*Command)(int argc, char **argv, Buffer *out);
+
 /* words stand on lines of their own */
-static void tell(const StudyFolder *folder, const uint8_t *data, size_t size) {
-    char   first[] = "tell";
-    char  *line = strndup((const char *)data, size);
+static void call(Command command, const StudyFolder *folder, const char *text, size_t size) {
+    char   first[] = "command";
+    char  *line = strndup(text, size);
     char  *argv[MOST_WORDS + 3] = {first, folder->path};
     char  *rest = NULL;
     int    argc = 2;
@@ -89,7 +96,7 @@ static void tell(const StudyFolder *folder, const uint8_t *data, size_t size) {
          word = strtok_r(NULL, "\n", &rest)) {
         argv[argc++] = word;
     }
-    fuzz_accepted = command_tell(argc, argv, &out) == STATUS_OK;
+    fuzz_accepted = command(argc, argv, &out) == STATUS_OK;
     buffer_reset(&out);
     free(line);
 }
@@ -105,31 +112,40 @@ static void assert_whole(const StudyFolder *folder) {
     buffer_reset(&out);
 }
 
-/* takes the scene's digit off, if there is one */
-static StudyScene scene_of(const uint8_t **data, size_t *size) {
-    if (*size == 0 || **data < '0' || **data >= '0' + STUDY_SCENES) {
-        return SCENE_POPULATION;
+static void do_one(const StudyFolder *folder, const char *text, size_t size) {
+    fuzz_accepted = false;
+    if (size > 0 && text[0] == '>') {
+        call(command_tell, folder, text + 1, size - 1);
+    } else if (size > 0 && text[0] == '<') {
+        call(command_ask, folder, text + 1, size - 1);
+    } else {
+        serve(folder, text, size);
     }
-    (*data)++;
-    (*size)--;
-    return (StudyScene)((*data)[-1] - '0');
+    assert_whole(folder);
+}
+
+/* where the next line --- begins, or the end */
+static size_t part_length(const char *text, size_t size) {
+    const char *found = memmem(text, size, separator, sizeof separator - 1);
+    return (found != NULL) ? (size_t)(found - text) : size;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    const bool words = size > 0 && data[0] == '>';
-    if (words) {
-        data++;
-        size--;
-    }
-    study_scene_restore(scene_of(&data, &size));
-    const StudyFolder *folder = study_scene_folder();
+    const char *text = (const char *)data;
+    const bool  digit = size > 0 && text[0] >= '0' && text[0] < '0' + STUDY_SCENES;
 
-    fuzz_accepted = false;
-    if (words) {
-        tell(folder, data, size);
-    } else {
-        serve(folder, data, size);
+    study_scene_restore(digit ? (StudyScene)(text[0] - '0') : SCENE_POPULATION);
+    text += digit;
+    size -= digit;
+    for (size_t part = 0; part < MOST_PARTS; part++) {
+        const size_t length = part_length(text, size);
+        const size_t skipped = length + sizeof separator - 1;
+        do_one(study_scene_folder(), text, length);
+        if (skipped > size) {
+            break;
+        }
+        text += skipped;
+        size -= skipped;
     }
-    assert_whole(folder);
     return 0;
 }
