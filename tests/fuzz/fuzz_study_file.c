@@ -3,7 +3,8 @@
  *
  *     #--set scheduler.eta=3
  *
- * The file lies in a folder of its own beside a folder `models`, that of the examples. */
+ * The file lies in a folder of its own beside a folder `models`, with a model that is quick to
+ * simulate. */
 #include "tests/fuzz/fuzz_target.h"
 #include "tests/fuzz/input_file.h"
 
