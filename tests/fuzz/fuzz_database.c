@@ -30,7 +30,6 @@ enum {
     MOST_EDITS = 16,
     MOST_COLUMNS = 256,
     SQL_BYTES = 4096,
-    LINE_BYTES = 512,
     MOST_ZEROS = 100000, /* more than a memo may have */
     ALL_ROWS = -1
 };
@@ -83,10 +82,11 @@ static void list_columns(void) {
 }
 
 static const Column *find_column(const char *name) {
-    char full[LINE_BYTES];
-    for (size_t i = 0; i < column_count; i++) {
-        (void)snprintf(full, sizeof full, "%s.%s", columns[i].table, columns[i].name);
-        if (strcmp(full, name) == 0) {
+    const char *dot = strchr(name, '.');
+    for (size_t i = 0; i < column_count && dot != NULL; i++) {
+        const size_t length = strlen(columns[i].table);
+        if (length == (size_t)(dot - name) && strncmp(columns[i].table, name, length) == 0 &&
+            strcmp(columns[i].name, dot + 1) == 0) {
             return &columns[i];
         }
     }

@@ -19,9 +19,12 @@ const char *input_folder(void) {
         return folder;
     }
     (void)snprintf(folder, sizeof folder, "%s/mbtune-fuzz-XXXXXX",
-                   (temporary != NULL) ? temporary : "/tmp");
-    if (mkdtemp(folder) == NULL) {
-        abort();
+                   (temporary != NULL) ? temporary : "/dev/shm");
+    if (mkdtemp(folder) == NULL) { /* in memory if there is such a place: each input is written */
+        (void)snprintf(folder, sizeof folder, "/tmp/mbtune-fuzz-XXXXXX");
+        if (mkdtemp(folder) == NULL) {
+            abort();
+        }
     }
     (void)atexit(remove_folder);
     return folder;
