@@ -80,9 +80,8 @@ Status results__objectives_read(Results *results, int64_t segment, double *objec
 static Status check_numbers(const Results *results, const ResultsSegment *row) {
     if (row->begin < 0 || row->end <= row->begin || row->end > MOST_UNITS || row->attempt < 0 ||
         row->attempt > MOST_ATTEMPTS) {
-        FAIL(STATUS_ERR_CORRUPT,
-             "%s: segment %lld from %lld to %lld, attempt %lld, cannot be", results->path,
-             (long long)row->id, (long long)row->begin, (long long)row->end,
+        FAIL(STATUS_ERR_CORRUPT, "%s: segment %lld from %lld to %lld, attempt %lld, cannot be",
+             results->path, (long long)row->id, (long long)row->begin, (long long)row->end,
              (long long)row->attempt);
     }
     return STATUS_OK;

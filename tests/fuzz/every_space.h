@@ -1,5 +1,5 @@
-/** @file every_space.h  A search space with every type and kind of hyperparameter, for targets whose
- * inputs hold points of one. */
+/** @file every_space.h  A search space with every type and kind of hyperparameter, for targets
+ * whose inputs hold points of one. */
 #ifndef TESTS_FUZZ_EVERY_SPACE_H
 #define TESTS_FUZZ_EVERY_SPACE_H
 

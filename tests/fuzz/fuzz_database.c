@@ -274,8 +274,8 @@ static bool read_rows(Results *results) {
                  STATUS_OK &&
              ok;
     }
-    ok = results_log_replay(results, study_scene_study()->space, look_at_event, &sum) == STATUS_OK &&
-         ok;
+    const Space *space = study_scene_study()->space;
+    ok = results_log_replay(results, space, look_at_event, &sum) == STATUS_OK && ok;
     ok = results_unlogged_visit(results, look_at_event, &sum) == STATUS_OK && ok;
     ok = results_evaluations_visit(results, look_at_evaluation, results) == STATUS_OK && ok;
     ok = results_tally_read(results, &tally) == STATUS_OK && ok;

@@ -66,8 +66,8 @@ static const char *slurm_answer = "";
 
 /* no program is started: the input says what it would have printed, and its first digit how it
  * ended (the linker has the calls of program_ask() come here) */
-int __wrap_program_ask(const char *const *argv, double seconds, char *text, size_t size); /* NOLINT */
-int __wrap_program_ask(const char *const *argv, double seconds, char *text, size_t size) /* NOLINT */ {
+int __wrap_program_ask(const char *const *argv, double seconds, char *text, size_t size);
+int __wrap_program_ask(const char *const *argv, double seconds, char *text, size_t size) {
     (void)argv;
     (void)seconds;
     (void)snprintf(text, size, "%s", slurm_answer);

@@ -22,13 +22,13 @@ typedef struct Script {
     bool        warm;     /* it starts from SCENE_POPULATION */
 } Script;
 
-#define HYPERPARAMETERS                                                                       \
-    "hyperparameters:\n"                                                                      \
-    "  gain: {type: float, lower: 0.0, upper: 1.0, default: 0.5, dynamic: true}\n"            \
-    "  depth: {type: int, lower: 1, upper: 9, default: 2}\n"                                  \
-    "  shape: {type: categorical, choices: [round, 7, true, 2.5], default: round}\n"          \
+#define HYPERPARAMETERS                                                              \
+    "hyperparameters:\n"                                                             \
+    "  gain: {type: float, lower: 0.0, upper: 1.0, default: 0.5, dynamic: true}\n"   \
+    "  depth: {type: int, lower: 1, upper: 9, default: 2}\n"                         \
+    "  shape: {type: categorical, choices: [round, 7, true, 2.5], default: round}\n" \
     "seed: 3\n"
-#define OBJECTIVE                                                     \
+#define OBJECTIVE                                                      \
     "objective: {metric: reward, direction: maximize, reduce: last}\n" \
     "constraints: {power: {upper: 9.0}}\n"
 
