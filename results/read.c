@@ -73,6 +73,20 @@ Status results__objectives_read(Results *results, int64_t segment, double *objec
     " attempt, kept, checkpoint_bytes, checkpoint_checksum, partial_end, partial_attempt," \
     " cost, pinned"
 
+/* a damaged file may say anything, and these are counted with: above what a study may have */
+#define MOST_UNITS    (INT64_C(1) << 53)
+#define MOST_ATTEMPTS INT32_MAX
+
+static Status check_numbers(const Results *results, const ResultsSegment *row) {
+    if (row->begin < 0 || row->end <= row->begin || row->end > MOST_UNITS || row->attempt < 0 ||
+        row->attempt > MOST_ATTEMPTS) {
+        FAIL(STATUS_ERR_CORRUPT, "%s: segment %lld from %lld to %lld, attempt %lld, cannot be",
+             results->path, (long long)row->id, (long long)row->begin, (long long)row->end,
+             (long long)row->attempt);
+    }
+    return STATUS_OK;
+}
+
 /* everything but the point; resets the statement */
 static Status segment_row(Results *results, sqlite3_stmt *statement, ResultsSegment *out) {
     char           state[16];
@@ -102,6 +116,7 @@ static Status segment_row(Results *results, sqlite3_stmt *statement, ResultsSegm
     (void)sqlite3_reset(statement);
     TRY(results__state_find(state, &row.state));
     TRY(results__outcome_find(outcome, &row.outcome));
+    TRY(check_numbers(results, &row));
     *out = row;
     if (row.state == SEGMENT_FINISHED) {
         return results__objectives_read(results, row.id, out->objective, NULL, NULL, NULL);

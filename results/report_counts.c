@@ -43,8 +43,10 @@ static Status count_row(sqlite3_stmt *statement, SegmentCounts *out) {
     if (!confirm) {
         count_name(&out->reasons, results__column_borrow(statement, 2));
     }
-    if (state == SEGMENT_FINISHED) {
-        out->units[confirm] += results__column_integer(statement, 4, 0);
+    const int64_t units = results__column_integer(statement, 4, 0);
+    if (state == SEGMENT_FINISHED &&
+        __builtin_add_overflow(out->units[confirm], units, &out->units[confirm])) {
+        FAIL(STATUS_ERR_CORRUPT, "its segments have more units than can be counted");
     }
     return STATUS_OK;
 }

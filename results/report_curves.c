@@ -81,10 +81,9 @@ static bool has_ended(const Json *segment) {
 /* Does this segment prolong a curve, or begin one? Agents that another trial trained up to there
  * would be one curve under two seeds. */
 static bool prolongs(const Curves *c, const Json *segment) {
-    const char   *kind = json_string(json_get(segment, "kind"));
     const int64_t parent = json_integer(json_get(segment, "parent"));
 
-    if (kind == NULL || strcmp(kind, "tune") != 0 || !has_ended(segment)) {
+    if (!has_ended(segment)) {
         return false;
     }
     if (parent == 0) {
@@ -136,11 +135,14 @@ static Status largest(Results *results, const char *max_sql, const char *count_s
     return STATUS_OK;
 }
 
+/* confirmation numbers its own from a billion on */
+#define TUNING_SEGMENTS " FROM segment AS s JOIN trial AS t ON t.id = s.trial WHERE t.kind = 'tune'"
+
 static Status links_make(Curves *c) {
-    TRY(largest(c->results, "SELECT max(id) FROM segment", "SELECT count(*) FROM segment",
+    TRY(largest(c->results, "SELECT max(s.id)" TUNING_SEGMENTS, "SELECT count(*)" TUNING_SEGMENTS,
                 &c->most_segment));
-    TRY(largest(c->results, "SELECT max(id) FROM trial", "SELECT count(*) FROM trial",
-                &c->most_trial));
+    TRY(largest(c->results, "SELECT max(id) FROM trial WHERE kind = 'tune'",
+                "SELECT count(*) FROM trial WHERE kind = 'tune'", &c->most_trial));
     c->links = calloc((size_t)c->most_segment + 1, sizeof *c->links);
     c->roots = calloc((size_t)c->most_trial + 1, sizeof *c->roots);
     if (c->links == NULL || c->roots == NULL) {
@@ -164,6 +166,10 @@ static Status check_numbers(const Curves *c, const Json *segment) {
 
 static Status take(Curves *c, size_t row, Buffer *csv) {
     const Json *segment = json_at(c->segments, row);
+    const char *kind = json_string(json_get(segment, "kind"));
+    if (kind == NULL || strcmp(kind, "tune") != 0) {
+        return STATUS_OK;
+    }
     TRY(check_numbers(c, segment));
     const char   *outcome = json_string(json_get(segment, "outcome"));
     const int64_t parent = json_integer(json_get(segment, "parent"));

@@ -108,12 +108,23 @@ static Status read_block(Pets *pets, const char *path, const PetsBlock *block) {
     return status;
 }
 
+/* counters also number streams of random numbers, which end at 2^56 (core/rng.h) */
+#define MOST_COUNTED (INT64_C(1) << 53)
+
 static Status read_state(Pets *pets, const char *content, size_t length) {
-    if (length != sizeof pets->at) {
-        FAIL(STATUS_ERR_CORRUPT, "section 'state' has %zu bytes, expected %zu", length,
-             sizeof pets->at);
+    PetsState at;
+    if (length != sizeof at) {
+        FAIL(STATUS_ERR_CORRUPT, "section 'state' has %zu bytes, expected %zu", length, sizeof at);
     }
-    memcpy(&pets->at, content, length);
+    memcpy(&at, content, length);
+    const int64_t counters[] = {at.env_steps, at.control_steps, at.started,
+                                at.episodes,  at.steps,         at.scored};
+    for (size_t i = 0; i < sizeof counters / sizeof counters[0]; i++) {
+        if (counters[i] < 0 || counters[i] > MOST_COUNTED) {
+            FAIL(STATUS_ERR_CORRUPT, "section 'state' counts %lld", (long long)counters[i]);
+        }
+    }
+    pets->at = at;
     return STATUS_OK;
 }
 

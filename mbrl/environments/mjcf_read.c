@@ -379,7 +379,9 @@ static Status read_reset(const Json *definition, MjcfProblem *problem, Mjcf *mjc
     return member_in(reset, "speed", "'speed'", 0.0, LARGEST, &mjcf->reset_speed);
 }
 
-enum { MOST_FRAME_SKIP = 1000, MOST_STEPS = 100000 };
+/* simulator steps of one episode: three are measured before a study is accepted (mjcf_measure.c),
+ * which takes a minute at some microseconds each */
+enum { MOST_FRAME_SKIP = 1000, MOST_STEPS = 100000, MOST_SIMULATED = 10000000 };
 
 Status mjcf__read(const Json *definition, MjcfProblem *problem, Mjcf *mjcf) {
     static const char *const keys[] = {
@@ -397,6 +399,11 @@ Status mjcf__read(const Json *definition, MjcfProblem *problem, Mjcf *mjcf) {
     }
     TRY(whole_number(definition, problem, "frame_skip", MOST_FRAME_SKIP, &frame_skip));
     TRY(whole_number(definition, problem, "episode_length", MOST_STEPS, &mjcf->ops.episode_length));
+    if (frame_skip * mjcf->ops.episode_length > MOST_SIMULATED) {
+        REFUSE(problem, "episode_length", "", STATUS_ERR_RANGE,
+               "'episode_length' times 'frame_skip' must be at most %d simulator steps, found %lld",
+               MOST_SIMULATED, (long long)(frame_skip * mjcf->ops.episode_length));
+    }
     mjcf->task.frame_skip = (int)frame_skip;
     mjcf->ops.dt = (double)frame_skip * model->opt.timestep;
     TRY(read_observation(model, definition, problem, mjcf));

@@ -1,33 +1,20 @@
-/* Tables of learning curves, for a space of every type of hyperparameter. */
+/* Tables of learning curves, for two spaces: one with conditions, one of every type. */
+#include "tests/fuzz/every_space.h"
 #include "tests/fuzz/fuzz_target.h"
+#include "tests/fuzz/input_file.h"
 
 #include "schedulers/curve_table.h"
 #include "tests/schedulers/fake_study.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 bool fuzz_accepted;
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+static void read_table(const char *file, const Space *space) {
     static const char *const metrics[] = {"score", "plan_flop", NULL};
-    static Space            *space; /* stays */
     const CurveColumns       columns = {metrics, 3, 1};
     CurveTable              *table = NULL;
-    char                    *text = malloc(size + 1);
-
-    fuzz_accepted = false;
-    if (space == NULL) {
-        space = fake_space(FAKE_SPACE_CONDITIONAL);
-    }
-    if (text == NULL) {
-        return 0;
-    }
-    if (size > 0) {
-        memcpy(text, data, size);
-    }
-    text[size] = '\0';
-    if (curve_table_parse("curves.csv", text, space, &columns, &table) == STATUS_OK) {
+    if (curve_table_read(file, space, &columns, &table) == STATUS_OK) {
         fuzz_accepted = true;
         for (size_t i = 0; i < table->configuration_count; i++) {
             if (space_check(space, table->points + i * space_count(space)) != STATUS_OK) {
@@ -36,6 +23,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         }
     }
     curve_table_destroy(table);
-    free(text);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+    static Space *spaces[2]; /* stay */
+    if (spaces[0] == NULL) {
+        spaces[0] = fake_space(FAKE_SPACE_CONDITIONAL);
+        spaces[1] = every_space();
+    }
+    fuzz_accepted = false;
+    const char *file = input_file("curves.csv", data, size);
+    read_table(file, spaces[0]);
+    read_table(file, spaces[1]);
     return 0;
 }

@@ -1,4 +1,5 @@
-/* What coordinator and workers send each other: the first byte chooses the kind. MBTUNE_FUZZ_SEED
+/* What coordinator and workers send each other: the first byte chooses the kind. What is understood
+ * is written and understood again. MBTUNE_FUZZ_SEED
  * names a folder that gets one message of each kind, as this build writes them (the corpus has
  * those of a little-endian machine). */
 #include "tests/fuzz/fuzz_target.h"
@@ -10,6 +11,8 @@
 #include <string.h>
 
 typedef enum Kind { KIND_CONFIG, KIND_ORDER, KIND_NEWS, KIND_SLOT, KINDS } Kind;
+
+enum { AGAIN_BYTES = 1 << 20 };
 
 bool fuzz_accepted;
 
@@ -91,6 +94,51 @@ static size_t text_bytes(const News *news) {
     return sum;
 }
 
+static void news_again(const News *news) {
+    Buffer bytes;
+    News   again;
+    buffer_init(&bytes, MESSAGE_NEWS_BYTES);
+    if (message_write_news(news, &bytes) == STATUS_OK) {
+        MessageReader reader = message_reader(buffer_text(&bytes), bytes.length);
+        if (message_read_news(&reader, &again) != STATUS_OK || !message_at_end(&reader) ||
+            again.kind != news->kind || again.id != news->id) {
+            abort();
+        }
+    }
+    buffer_reset(&bytes);
+}
+
+static void as_config(const uint8_t *bytes, size_t length) {
+    CrewConfig config;
+    Buffer     again;
+    if (message_read_config(bytes, length, &config) != STATUS_OK) {
+        return;
+    }
+    fuzz_accepted = true;
+    buffer_init(&again, AGAIN_BYTES);
+    if (message_write_config(&config, &again) != STATUS_OK ||
+        message_read_config(buffer_text(&again), again.length, &config) != STATUS_OK) {
+        abort();
+    }
+    buffer_reset(&again);
+}
+
+static void as_order(const uint8_t *bytes, size_t length) {
+    Order  order;
+    size_t slot = 0;
+    Buffer again;
+    if (message_read_order(bytes, length, &slot, &order) != STATUS_OK) {
+        return;
+    }
+    fuzz_accepted = true;
+    buffer_init(&again, AGAIN_BYTES);
+    if (message_write_order(slot, &order, &again) != STATUS_OK ||
+        message_read_order(buffer_text(&again), again.length, &slot, &order) != STATUS_OK) {
+        abort();
+    }
+    buffer_reset(&again);
+}
+
 static void as_news(const uint8_t *bytes, size_t length) {
     MessageReader reader = message_reader(bytes, length);
     News          news;
@@ -98,6 +146,7 @@ static void as_news(const uint8_t *bytes, size_t length) {
 
     while (!message_at_end(&reader) && message_read_news(&reader, &news) == STATUS_OK) {
         sink += text_bytes(&news);
+        news_again(&news);
         fuzz_accepted = message_at_end(&reader);
     }
     (void)sink;
@@ -105,8 +154,6 @@ static void as_news(const uint8_t *bytes, size_t length) {
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     static bool seeds_written;
-    CrewConfig  config;
-    Order       order;
     size_t      slot = 0;
 
     if (!seeds_written && getenv("MBTUNE_FUZZ_SEED") != NULL) {
@@ -119,10 +166,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     }
     switch (data[0] % KINDS) {
     case KIND_CONFIG:
-        fuzz_accepted = message_read_config(data + 1, size - 1, &config) == STATUS_OK;
+        as_config(data + 1, size - 1);
         break;
     case KIND_ORDER:
-        fuzz_accepted = message_read_order(data + 1, size - 1, &slot, &order) == STATUS_OK;
+        as_order(data + 1, size - 1);
         break;
     case KIND_NEWS:
         as_news(data + 1, size - 1);

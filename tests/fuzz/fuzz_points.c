@@ -1,6 +1,7 @@
 /* Points as users write them in JSON (`mbtune enqueue`, schedules, table cells), for a space of
  * every type of hyperparameter. What is accepted lies in the space and is the same when written and
  * read again. */
+#include "tests/fuzz/every_space.h"
 #include "tests/fuzz/fuzz_target.h"
 
 #include "core/json.h"
@@ -9,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_VALUES = 16 };
+enum { MOST_VALUES = 16, VALUE_BYTES = 8 };
 
 bool fuzz_accepted;
 
@@ -31,22 +32,35 @@ static void read_point(const Space *space, const Json *json) {
         !fake_same_values(point, again, space_count(space))) {
         abort();
     }
+    for (size_t i = 0; i < space_count(space); i++) {
+        char text[VALUE_BYTES];
+        space_format(space, i, point[i], text, sizeof text);
+    }
     json_release(written);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    static Space *spaces[FAKE_SPACE_COUNT]; /* stay */
-    Json         *json = NULL;
-
-    fuzz_accepted = false;
-    for (size_t i = 0; spaces[FAKE_SPACE_COUNT - 1] == NULL && i < FAKE_SPACE_COUNT; i++) {
+static void make_spaces(Space *spaces[FAKE_SPACE_COUNT + 1]) {
+    for (size_t i = 0; i < FAKE_SPACE_COUNT; i++) {
         spaces[i] = fake_space((FakeSpace)i);
+    }
+    spaces[FAKE_SPACE_COUNT] = every_space();
+    for (size_t i = 0; i <= FAKE_SPACE_COUNT; i++) {
         if (space_count(spaces[i]) > MOST_VALUES) {
             abort();
         }
     }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+    static Space *spaces[FAKE_SPACE_COUNT + 1]; /* stay */
+    Json         *json = NULL;
+
+    fuzz_accepted = false;
+    if (spaces[0] == NULL) {
+        make_spaces(spaces);
+    }
     if (json_parse((const char *)data, size, &json) == STATUS_OK) {
-        for (size_t i = 0; i < FAKE_SPACE_COUNT; i++) {
+        for (size_t i = 0; i <= FAKE_SPACE_COUNT; i++) {
             read_point(spaces[i], json);
         }
     }

@@ -1,5 +1,12 @@
-/* What people ask of a study: the body of a file in requests/, and the words of `mbtune tell`. Each
- * is served on a small study; whatever it said, the study is whole afterwards and has answered. */
+/* What people ask of a study: the body of a file in requests/, and the words of `mbtune tell` and
+ * `mbtune ask`. They are served on a small study; whatever they said, the study is whole afterwards
+ * and has answered. An input may begin with the scene (study_scene.h) and is a list of
+ *
+ *     {"command":"stop"}       a body
+ *     >--segment\n8\nreward=1  words of tell, each on a line
+ *     <-n\n2                   words of ask
+ *
+ * with lines --- between them. */
 #include "tests/fuzz/fuzz_target.h"
 #include "tests/fuzz/study_scene.h"
 
@@ -7,31 +14,63 @@
 #include "core/file.h"
 #include "tuner/commands.h"
 #include "tuner/fsck.h"
+#include "tuner/request_check.h"
 #include "tuner/study_request.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { CAP = 1 << 24, MOST_WORDS = 12 };
+enum { CAP = 1 << 24, MOST_WORDS = 12, MOST_PARTS = 12, PATH_BYTES = 512 };
+
+static const char separator[] = "\n---\n";
 
 bool fuzz_accepted;
 
-static void serve(const StudyFolder *folder, const uint8_t *data, size_t size) {
-    Json       *answer = NULL;
-    StudyAnswer how = STUDY_ANSWER_ENDED;
-    char       *path = file_join(folder->requests, "1-1.json");
-    if (path == NULL || file_write_atomic(path, data, size) != STATUS_OK) {
+static void put_file(const StudyFolder *folder, const char *name, const char *suffix,
+                     const void *data, size_t size) {
+    char path[PATH_BYTES];
+    (void)snprintf(path, sizeof path, "%s/%s.%s", folder->requests, name, suffix);
+    if (file_write_atomic(path, data, size) != STATUS_OK) {
         abort();
     }
-    free(path);
-    if (study_scene_ask(0, &answer) != STATUS_OK) {
+}
+
+/* what else may lie there: a folder for a request, an answer that nobody fetched, other files */
+static void litter(const StudyFolder *folder) {
+    char path[PATH_BYTES];
+    (void)snprintf(path, sizeof path, "%s/2-2.json", folder->requests);
+    if (file_make_folder(path) != STATUS_OK) {
+        abort();
+    }
+    put_file(folder, "1-1", "answer", "{}", 2);
+    put_file(folder, "notes", "txt", "", 0);
+}
+
+/* as whoever asks does, to be told at once */
+static void check(const StudyFolder *folder, const char *data, size_t size) {
+    Json *body = NULL;
+    if (json_parse(data, size, &body) == STATUS_OK) {
+        (void)!request_check(folder, body);
+    }
+    json_release(body);
+}
+
+static void serve(const StudyFolder *folder, const char *data, size_t size) {
+    static size_t count; /* two are never of the same name */
+    char          name[STUDY_REQUEST_NAME_BYTES];
+    Json         *answer = NULL;
+    StudyAnswer   how = STUDY_ANSWER_ENDED;
+    /* microseconds since 1970: it was asked after any run began */
+    (void)snprintf(name, sizeof name, "900000000000000000-%zu", count++);
+    check(folder, data, size);
+    put_file(folder, name, "json", data, size);
+    litter(folder);
+    if (study_scene_go_on(0) != STATUS_OK) {
         (void)fprintf(stderr, "a request ends the study: %s\n", status_last()->text);
         abort();
     }
-    json_release(answer);
-    answer = NULL;
-    if (study_request_await(folder, "1-1", 0.0, &answer, &how) != STATUS_OK ||
+    if (study_request_await(folder, name, 0.0, &answer, &how) != STATUS_OK ||
         how != STUDY_ANSWER_CAME) {
         abort();
     }
@@ -39,10 +78,12 @@ static void serve(const StudyFolder *folder, const uint8_t *data, size_t size) {
     json_release(answer);
 }
 
+typedef Status (*Command)(int argc, char **argv, Buffer *out);
+
 /* words stand on lines of their own */
-static void tell(const StudyFolder *folder, const uint8_t *data, size_t size) {
-    char   first[] = "tell";
-    char  *line = strndup((const char *)data, size);
+static void call(Command command, const StudyFolder *folder, const char *text, size_t size) {
+    char   first[] = "command";
+    char  *line = strndup(text, size);
     char  *argv[MOST_WORDS + 3] = {first, folder->path};
     char  *rest = NULL;
     int    argc = 2;
@@ -55,7 +96,7 @@ static void tell(const StudyFolder *folder, const uint8_t *data, size_t size) {
          word = strtok_r(NULL, "\n", &rest)) {
         argv[argc++] = word;
     }
-    fuzz_accepted = command_tell(argc, argv, &out) == STATUS_OK;
+    fuzz_accepted = command(argc, argv, &out) == STATUS_OK;
     buffer_reset(&out);
     free(line);
 }
@@ -71,16 +112,40 @@ static void assert_whole(const StudyFolder *folder) {
     buffer_reset(&out);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    const StudyFolder *folder = study_scene_folder();
-
+static void do_one(const StudyFolder *folder, const char *text, size_t size) {
     fuzz_accepted = false;
-    study_scene_restore();
-    if (size > 0 && data[0] == '>') {
-        tell(folder, data + 1, size - 1);
+    if (size > 0 && text[0] == '>') {
+        call(command_tell, folder, text + 1, size - 1);
+    } else if (size > 0 && text[0] == '<') {
+        call(command_ask, folder, text + 1, size - 1);
     } else {
-        serve(folder, data, size);
+        serve(folder, text, size);
     }
     assert_whole(folder);
+}
+
+/* where the next line --- begins, or the end */
+static size_t part_length(const char *text, size_t size) {
+    const char *found = memmem(text, size, separator, sizeof separator - 1);
+    return (found != NULL) ? (size_t)(found - text) : size;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+    const char *text = (const char *)data;
+    const bool  digit = size > 0 && text[0] >= '0' && text[0] < '0' + STUDY_SCENES;
+
+    study_scene_restore(digit ? (StudyScene)(text[0] - '0') : SCENE_POPULATION);
+    text += digit;
+    size -= digit;
+    for (size_t part = 0; part < MOST_PARTS; part++) {
+        const size_t length = part_length(text, size);
+        const size_t skipped = length + sizeof separator - 1;
+        do_one(study_scene_folder(), text, length);
+        if (skipped > size) {
+            break;
+        }
+        text += skipped;
+        size -= skipped;
+    }
     return 0;
 }

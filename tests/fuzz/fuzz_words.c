@@ -1,12 +1,18 @@
 /* Words from outside that have small languages of their own: Slurm's counts per node and durations,
- * and command lines. The first byte chooses; words of a command line stand on lines of their own.
+ * what its programs answer, and command lines. The first byte chooses:
+ *
+ *     c 4(x2),2        counts          n 4(x2)\nnode1\nnode2     counts, then the names of nodes
+ *     t 1-02:03        a duration      q 1732600000\nRUNNING     the end of a job, then an answer
+ *     else the words of a command line, each on a line of its own; d of the whole program's
  */
 #include "tests/fuzz/fuzz_target.h"
 
 #include "tuner/cli.h"
+#include "tuner/program.h"
 #include "tuner/slurm.h"
 #include "tuner/study_file.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -54,7 +60,77 @@ static void use(const CliArguments *arguments) {
     buffer_reset(&out);
 }
 
-static void command_line(char *text) {
+/* ---- what Slurm's programs answer ----------------------------------------------------------- */
+
+static const char *slurm_answer = "";
+
+/* no program is started: the input says what it would have printed, and its first digit how it
+ * ended (the linker has the calls of program_ask() come here) */
+int __wrap_program_ask(const char *const *argv, double seconds, char *text, size_t size);
+int __wrap_program_ask(const char *const *argv, double seconds, char *text, size_t size) {
+    (void)argv;
+    (void)seconds;
+    (void)snprintf(text, size, "%s", slurm_answer);
+    return (text[0] == '!') ? 1 : 0;
+}
+
+/* the first line into the environment, the rest is the answer */
+static void split(char *text, const char *variable) {
+    const size_t length = strcspn(text, "\n");
+    slurm_answer = text + length + (text[length] == '\n' ? 1 : 0);
+    text[length] = '\0';
+    if (setenv("SLURM_JOB_ID", "1", 1) != 0 || setenv(variable, text, 1) != 0) {
+        abort();
+    }
+}
+
+static void ask_nodes(char *text) {
+    SlurmNode *nodes = NULL;
+    size_t     count = 0;
+    split(text, "SLURM_JOB_CPUS_PER_NODE");
+    fuzz_accepted = slurm_nodes(&nodes, &count) == STATUS_OK;
+    for (size_t i = 0; i < count && fuzz_accepted; i++) {
+        if (nodes[i].cpus < 1 || nodes[i].name[0] == '\0') {
+            abort();
+        }
+    }
+    free(nodes);
+}
+
+static void ask_queue(char *text) {
+    split(text, "SLURM_JOB_END_TIME");
+    if (setenv("SLURM_RESTART_COUNT", text, 1) != 0) {
+        abort();
+    }
+    (void)slurm_restarts();
+    fuzz_accepted = slurm_in_job() && slurm_end_time() > 0.0;
+    (void)!slurm_requeue();
+}
+
+/* ---- command lines -------------------------------------------------------------------------- */
+
+static Status write_nothing(int argc, char **argv, Buffer *out) {
+    (void)argv;
+    buffer_printf(out, "%d\n", argc);
+    return STATUS_OK;
+}
+
+static int print_nothing(int argc, char **argv) {
+    (void)argc;
+    (void)argv;
+    return 0;
+}
+
+static void dispatch(int argc, char **argv) {
+    static const Command commands[] = {
+        {.name = "write", .help = "writes", .write = write_nothing},
+        {.name = "print", .help = "prints itself", .process = print_nothing},
+        {.name = NULL},
+    };
+    fuzz_accepted = cli_dispatch(commands, argc, argv) == 0;
+}
+
+static void command_line(char *text, bool whole) {
     char        *argv[MOST_WORDS + 2] = {text};
     char        *rest = NULL;
     int          argc = 1;
@@ -63,6 +139,10 @@ static void command_line(char *text) {
     for (char *word = strtok_r(text, "\n", &rest); word != NULL && argc <= MOST_WORDS;
          word = strtok_r(NULL, "\n", &rest)) {
         argv[argc++] = word;
+    }
+    if (whole) {
+        dispatch(argc, argv);
+        return;
     }
     if (cli_parse(&command, argc, argv, &arguments) == STATUS_OK) {
         fuzz_accepted = true;
@@ -92,8 +172,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
             abort();
         }
         break;
+    case 'n':
+        ask_nodes(text);
+        break;
+    case 'q':
+        ask_queue(text);
+        break;
     default:
-        command_line(text);
+        command_line(text, data[0] == 'd');
         break;
     }
     free(text);

@@ -1,37 +1,101 @@
 #include "tests/fuzz/study_scene.h"
+#include "tests/fuzz/program_scene.h"
 
 #include "core/buffer.h"
 #include "core/file.h"
 #include "tuner/manual.h"
 
+#include <dirent.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-enum { CAP = 1 << 24, ROUNDS = 7 };
+enum { CAP = 1 << 24, TEXT_BYTES = 4096, MOST_CHECKPOINTS = 32, PATH_BYTES = 512 };
 
-static const char text[] =
-    "name: hostile\n"
-    "trainer: manual\n"
-    "objective: {metric: reward, direction: maximize, reduce: last}\n"
+typedef struct Script {
+    const char *text; /* of the study file */
+    int64_t     rounds;
+    const char *enqueued; /* points that a person asked for, or NULL */
+    bool        warm;     /* it starts from SCENE_POPULATION */
+} Script;
+
+#define HYPERPARAMETERS                                                              \
+    "hyperparameters:\n"                                                             \
+    "  gain: {type: float, lower: 0.0, upper: 1.0, default: 0.5, dynamic: true}\n"   \
+    "  depth: {type: int, lower: 1, upper: 9, default: 2}\n"                         \
+    "  shape: {type: categorical, choices: [round, 7, true, 2.5], default: round}\n" \
+    "seed: 3\n"
+#define OBJECTIVE                                                      \
+    "objective: {metric: reward, direction: maximize, reduce: last}\n" \
     "constraints: {power: {upper: 9.0}}\n"
-    "budget: {unit: run, per_trial: 20, segment: 2, total: 40}\n"
-    "scheduler: {name: pbt, population: 2, warmup: 2, mode: asynchronous}\n"
-    "hyperparameters:\n"
-    "  gain: {type: float, lower: 0.0, upper: 1.0, default: 0.5, dynamic: true}\n"
-    "  depth: {type: int, lower: 1, upper: 9, default: 2}\n"
-    "  shape: {type: categorical, choices: [round, 7, true], default: round}\n"
-    "seed: 3\n";
 
-static struct {
+static const Script scripts[STUDY_SCENES] = {
+    [SCENE_POPULATION] = {.text = "name: hostile\n"
+                                  "trainer: manual\n" OBJECTIVE
+                                  "budget: {unit: run, per_trial: 20, segment: 2, total: 40}\n"
+                                  "scheduler: {name: pbt, population: 2, warmup: 2,"
+                                  " mode: asynchronous}\n" HYPERPARAMETERS,
+                          .rounds = 7},
+    [SCENE_SAMPLER] = {.text = "name: sampled\n"
+                               "trainer: manual\n" OBJECTIVE
+                               "budget: {unit: run, per_trial: 4, segment: 2, trials: 9}\n"
+                               "scheduler: {name: tpe}\n"
+                               "cost: power\n"
+                               "hyperparameters:\n"
+                               "  gain: {type: float, lower: 0.0, upper: 1.0, default: 0.5}\n"
+                               "  depth: {type: int, lower: 1, upper: 9, default: 2}\n"
+                               "  shape: {type: categorical, choices: [round, 7, true, 2.5, .inf,"
+                               " -.inf, .nan], default: round}\n"
+                               "  size: {type: ordinal, choices: [1, 2, 4], default: 2}\n"
+                               "  soft: {type: bool, when: {depth: {above: 3}}}\n"
+                               "seed: 3\n",
+                       .rounds = 5,
+                       .enqueued = "[{\"gain\":0.25,\"depth\":5,\"shape\":7,\"size\":4,\"soft\":"
+                                   "true}]",
+                       .warm = true},
+    [SCENE_CONFIRM] = {.text = "name: confirmed\n"
+                               "trainer: manual\n" OBJECTIVE
+                               "budget: {unit: run, per_trial: 2, trials: 2}\n"
+                               "scheduler: {name: random}\n"
+                               "confirm: {top: 1, seeds: 2}\n" HYPERPARAMETERS,
+                       .rounds = 3},
+    [SCENE_PROGRAM] = {.text = "name: sampled-by-program\n"
+                               "trainer: {command: [./train], evaluate: true}\n" OBJECTIVE
+                               "budget: {unit: run, per_trial: 4, segment: 2, trials: 9}\n"
+                               "scheduler: {name: random}\n"
+                               "evaluate: {top: 1, episodes: 2}\n" HYPERPARAMETERS,
+                       .rounds = 7},
+    [SCENE_BACKTRACK] = {.text = "name: backtracking\n"
+                                 "trainer: {command: [./train], evaluate: true}\n" OBJECTIVE
+                                 "budget: {unit: run, per_trial: 20, segment: 2, total: 80}\n"
+                                 "scheduler: {name: pbt-bt, population: 4, warmup: 2,"
+                                 " backtrack_every: 2, elite_evaluations: 1,"
+                                 " mode: asynchronous}\n" HYPERPARAMETERS,
+                         .rounds = 24},
+};
+
+/* a checkpoint, which is one file in these scenes */
+typedef struct Kept {
+    char   path[PATH_BYTES];
+    Buffer bytes;
+} Kept;
+
+typedef struct Scene {
     StudyFolder folder;
     Study      *study;
     Buffer      database; /* its bytes */
-} scene = {.folder = {.lock = -1}};
+    Kept        kept[MOST_CHECKPOINTS];
+    size_t      kept_count;
+} Scene;
 
-/* of making the scene: nothing here can fail unless the program is broken */
+static Scene  scenes[STUDY_SCENES];
+static Scene *scene; /* the one at work */
+static bool   loose;
+
+/* of making a scene: nothing here can fail unless the program is broken */
 static void must(Status status) {
     if (status != STATUS_OK) {
         (void)fprintf(stderr, "the scene of this target: %s\n", status_last()->text);
@@ -39,17 +103,28 @@ static void must(Status status) {
     }
 }
 
-static void remove_scene(void) {
-    (void)!file_remove_all(scene.folder.path);
-    study_destroy(scene.study);
-    study_folder_reset(&scene.folder);
-    buffer_reset(&scene.database);
+static void remove_scenes(void) {
+    for (size_t i = 0; i < STUDY_SCENES; i++) {
+        Scene *one = &scenes[i];
+        if (one->study == NULL) {
+            continue;
+        }
+        (void)!file_remove_all(one->folder.path);
+        study_destroy(one->study);
+        study_folder_reset(&one->folder);
+        buffer_reset(&one->database);
+        for (size_t k = 0; k < one->kept_count; k++) {
+            buffer_reset(&one->kept[k].bytes);
+        }
+    }
 }
+
+/* ---- by hand -------------------------------------------------------------------------------- */
 
 Status study_scene_ask(int64_t count, Json **answer) {
     StudyFolder own; /* it gets the lock */
-    TRY(study_folder_init(scene.folder.path, &own));
-    const Status status = manual_ask(scene.study, &own, count, false, answer);
+    TRY(study_folder_init(scene->folder.path, &own));
+    const Status status = manual_ask(scene->study, &own, count, false, answer);
     study_folder_reset(&own);
     return status;
 }
@@ -62,15 +137,15 @@ static void tell_one(int64_t segment, bool fails) {
                            .count = fails ? 0 : 2,
                            .failed = fails ? "the motor stopped" : NULL};
     buffer_init(&out, CAP);
-    must(study_folder_init(scene.folder.path, &own));
-    must(manual_tell(scene.study, &own, &result, &out));
+    must(study_folder_init(scene->folder.path, &own));
+    must(manual_tell(scene->study, &own, &result, &out));
     study_folder_reset(&own);
     buffer_reset(&out);
 }
 
 /* what is handed out last stays out */
-static void train(void) {
-    for (int64_t round = 0; round <= ROUNDS; round++) {
+static void train_by_hand(int64_t rounds) {
+    for (int64_t round = 0; round <= rounds; round++) {
         Json   *answer = NULL;
         int64_t id = 0;
         must(study_scene_ask(1, &answer));
@@ -80,55 +155,66 @@ static void train(void) {
         }
         must(json_need_integer(segment, "id", &id));
         json_release(answer);
-        if (round < ROUNDS) {
-            tell_one(id, round == 2);
+        if (round < rounds) {
+            tell_one(id, round == 2 && rounds > 3);
         }
     }
 }
 
-static void make(void) {
-    const char *temporary = getenv("TMPDIR");
-    char        path[256];
-    char        other[] = "/tmp/mbtune-fuzz-XXXXXX";
-    (void)snprintf(path, sizeof path, "%s/mbtune-fuzz-XXXXXX",
-                   (temporary != NULL) ? temporary : "/dev/shm");
-    const char *made = mkdtemp(path); /* in memory: each input writes and syncs */
+static void make_by_hand(void) {
     StudyFolder own;
     Buffer      out;
-
-    made = (made == NULL) ? mkdtemp(other) : made;
-    if (made == NULL) {
-        abort();
-    }
-    must(study_folder_init(made, &scene.folder));
-    (void)atexit(remove_scene);
-    must(study_parse("/study.yaml", text, NULL, 0, &scene.study));
     buffer_init(&out, CAP);
-    must(study_folder_make(&scene.folder));
-    must(study_folder_init(made, &own));
-    must(manual_make(scene.study, &own, &out));
+    must(study_folder_init(scene->folder.path, &own));
+    must(manual_make(scene->study, &own, &out));
     study_folder_reset(&own);
     buffer_reset(&out);
-    train();
-    buffer_init(&scene.database, CAP);
-    must(file_read(scene.folder.database, &scene.database));
 }
 
-const StudyFolder *study_scene_folder(void) {
-    if (scene.study == NULL) {
-        make();
+/* ---- either --------------------------------------------------------------------------------- */
+
+Status study_scene_go_on(int64_t count) {
+    Json *answer = NULL;
+    if (!scene->study->manual) {
+        return program_scene_serve(scene->study, scene->folder.path);
     }
-    return &scene.folder;
+    const Status status = study_scene_ask(count, &answer);
+    json_release(answer);
+    return status;
 }
 
-const Study *study_scene_study(void) {
-    (void)study_scene_folder();
-    return scene.study;
+static void enqueue(const char *points) {
+    char  body[TEXT_BYTES];
+    char *path = file_join(scene->folder.requests, "1-1.json");
+    (void)snprintf(body, sizeof body, "{\"command\":\"enqueue\",\"points\":%s}", points);
+    must((path == NULL) ? STATUS_ERR_NOMEM : file_write_atomic(path, body, strlen(body)));
+    free(path);
+    must(study_scene_go_on(0));
+    must(file_remove_all(scene->folder.requests));
+    must(file_make_folder(scene->folder.requests));
 }
 
-void study_scene_loosen(void) {
+static void remember_checkpoints(void) {
+    DIR *entries = opendir(scene->folder.checkpoints);
+    for (const struct dirent *entry = NULL;
+         entries != NULL && (entry = readdir(entries)) != NULL;) {
+        if (entry->d_name[0] == '.' || scene->kept_count == MOST_CHECKPOINTS) {
+            continue;
+        }
+        Kept *kept = &scene->kept[scene->kept_count++];
+        (void)snprintf(kept->path, sizeof kept->path, "%s/%s", scene->folder.checkpoints,
+                       entry->d_name);
+        buffer_init(&kept->bytes, CAP);
+        must(file_read(kept->path, &kept->bytes));
+    }
+    if (entries != NULL) {
+        (void)closedir(entries);
+    }
+}
+
+static void loosen(void) {
     sqlite3 *database = NULL;
-    if (sqlite3_open(study_scene_folder()->database, &database) != SQLITE_OK ||
+    if (sqlite3_open(scene->folder.database, &database) != SQLITE_OK ||
         sqlite3_exec(database,
                      "PRAGMA writable_schema=ON; UPDATE sqlite_master SET sql ="
                      " replace(replace(replace(replace(replace(sql, 'IS NOT NULL', 'NOTNULL'),"
@@ -140,7 +226,56 @@ void study_scene_loosen(void) {
         abort();
     }
     (void)sqlite3_close(database);
-    must(file_read(scene.folder.database, &scene.database));
+}
+
+static char *make_folder(void) {
+    const char *temporary = getenv("TMPDIR");
+    char        path[256];
+    (void)snprintf(path, sizeof path, "%s/mbtune-fuzz-XXXXXX",
+                   (temporary != NULL) ? temporary : "/dev/shm");
+    char *made = mkdtemp(path); /* in memory: each input writes and syncs */
+    char  other[] = "/tmp/mbtune-fuzz-XXXXXX";
+    made = (made == NULL) ? mkdtemp(other) : made;
+    made = (made == NULL) ? NULL : strdup(made);
+    if (made == NULL) {
+        abort();
+    }
+    return made;
+}
+
+static void make(StudyScene which) {
+    const Script *script = &scripts[which];
+    char         *folder = make_folder();
+    Buffer        text;
+    scene = &scenes[which];
+
+    must(study_folder_init(folder, &scene->folder));
+    free(folder);
+    buffer_init(&text, TEXT_BYTES);
+    buffer_puts(&text, script->text);
+    if (script->warm) {
+        buffer_printf(&text, "warm_start: [%s]\n", scenes[SCENE_POPULATION].folder.path);
+    }
+    must(study_parse("/study.yaml", buffer_text(&text), NULL, 0, &scene->study));
+    buffer_reset(&text);
+    must(study_folder_make(&scene->folder));
+    if (scene->study->manual) {
+        make_by_hand();
+    }
+    if (script->enqueued != NULL) {
+        enqueue(script->enqueued);
+    }
+    if (scene->study->manual) {
+        train_by_hand(script->rounds);
+    } else {
+        must(program_scene_train(scene->study, scene->folder.path, script->rounds));
+    }
+    remember_checkpoints();
+    if (loose) {
+        loosen();
+    }
+    buffer_init(&scene->database, CAP);
+    must(file_read(scene->folder.database, &scene->database));
 }
 
 /* plain writing: nothing has to survive a crash here */
@@ -151,17 +286,48 @@ static void write_plain(const char *path, const char *bytes, size_t length) {
     }
 }
 
-void study_scene_restore(void) {
+static void put_back(const Scene *one) {
     static const char *const tails[] = {"-wal", "-shm", "-journal"};
-    const StudyFolder       *folder = study_scene_folder();
+    const StudyFolder       *folder = &one->folder;
 
     for (size_t i = 0; i < sizeof tails / sizeof tails[0]; i++) {
-        char path[512];
+        char path[PATH_BYTES];
         (void)snprintf(path, sizeof path, "%s%s", folder->database, tails[i]);
         (void)unlink(path);
     }
-    write_plain(folder->database, buffer_text(&scene.database), scene.database.length);
-    write_plain(folder->study_file, scene.study->text, strlen(scene.study->text));
+    write_plain(folder->database, buffer_text(&one->database), one->database.length);
+    write_plain(folder->study_file, one->study->text, strlen(one->study->text));
     must(file_remove_all(folder->requests));
     must(file_make_folder(folder->requests));
+    must(file_remove_all(folder->checkpoints));
+    must(file_make_folder(folder->checkpoints));
+    for (size_t i = 0; i < one->kept_count; i++) {
+        const Kept *kept = &one->kept[i];
+        write_plain(kept->path, buffer_text(&kept->bytes), kept->bytes.length);
+    }
+}
+
+void study_scene_restore(StudyScene which) {
+    if (scenes[SCENE_POPULATION].study == NULL) {
+        (void)atexit(remove_scenes);
+        make(SCENE_POPULATION);
+    }
+    if (scenes[which].study == NULL) {
+        put_back(&scenes[SCENE_POPULATION]); /* others are warm-started from it */
+        make(which);
+    }
+    scene = &scenes[which];
+    put_back(scene);
+}
+
+const StudyFolder *study_scene_folder(void) {
+    return &scene->folder;
+}
+
+const Study *study_scene_study(void) {
+    return scene->study;
+}
+
+void study_scene_loosen(void) {
+    loose = true;
 }

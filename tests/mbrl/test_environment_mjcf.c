@@ -270,6 +270,8 @@ static void every_mistake_is_a_sentence_about_its_key(void **state) {
         const char *says;
     } mistakes[] = {
         {"\"frame_skip\":3", "\"frame_skip\":0", "frame_skip", "", "from 1 to 1000"},
+        {"\"frame_skip\":3,\"episode_length\":50", "\"frame_skip\":1000,\"episode_length\":10001",
+         "episode_length", "", "at most 10000000 simulator steps, found 10001000"},
         {"\"frame_skip\":3", "\"frame_skp\":3", "", "", "did you mean 'frame_skip'"},
         {"\"frame_skip\":3,", "", "", "", "'frame_skip' is missing"},
         {"robot.xml", "rob.xml", "file", "", "no file"},

@@ -175,8 +175,13 @@ static void curves_that_end_early_are_told_of(void **state) {
 static void a_confirmation_is_trained_by_hand_too(void **state) {
     (void)state;
     Scene scene;
+    char  line[2 * SCENE_PATH_BYTES];
     make(&scene, "{name: random}\nconfirm: {top: 1, seeds: 2}", "per_trial: 1, trials: 2");
     assert_int_equal(train_all(&scene), 2 + 4);
+    (void)snprintf(line, sizeof line, "mbtune export %s --what curves 2>&1 >/dev/null",
+                   scene.study);
+    assert_int_equal(run_shell(&scene.run, line), 0); /* its rows are no curves */
+    assert_string_equal(scene.run.text, "2 of 2 curves reach per_trial (1 run)\n");
     assert_int_equal(run_query(scene.study, "SELECT count(*) FROM study WHERE state = 'done'"), 1);
     scene_remove(&scene);
 }
