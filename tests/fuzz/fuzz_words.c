@@ -64,14 +64,20 @@ static void use(const CliArguments *arguments) {
 
 static const char *slurm_answer = "";
 
-/* no program is started: the input says what it would have printed, and its first digit how it
- * ended (the linker has the calls of program_ask() come here) */
+/* no program is started: the input says what it would have printed, and with '!' that it failed
+ * (the linker has the calls of program_ask() come here); nor is there a pause before the next try
+ */
 int __wrap_program_ask(const char *const *argv, double seconds, char *text, size_t size);
 int __wrap_program_ask(const char *const *argv, double seconds, char *text, size_t size) {
     (void)argv;
     (void)seconds;
     (void)snprintf(text, size, "%s", slurm_answer);
     return (text[0] == '!') ? 1 : 0;
+}
+
+void __wrap_clock_sleep(double seconds);
+void __wrap_clock_sleep(double seconds) {
+    (void)seconds;
 }
 
 /* the first line into the environment, the rest is the answer */
