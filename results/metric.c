@@ -177,13 +177,14 @@ Status results_metric_sum(Results *results, int64_t segment, const char *name, d
     return sum_of(results, false, segment, name, sum, &count);
 }
 
-/* appends the newest values of one segment, none after `last` */
+/* Appends the newest values of one segment, none after `last`. Stops by itself: for a LIMIT under
+ * an ORDER BY SQLite makes and drops a table each time. */
 static Status window_of_one(Results *results, int64_t segment, int64_t name, int64_t last, size_t k,
                             double *values, size_t *found) {
     sqlite3_stmt *statement = NULL;
     TRY(results__query(results,
                        "SELECT value FROM metric WHERE owner = ? AND name = ? AND \"index\" = 0"
-                       " AND step <= ? ORDER BY step DESC, rowid DESC", /* LIMIT: a table each */
+                       " AND step <= ? ORDER BY step DESC, rowid DESC",
                        &statement, "iii", segment, name, last));
     while (*found < k) {
         bool row = false;

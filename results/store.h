@@ -65,8 +65,8 @@ struct Results {
     bool            reading;      /* between results_read_begin() and results_read_end() */
     int             snapshots;    /* depth of results__snapshot_begin() */
     int64_t         atom_changes; /* rows that were changed before the present atom */
-    int             log_pages;    /* from which the write-ahead log is large */
-    int             log_tried;    /* its pages before it is made to begin anew once more */
+    int             log_pages; /* a longer write-ahead log waits for its readers, see write_log.c */
+    int             log_tried; /* the same while that did not help: some pages more */
     NameTable       names;
     Parameter      *parameters;
     size_t          parameter_count;
@@ -133,7 +133,8 @@ void   results__publish_abort(Results *results);
 /** Write-ahead log and durability: after the file is known to be ours. */
 Status results__pragmas_write(Results *results) MUST_USE;
 
-/** Moves the log into the database from time to time. @param pages  that make it large */
+/** From now on commits move the write-ahead log into the database, and wait for its readers where
+ * it is longer than `pages`. */
 void results__write_log_watch(Results *results, int pages);
 
 /** Checks application and version; upgrades an older one by `steps` if writing. */

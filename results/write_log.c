@@ -17,7 +17,8 @@ enum {
 /* A failure to move pages is no failure of the commit before it: the next one tries again. */
 static int after_commit(void *context, sqlite3 *db, const char *name, int pages) {
     Results *results = context;
-    if (pages < PAGES_MOVED) {
+    if (pages < PAGES_MOVED) { /* it began anew */
+        results->log_tried = results->log_pages;
         return SQLITE_OK;
     }
     if (pages < results->log_tried) {

@@ -21,6 +21,8 @@
  * which leaves 30 s between SIGTERM and SIGKILL unless its administrators say otherwise. */
 #define YIELD_SECONDS       6.5
 #define YIELD_SECONDS_SLURM 20.0
+/* Signals that are no further apart are one, in a Slurm job (s). */
+#define SAME_SIGNAL_SECONDS 2.0
 /* Then trainers get this long to end (s); together below the 10 s that users are promised. */
 #define STOP_SECONDS 1.0
 /* How long an idle turn of the loop may sleep: signals and the live line are served this often (s).
@@ -106,14 +108,16 @@ static Status raise_again(const ErrorInfo *error) {
 
 static Status stop_slot(Coordinator *c, size_t index, bool at_once) {
     Slot *slot = &c->slots[index];
-    if (!slot->usable || !slot->busy || slot->unsent) {
+    if (!slot->usable || !slot->busy || slot->unsent || slot->cancelled) {
         return STATUS_OK;
     }
-    if (at_once || slot->work.kind != WORK_SEGMENT || coordinator__is_in_vain(c, slot)) {
+    const bool cancels = at_once || slot->work.kind != WORK_SEGMENT;
+    if (slot->yielding && !cancels) {
+        return STATUS_OK;
+    }
+    if (cancels || coordinator__is_in_vain(c, slot)) {
+        slot->cancelled = true;
         return crew_cancel(c->crew, index);
-    }
-    if (slot->yielding) {
-        return STATUS_OK;
     }
     slot->yielding = true;
     return crew_yield(c->crew, index);
@@ -134,25 +138,35 @@ static size_t busy_slots(const Coordinator *c) {
     return count;
 }
 
-/* @param seconds  that what runs may take to end its unit */
+/* @param seconds  that what runs may take to end its unit; INFINITY: as long as it takes */
 static Status begin_stopping(Coordinator *c, double seconds, const char *why) {
+    char limit[32] = "";
+    if (!isinf(seconds)) {
+        (void)snprintf(limit, sizeof limit, ", at most %.0f s", seconds);
+    }
     c->stopping = true;
-    c->stop_deadline = clock_monotonic() + seconds;
-    coordinator__log(c, "info",
-                     "stopping%s: what runs ends its unit, at most %.0f s; %s stops at "
-                     "once",
-                     why, seconds, signal_count == 0 ? "an interrupt" : "once more");
+    c->stop_began = clock_monotonic();
+    c->stop_deadline = c->stop_began + seconds;
+    coordinator__log(c, "info", "stopping%s: what runs ends its unit%s; %s stops at once", why,
+                     limit, signal_count == 0 ? "an interrupt" : "once more");
     TRY(coordinator__tell_in_vain(c));
     return stop_running(c, false);
 }
 
-/* the time to end a unit is over */
-static Status cut_off(Coordinator *c) {
-    coordinator__log(c, "warning",
-                     "%zu order%s did not end a unit in time: cut off, to be done again from the "
-                     "last checkpoint",
-                     busy_slots(c), (busy_slots(c) == 1) ? "" : "s");
-    c->stop_deadline = (double)INFINITY;
+/* what still runs is stopped at once: the time to end a unit is over, or the user cannot wait */
+static Status cut_off(Coordinator *c, bool signalled) {
+    size_t count = 0;
+    for (size_t i = 0; i < c->slot_count; i++) {
+        const Slot *slot = &c->slots[i];
+        count += (slot->usable && slot->busy && !slot->unsent && !slot->cancelled) ? 1 : 0;
+    }
+    c->cut_off = true;
+    if (count > 0) {
+        coordinator__log(c, "warning",
+                         "%zu order%s cut off%s, to be done again from the last checkpoint", count,
+                         (count == 1) ? " is" : "s are",
+                         signalled ? " by a second signal" : ": they did not end a unit in time");
+    }
     return stop_running(c, true);
 }
 
@@ -165,20 +179,35 @@ static Status serve_end_of_allocation(Coordinator *c) {
     return begin_stopping(c, (left > 0.0) ? left : 0.0, " before this job's time is over");
 }
 
+/* A batch system signals every process of a job, and the launcher passes on what it gets: two
+ * signals that come together are one. */
+static bool hastens(const Coordinator *c) {
+    return !c->setup->in_slurm || clock_monotonic() > c->stop_began + SAME_SIGNAL_SECONDS;
+}
+
+/* `mbtune stop` is in no hurry: what runs may end its unit, but for the end of the job */
+static double seconds_to_yield(const Coordinator *c, bool signalled) {
+    if (!signalled) {
+        return (c->end_at > 0.0) ? fmax(coordinator__time_left(c), 0.0) : (double)INFINITY;
+    }
+    return c->setup->in_slurm ? YIELD_SECONDS_SLURM : YIELD_SECONDS;
+}
+
 static Status serve_signals(Coordinator *c) {
     const int  signals = signal_count;
     const bool signalled = signals > c->stop_signals;
     c->stop_signals = signals;
     if (!c->stopping && (signalled || c->user_stopped)) {
-        return begin_stopping(c, c->setup->in_slurm ? YIELD_SECONDS_SLURM : YIELD_SECONDS, "");
+        return begin_stopping(c, seconds_to_yield(c, signalled), "");
     }
-    if (signalled) {
-        c->stop_deadline = 0.0;
+    if (!c->stopping || busy_slots(c) == 0) {
+        return STATUS_OK;
     }
-    if (c->stopping && busy_slots(c) > 0 && clock_monotonic() >= c->stop_deadline) {
-        return cut_off(c);
+    const bool hurry = signalled && hastens(c);
+    if (!c->cut_off && (hurry || clock_monotonic() >= c->stop_deadline)) {
+        return cut_off(c, hurry);
     }
-    return STATUS_OK;
+    return stop_running(c, c->cut_off); /* also orders that had not left yet when the signal came */
 }
 
 /* ---- phases -------------------------------------------------------------------------------------

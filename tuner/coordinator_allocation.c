@@ -47,8 +47,8 @@ void coordinator__note_step(Coordinator *c, Slot *slot, int64_t step) {
         return;
     }
     const double now = clock_monotonic();
-    c->advanced = c->advanced || slot->work.kind == WORK_SEGMENT;
     if (slot->step > 0) { /* else where it began is not known here */
+        c->advanced = c->advanced || slot->work.kind == WORK_SEGMENT;
         slot->unit_seconds = (now - slot->step_at) / (double)(step - slot->step);
         c->unit_seconds = decayed_maximum(c->unit_seconds, slot->unit_seconds);
     }
@@ -56,34 +56,37 @@ void coordinator__note_step(Coordinator *c, Slot *slot, int64_t step) {
     slot->step_at = now;
 }
 
-void coordinator__note_order_over(Coordinator *c, const Slot *slot, bool done) {
-    c->advanced = c->advanced || done;
+void coordinator__note_order_over(Coordinator *c, const Slot *slot, Outcome outcome) {
+    c->advanced = c->advanced || outcome == OUTCOME_DONE || outcome == OUTCOME_PREEMPTED;
     if (slot->work.kind != WORK_EVALUATION && slot->step > 0) {
         c->save_seconds = decayed_maximum(c->save_seconds, clock_monotonic() - slot->step_at);
     }
 }
 
-/* units that run now have taken this long already, whatever earlier ones did */
+/* also of those that run now: what a slow trial has shown fast ones after it do not make forget */
 static double longest_unit(const Coordinator *c, double now) {
     double longest = c->unit_seconds;
     for (size_t i = 0; i < c->slot_count; i++) {
         const Slot *slot = &c->slots[i];
         const bool  counts =
             slot->usable && slot->busy && !slot->unsent && slot->work.kind != WORK_EVALUATION;
-        if (counts && now - slot->step_at > longest) {
-            longest = now - slot->step_at;
+        if (counts) {
+            longest = fmax(longest, fmax(slot->unit_seconds, now - slot->step_at));
         }
     }
     return longest;
+}
+
+double coordinator__time_left(const Coordinator *c) {
+    return c->end_at - clock_monotonic() - RESERVE_SECONDS - c->save_seconds;
 }
 
 bool coordinator__allocation_ends(const Coordinator *c, double *left) {
     if (c->end_at == 0.0) {
         return false;
     }
-    const double now = clock_monotonic();
-    *left = c->end_at - now - RESERVE_SECONDS - c->save_seconds;
-    return *left < UNIT_MARGIN * longest_unit(c, now);
+    *left = coordinator__time_left(c);
+    return *left < UNIT_MARGIN * longest_unit(c, clock_monotonic());
 }
 
 /* the trainer's own pace, where this order has shown it, else that of the study */
@@ -92,7 +95,8 @@ static double pace(const Coordinator *c, const Slot *slot) {
 }
 
 bool coordinator__is_in_vain(const Coordinator *c, const Slot *slot) {
-    const double needed = IN_VAIN_SHARE * pace(c, slot);
+    const bool   saves = slot->step >= slot->end; /* all units are done */
+    const double needed = IN_VAIN_SHARE * (saves ? c->save_seconds : pace(c, slot));
     return slot->usable && slot->busy && !slot->unsent && slot->work.kind == WORK_SEGMENT &&
            slot->step_at + needed > c->stop_deadline;
 }
@@ -123,7 +127,12 @@ void coordinator__explain_short_allocation(Coordinator *c) {
     if (!c->allocation_over || c->advanced) {
         return;
     }
-    if (c->first_dispatch == 0.0) {
+    if (c->first_dispatch == 0.0 && c->unit_seconds <= 0.0) {
+        (void)snprintf(c->reason, sizeof c->reason,
+                       "this job had no time for anything beside the %.0f s that its end may take: "
+                       "give it more",
+                       RESERVE_SECONDS);
+    } else if (c->first_dispatch == 0.0) {
         (void)snprintf(c->reason, sizeof c->reason,
                        "a unit takes up to %.0f s, and this job had no time for one: give it more",
                        c->unit_seconds);

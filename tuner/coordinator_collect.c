@@ -27,6 +27,7 @@ Status coordinator__keep(Coordinator *c, const Kept *kept) {
         c->kept = grown;
         c->kept_capacity = capacity;
     }
+    coordinator__forget(c, kept->id); /* it may have been made twice */
     TRY(id_index_set(&c->kept_at, kept->id, (int64_t)c->kept_count));
     c->kept[c->kept_count++] = *kept;
     c->kept_bytes += (double)kept->bytes;

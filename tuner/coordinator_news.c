@@ -317,9 +317,10 @@ static Status take_finished(Coordinator *c, const News *news) {
     }
     Work work = slot->work;
     work.losses += (news->outcome == OUTCOME_LOST && !news->damaged) ? 1 : 0;
-    coordinator__note_order_over(c, slot, news->outcome == OUTCOME_DONE);
+    coordinator__note_order_over(c, slot, news->outcome);
     slot->busy = false;
     slot->yielding = false;
+    slot->cancelled = false;
     slot->holds = (news->holds && !news->evaluate) ? news->id : 0;
     c->busy_seconds += news->busy_seconds;
     c->urgent = true;

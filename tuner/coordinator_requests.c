@@ -221,10 +221,7 @@ Status coordinator__want_pinned(void *context, const ResultsSegment *row) {
     if (!row->pinned || row->kept || row->state != SEGMENT_FINISHED || c->study->manual) {
         return STATUS_OK;
     }
-    const Work work = {
-        .kind = WORK_RECOMPUTE, .id = row->id, .needs = row->parent, .attempt = row->attempt};
-    coordinator__log(c, "info", "computing the checkpoint of segment %" PRId64 " again", row->id);
-    return coordinator__queue(c, &work);
+    return coordinator__recompute(c, row->id);
 }
 
 static Status serve_pin(Coordinator *c, const Json *body, Buffer *answer) {

@@ -68,7 +68,7 @@ size_t coordinator__free_slots(const Coordinator *c) {
 /* ---- choosing -----------------------------------------------------------------------------------
  */
 
-static bool recompute_is_under_way(const Coordinator *c, int64_t segment) {
+static bool is_under_way(const Coordinator *c, int64_t segment) {
     for (size_t i = 0; i < c->queue.count; i++) {
         if (c->queue.items[i].kind == WORK_RECOMPUTE && c->queue.items[i].id == segment) {
             return true;
@@ -83,6 +83,19 @@ static bool recompute_is_under_way(const Coordinator *c, int64_t segment) {
     return false;
 }
 
+/* two of the same would write to the same file */
+Status coordinator__recompute(Coordinator *c, int64_t segment) {
+    ResultsSegment row = {.point = NULL};
+    if (is_under_way(c, segment)) {
+        return STATUS_OK;
+    }
+    TRY(results_segment_read(c->results, NULL, segment, &row));
+    coordinator__log(c, "info", "computing the checkpoint of segment %" PRId64 " again", segment);
+    const Work work = {
+        .kind = WORK_RECOMPUTE, .id = segment, .needs = row.parent, .attempt = row.attempt};
+    return coordinator__queue(c, &work);
+}
+
 /* work may start when the checkpoint it needs is on disk; a missing one is asked for again */
 static Status is_ready(Coordinator *c, const Work *work, bool *ready) {
     *ready = true;
@@ -93,18 +106,7 @@ static Status is_ready(Coordinator *c, const Work *work, bool *ready) {
         return STATUS_OK;
     }
     *ready = false;
-    if (!recompute_is_under_way(c, work->needs)) {
-        ResultsSegment parent = {.point = NULL};
-        TRY(results_segment_read(c->results, NULL, work->needs, &parent));
-        coordinator__log(c, "info", "computing the checkpoint of segment %" PRId64 " again",
-                         work->needs);
-        const Work again = {.kind = WORK_RECOMPUTE,
-                            .id = parent.id,
-                            .needs = parent.parent,
-                            .attempt = parent.attempt};
-        TRY(coordinator__queue(c, &again));
-    }
-    return STATUS_OK;
+    return coordinator__recompute(c, work->needs);
 }
 
 /* Who holds what, and what is asked for, at the beginning of a round of choosing. Looking at every
@@ -311,6 +313,7 @@ static Status send_segment(Coordinator *c, size_t slot, const Work *work, double
     TRY(results_segment_read(c->results, c->study->space, work->id, &row));
     TRY(fill_resume(c, work, &row, &order, resume));
     checkpoint_name(work->id, work->attempt, checkpoint);
+    c->slots[slot].end = row.end;
     Request request = {.kind = REQUEST_TRAIN,
                        .segment = work->id,
                        .parent = work->partial ? work->id : row.parent,
@@ -382,9 +385,9 @@ Status coordinator__send(Coordinator *c) {
         if (!c->slots[i].busy || !c->slots[i].unsent) {
             continue;
         }
-        any = true;
         status = results_read_begin(c->results);
         status = (status == STATUS_OK) ? send_work(c, i) : status;
+        any = any || status == STATUS_OK;
     }
     results_read_end(c->results);
     if (any) {

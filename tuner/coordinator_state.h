@@ -65,8 +65,10 @@ typedef struct Slot {
     bool    busy;
     bool    unsent; /* assigned, but the commit before its order is not done yet */
     bool    yielding;
+    bool    cancelled;    /* told to stop at once */
     Work    work;         /* while busy */
     double  sent;         /* s, monotonic: when the order left */
+    int64_t end;          /* of a segment: its last unit */
     int64_t step;         /* of its order: the last unit that was heard of, 0 = none */
     double  step_at;      /* s, monotonic: when that was; without one, when the order left */
     double  unit_seconds; /* that its last unit took; 0 = not known */
@@ -157,6 +159,8 @@ typedef struct Coordinator {
     bool   stopping;
     double stop_deadline;
     int    stop_signals;
+    double stop_began;
+    bool   cut_off;         /* nothing may end its unit any more */
     double end_at;          /* s, monotonic: this run must be over by then; 0 = any time */
     double unit_seconds;    /* of the slowest unit of late */
     double save_seconds;    /* from the last unit of a segment to its end, likewise */
@@ -258,6 +262,8 @@ Status coordinator__decide(Coordinator *c) MUST_USE;
 
 /* coordinator_send.c */
 Status coordinator__queue(Coordinator *c, const Work *work) MUST_USE;
+/** Queues the making again of a finished segment's checkpoint, unless that is under way. */
+Status coordinator__recompute(Coordinator *c, int64_t segment) MUST_USE;
 /* takes the work at `index` out of the queue */
 Work coordinator__unqueue(Coordinator *c, size_t index);
 /* chooses work for free slots and records the attempts; coordinator__send() sends after the commit

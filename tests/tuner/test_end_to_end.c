@@ -161,55 +161,6 @@ static void a_signal_stops_within_ten_seconds_and_the_rest_follows_later(void **
     scene_remove(&scene);
 }
 
-/* until a trainer with --ignore-yield is at work */
-static void start_until_deaf(Scene *scene) {
-    char   path[SCENE_PATH_BYTES + 32];
-    Buffer log;
-    bool   deaf = false;
-    buffer_init(&log, 1 << 20);
-    (void)snprintf(path, sizeof path, "%s/logs/trainer-1-0.log", scene->study);
-    scene_start_until(scene, "2", "running", 2);
-    while (!deaf) {
-        int exit_status = 0;
-        assert_false(run_wait_for(&scene->run, 0.01, &exit_status));
-        buffer_clear(&log);
-        deaf = file_exists(path) && file_read(path, &log) == STATUS_OK &&
-               strstr(buffer_text(&log), "training") != NULL;
-    }
-    buffer_reset(&log);
-}
-
-static void a_trainer_that_ignores_yield_is_dropped_in_time(void **state) {
-    (void)state;
-    Scene scene;
-    int   exit_status = 0;
-    scene_make(&scene, SCENE_SYNCHRONOUS, ", --ignore-yield", 30.0);
-    start_until_deaf(&scene);
-    const double began = clock_monotonic();
-    assert_int_equal(kill(scene.run.pid, SIGTERM), 0);
-    exit_status = run_wait(&scene.run);
-    assert_true(clock_monotonic() - began < 12.0);
-    assert_int_equal(exit_status, 75);
-    assert_int_equal(run_count_processes(scene.folder), 0);
-    scene_remove(&scene);
-}
-
-static void a_second_signal_stops_at_once(void **state) {
-    (void)state;
-    Scene scene;
-    int   exit_status = 0;
-    scene_make(&scene, SCENE_SYNCHRONOUS, ", --ignore-yield", 30.0);
-    start_until_deaf(&scene);
-    assert_int_equal(kill(scene.run.pid, SIGINT), 0);
-    assert_false(run_wait_for(&scene.run, 0.5, &exit_status));
-    const double began = clock_monotonic();
-    assert_int_equal(kill(scene.run.pid, SIGINT), 0);
-    exit_status = run_wait(&scene.run);
-    assert_true(clock_monotonic() - began < 5.0);
-    assert_int_equal(exit_status, 75);
-    scene_remove(&scene);
-}
-
 /* ---- trainers that never start ------------------------------------------------------------------
  */
 
@@ -395,8 +346,6 @@ int main(void) {
         cmocka_unit_test(killed_workers_of_pets_change_nothing),
         cmocka_unit_test(killed_coordinators_of_pets_change_nothing),
         cmocka_unit_test(a_signal_stops_within_ten_seconds_and_the_rest_follows_later),
-        cmocka_unit_test(a_trainer_that_ignores_yield_is_dropped_in_time),
-        cmocka_unit_test(a_second_signal_stops_at_once),
         cmocka_unit_test(a_trainer_that_cannot_start_spends_no_budget),
         cmocka_unit_test(what_was_killed_is_shown_as_cut_off),
         cmocka_unit_test(an_asynchronous_study_branches_and_ends),

@@ -420,6 +420,29 @@ static void a_pinned_checkpoint_stays_or_is_made_again(void **state) {
     scene_remove(&scene);
 }
 
+/* two trainers would write to the same file */
+static void a_checkpoint_that_is_pinned_twice_is_made_again_once(void **state) {
+    (void)state;
+    Scene scene;
+    Run   beside;
+    scene_make(&scene, sampler, "", 0.4);
+    assert_int_equal(scene_run_with(&scene, "2", "budget.trials=1"), 0);
+    assert_int_equal(kept(&scene, 1), 0);
+    scene.set = "budget.trials=2";
+    scene_start_until(&scene, "2", "running", 1);
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(
+            command(&scene, &beside, "pin", "--segment", "1", (i == 1) ? "--unpin" : NULL), 0);
+    }
+    assert_int_equal(run_wait(&scene.run), 0);
+    assert_int_equal(kept(&scene, 1), 1);
+    assert_int_equal(run_query(scene.study, "SELECT count(*) FROM log WHERE text = 'computing the "
+                                            "checkpoint of segment 1 again'"),
+                     1);
+    scene_assert_sound(&scene);
+    scene_remove(&scene);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(no_improvement_ends_the_study_and_stays_the_end),
@@ -435,6 +458,7 @@ int main(void) {
         cmocka_unit_test(a_stopped_study_can_go_on),
         cmocka_unit_test(a_stopped_trial_gets_no_further_segment),
         cmocka_unit_test(a_pinned_checkpoint_stays_or_is_made_again),
+        cmocka_unit_test(a_checkpoint_that_is_pinned_twice_is_made_again_once),
     };
     return cmocka_run_group_tests_name("tuner/going_on", tests, NULL, NULL);
 }
