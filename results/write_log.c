@@ -9,10 +9,23 @@
 #include <sqlite3.h>
 
 enum {
-    PAGES_MOVED = 1000,    /* from here on each commit moves what it can into the database */
-    PAGES_AGAIN = 16384,   /* more of them before it is tried again: 64 MiB */
-    READERS_WAIT_MS = 2000 /* for readers of the moment; the coordinator serves nobody meanwhile */
+    PAGES_MOVED = 1000,  /* from here on each commit moves what it can into the database */
+    PAGES_AGAIN = 16384, /* more of them before it is tried again: 64 MiB */
+    WAIT_MS = 100,       /* for readers of the moment, the coordinator serves nobody meanwhile */
+    MOST_WAITS = 20,
 };
+
+/* Several short waits: within one SQLite waits for a place in the list of readers, although who
+ * holds it now may have begun later and not be in the way at all. */
+static int begin_anew(sqlite3 *db, const char *name) {
+    int code = SQLITE_BUSY;
+    (void)sqlite3_busy_timeout(db, WAIT_MS);
+    for (int wait = 0; wait < MOST_WAITS && code == SQLITE_BUSY; wait++) {
+        code = sqlite3_wal_checkpoint_v2(db, name, SQLITE_CHECKPOINT_RESTART, NULL, NULL);
+    }
+    (void)sqlite3_busy_timeout(db, RESULTS_BUSY_MS);
+    return code;
+}
 
 /* A failure to move pages is no failure of the commit before it: the next one tries again. */
 static int after_commit(void *context, sqlite3 *db, const char *name, int pages) {
@@ -25,9 +38,7 @@ static int after_commit(void *context, sqlite3 *db, const char *name, int pages)
         (void)sqlite3_wal_checkpoint_v2(db, name, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
         return SQLITE_OK;
     }
-    (void)sqlite3_busy_timeout(db, READERS_WAIT_MS);
-    const int code = sqlite3_wal_checkpoint_v2(db, name, SQLITE_CHECKPOINT_RESTART, NULL, NULL);
-    (void)sqlite3_busy_timeout(db, RESULTS_BUSY_MS);
+    const int code = begin_anew(db, name);
     results->log_tried = (code == SQLITE_OK) ? results->log_pages : pages + PAGES_AGAIN;
     return SQLITE_OK;
 }
