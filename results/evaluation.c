@@ -102,6 +102,15 @@ Status results__evaluation_objectives(Results *results, int64_t evaluation, doub
     }
 }
 
+/* the next attempt is one more, as a segment's (check_numbers() in read.c) */
+static Status check_attempt(const Results *results, const ResultsEvaluation *row) {
+    if (row->attempt < 0 || row->attempt > INT32_MAX) {
+        FAIL(STATUS_ERR_CORRUPT, "%s: evaluation %lld, attempt %lld, cannot be", results->path,
+             (long long)row->id, (long long)row->attempt);
+    }
+    return STATUS_OK;
+}
+
 static Status next(Results *results, int64_t after, ResultsEvaluation *out, bool *row) {
     sqlite3_stmt *statement = NULL;
     char          state[16];
@@ -127,6 +136,7 @@ static Status next(Results *results, int64_t after, ResultsEvaluation *out, bool
     (void)sqlite3_reset(statement);
     TRY(results__state_find(state, &out->state));
     TRY(results__outcome_find(outcome, &out->outcome));
+    TRY(check_attempt(results, out));
     double objectives[SCHEDULER_MAX_OBJECTIVES];
     TRY(results__evaluation_objectives(results, out->id, objectives));
     out->objective = objectives[0];

@@ -73,7 +73,8 @@ Status results__objectives_read(Results *results, int64_t segment, double *objec
     " attempt, kept, checkpoint_bytes, checkpoint_checksum, partial_end, partial_attempt," \
     " cost, pinned"
 
-/* a damaged file may say anything, and these are counted with: above what a study may have */
+/* No study gets there, but a damaged file may say anything: the next attempt would overflow, and
+ * units would no longer be exact as doubles. */
 #define MOST_UNITS    (INT64_C(1) << 53)
 #define MOST_ATTEMPTS INT32_MAX
 

@@ -202,7 +202,7 @@ static Status choose(Coordinator *c, const Round *round, size_t slot, size_t *in
     return STATUS_OK;
 }
 
-static Status record_attempt(Coordinator *c, Work *work, const Slot *slot) {
+Status coordinator__record_attempt(Coordinator *c, Work *work, const Slot *slot) {
     work->attempt++;
     if (work->kind == WORK_EVALUATION) {
         return results_evaluation_start(c->results, work->id, work->attempt, slot->worker,
@@ -228,7 +228,7 @@ static Status assign(Coordinator *c, const Round *round) {
         TRY(coordinator__begin(c));
         c->urgent = true;
         slot->work = coordinator__unqueue(c, index);
-        TRY(record_attempt(c, &slot->work, slot));
+        TRY(coordinator__record_attempt(c, &slot->work, slot));
         slot->busy = true;
         slot->unsent = true;
     }

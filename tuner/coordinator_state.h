@@ -269,6 +269,8 @@ Work coordinator__unqueue(Coordinator *c, size_t index);
 /* chooses work for free slots and records the attempts; coordinator__send() sends after the commit
  */
 Status coordinator__assign(Coordinator *c) MUST_USE;
+/* counts the work's next attempt, which is a row from then on, unless a checkpoint is made again */
+Status coordinator__record_attempt(Coordinator *c, Work *work, const Slot *slot) MUST_USE;
 Status coordinator__send(Coordinator *c) MUST_USE;
 size_t coordinator__free_slots(const Coordinator *c);
 

@@ -379,8 +379,8 @@ static Status read_reset(const Json *definition, MjcfProblem *problem, Mjcf *mjc
     return member_in(reset, "speed", "'speed'", 0.0, LARGEST, &mjcf->reset_speed);
 }
 
-/* simulator steps of one episode: three are measured before a study is accepted (mjcf_measure.c),
- * which takes a minute at some microseconds each */
+/* Three episodes are measured before a study is accepted (mjcf_measure.c). Without a bound on their
+ * simulator steps a number with zeros too many would leave its user waiting, for hours or days. */
 enum { MOST_FRAME_SKIP = 1000, MOST_STEPS = 100000, MOST_SIMULATED = 10000000 };
 
 Status mjcf__read(const Json *definition, MjcfProblem *problem, Mjcf *mjcf) {

@@ -3,6 +3,7 @@
  * trainable: one step, and saved again. The rest of the folder is that of a real agent;
  * MBTUNE_FUZZ_SEED names a file that gets the payload of that agent's own file. */
 #include "tests/fuzz/fuzz_target.h"
+#include "tests/fuzz/input_file.h"
 #include "tests/mbrl/agent_bench.h"
 
 #include "core/file.h"
@@ -85,26 +86,19 @@ static void use(void *agent) {
     record_free(&record);
 }
 
-static void write_plain(const char *path, const void *bytes, size_t length) {
-    FILE *file = fopen(path, "we");
-    if (file == NULL || fwrite(bytes, 1, length, file) != length || fclose(file) != 0) {
-        abort();
-    }
-}
-
 static bool begins(const uint8_t *data, size_t size, const char *magic) {
     return size >= SEALED_MAGIC_LENGTH && memcmp(data, magic, SEALED_MAGIC_LENGTH) == 0;
 }
 
 static void put(const uint8_t *data, size_t size) {
     (void)unlink(scene.agent);
-    write_plain(scene.experience, buffer_text(&scene.rows), scene.rows.length);
+    input_write(scene.experience, buffer_text(&scene.rows), scene.rows.length);
     if (begins(data, size, PETS_AGENT_MAGIC)) {
-        write_plain(scene.agent, data, size);
+        input_write(scene.agent, data, size);
         return;
     }
     if (begins(data, size, PETS_EXPERIENCE_MAGIC)) {
-        write_plain(scene.experience, data, size);
+        input_write(scene.experience, data, size);
         data = (const uint8_t *)buffer_text(&scene.payload);
         size = scene.payload.length;
     }

@@ -4,39 +4,50 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { PATH_BYTES = 512 };
 
-static char folder[PATH_BYTES];
+static char *folder;
+
+char *input_folder_make(void) {
+    const char *temporary = getenv("TMPDIR");
+    char        path[PATH_BYTES];
+    char        other[] = "/tmp/mbtune-fuzz-XXXXXX";
+    (void)snprintf(path, sizeof path, "%s/mbtune-fuzz-XXXXXX",
+                   (temporary != NULL) ? temporary : "/dev/shm");
+    char *made = mkdtemp(path);
+    made = (made == NULL) ? mkdtemp(other) : made;
+    made = (made == NULL) ? NULL : strdup(made);
+    if (made == NULL) {
+        abort();
+    }
+    return made;
+}
 
 static void remove_folder(void) {
     (void)!file_remove_all(folder);
+    free(folder);
 }
 
 const char *input_folder(void) {
-    const char *temporary = getenv("TMPDIR");
-    if (folder[0] != '\0') {
-        return folder;
+    if (folder == NULL) {
+        folder = input_folder_make();
+        (void)atexit(remove_folder);
     }
-    (void)snprintf(folder, sizeof folder, "%s/mbtune-fuzz-XXXXXX",
-                   (temporary != NULL) ? temporary : "/dev/shm");
-    if (mkdtemp(folder) == NULL) { /* in memory if there is such a place: each input is written */
-        (void)snprintf(folder, sizeof folder, "/tmp/mbtune-fuzz-XXXXXX");
-        if (mkdtemp(folder) == NULL) {
-            abort();
-        }
-    }
-    (void)atexit(remove_folder);
     return folder;
+}
+
+void input_write(const char *path, const void *bytes, size_t length) {
+    FILE *file = fopen(path, "we");
+    if (file == NULL || fwrite(bytes, 1, length, file) != length || fclose(file) != 0) {
+        abort();
+    }
 }
 
 const char *input_file(const char *name, const uint8_t *data, size_t size) {
     static char path[2 * PATH_BYTES];
     (void)snprintf(path, sizeof path, "%s/%s", input_folder(), name);
-    /* plain writing: nothing has to survive a crash here */
-    FILE *file = fopen(path, "we");
-    if (file == NULL || fwrite(data, 1, size, file) != size || fclose(file) != 0) {
-        abort();
-    }
+    input_write(path, data, size);
     return path;
 }

@@ -27,7 +27,7 @@ static Status open(Coordinator *c) {
         FAIL(STATUS_ERR_NOMEM, "no memory for slots");
     }
     c->slot_count = SLOTS;
-    c->slots[0].usable = true;
+    c->slots[0] = (Slot){.usable = true, .worker = 1, .host = "here"};
     c->trainer_heard = true;
     return STATUS_OK;
 }
@@ -45,20 +45,11 @@ static Status commit(Coordinator *c) {
 
 /* as coordinator__assign(), for one slot and one piece of work */
 static Status hand_out(Coordinator *c, size_t index) {
-    Slot          *slot = &c->slots[0];
-    ResultsSegment row = {.point = NULL};
-    slot->work = coordinator__unqueue(c, index);
-    slot->work.attempt = 1;
-    slot->busy = true;
+    Slot *slot = &c->slots[0];
     TRY(coordinator__begin(c));
-    if (slot->work.kind == WORK_EVALUATION) {
-        return results_evaluation_start(c->results, slot->work.id, 1, 1, "here");
-    }
-    TRY(results_segment_read(c->results, NULL, slot->work.id, &row));
-    slot->work.attempt = row.attempt + 1;
-    return (slot->work.kind == WORK_RECOMPUTE)
-               ? STATUS_OK
-               : results_attempt_start(c->results, row.id, slot->work.attempt, 1, "here");
+    slot->work = coordinator__unqueue(c, index);
+    slot->busy = true;
+    return coordinator__record_attempt(c, &slot->work, slot);
 }
 
 static Status say(Coordinator *c, const Work *work, int64_t step, const char *name, double value) {

@@ -1,4 +1,5 @@
 #include "tests/fuzz/study_scene.h"
+#include "tests/fuzz/input_file.h"
 #include "tests/fuzz/program_scene.h"
 
 #include "core/buffer.h"
@@ -10,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 enum { CAP = 1 << 24, TEXT_BYTES = 4096, MOST_CHECKPOINTS = 32, PATH_BYTES = 512 };
@@ -228,24 +228,9 @@ static void loosen(void) {
     (void)sqlite3_close(database);
 }
 
-static char *make_folder(void) {
-    const char *temporary = getenv("TMPDIR");
-    char        path[256];
-    (void)snprintf(path, sizeof path, "%s/mbtune-fuzz-XXXXXX",
-                   (temporary != NULL) ? temporary : "/dev/shm");
-    char *made = mkdtemp(path); /* in memory: each input writes and syncs */
-    char  other[] = "/tmp/mbtune-fuzz-XXXXXX";
-    made = (made == NULL) ? mkdtemp(other) : made;
-    made = (made == NULL) ? NULL : strdup(made);
-    if (made == NULL) {
-        abort();
-    }
-    return made;
-}
-
 static void make(StudyScene which) {
     const Script *script = &scripts[which];
-    char         *folder = make_folder();
+    char         *folder = input_folder_make();
     Buffer        text;
     scene = &scenes[which];
 
@@ -278,14 +263,6 @@ static void make(StudyScene which) {
     must(file_read(scene->folder.database, &scene->database));
 }
 
-/* plain writing: nothing has to survive a crash here */
-static void write_plain(const char *path, const char *bytes, size_t length) {
-    FILE *file = fopen(path, "we");
-    if (file == NULL || fwrite(bytes, 1, length, file) != length || fclose(file) != 0) {
-        abort();
-    }
-}
-
 static void put_back(const Scene *one) {
     static const char *const tails[] = {"-wal", "-shm", "-journal"};
     const StudyFolder       *folder = &one->folder;
@@ -295,15 +272,15 @@ static void put_back(const Scene *one) {
         (void)snprintf(path, sizeof path, "%s%s", folder->database, tails[i]);
         (void)unlink(path);
     }
-    write_plain(folder->database, buffer_text(&one->database), one->database.length);
-    write_plain(folder->study_file, one->study->text, strlen(one->study->text));
+    input_write(folder->database, buffer_text(&one->database), one->database.length);
+    input_write(folder->study_file, one->study->text, strlen(one->study->text));
     must(file_remove_all(folder->requests));
     must(file_make_folder(folder->requests));
     must(file_remove_all(folder->checkpoints));
     must(file_make_folder(folder->checkpoints));
     for (size_t i = 0; i < one->kept_count; i++) {
         const Kept *kept = &one->kept[i];
-        write_plain(kept->path, buffer_text(&kept->bytes), kept->bytes.length);
+        input_write(kept->path, buffer_text(&kept->bytes), kept->bytes.length);
     }
 }
 
