@@ -19,8 +19,8 @@
 #define MBTUNE_MPIEXEC "mpiexec.mpich"
 #endif
 
-/* A launcher whose files are younger may just be starting (s): it waits 60 s and 2 s per rank for all
- * to join (launcher.c). */
+/* A launcher whose files are younger may just be starting (s): it waits 60 s and 2 s per rank for
+ * all to join (launcher.c). */
 static const double young_s = 3600.0;
 
 /* nothing changes the environment while it is read: one thread, before any rank or child is started

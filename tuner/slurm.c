@@ -9,10 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A controller that is overloaded or restarts answers again in a moment. So a question is asked again,
- * after pauses that double, until it is answered or its time is over: at the beginning of a job each
- * question's own, at the end one for all that requeueing takes (whoever waits there too long is
- * killed by Slurm). One asking that hangs gets no more than ASK_SECONDS of it. */
+/* A controller that is overloaded or restarts answers again in a moment. So a question is asked
+ * again, after pauses that double, until it is answered or its time is over: at the beginning of a
+ * job each question's own, at the end one for all that requeueing takes (whoever waits there too
+ * long is killed by Slurm). One asking that hangs gets no more than ASK_SECONDS of it. */
 #define START_SECONDS       20.0
 #define END_SECONDS         40.0
 #define ASK_SECONDS         15.0
@@ -313,9 +313,9 @@ static Status check_goes_on(const char *job, double deadline, bool *back) {
 }
 
 /* Whoever presses Ctrl-C or hangs up now does not want the job back. SIGTERM says nothing: Slurm
- * sends it for a job that is cancelled, at the end of its time (twice, within some seconds), and for
- * the requeueing itself, which must not end scontrol before it has its answer; squeue tells which
- * it is. The programs that are asked inherit this. */
+ * sends it for a job that is cancelled, when it is preempted (twice), at the end of its time, and
+ * for the requeueing itself, which must not end scontrol before it has its answer; squeue tells
+ * which it is. The programs that are asked inherit this. */
 static void heed_the_user(void) {
     sigset_t set;
     (void)sigemptyset(&set);

@@ -31,9 +31,9 @@ double slurm_end_time(void);
 /** Has the job been started again by `scontrol requeue`, and how often? 0 if never. */
 int64_t slurm_restarts(void);
 /**
- * Puts this batch job back into the queue, unless it was cancelled, within 40 s. Slurm then ends it.
- * For a process that is about to end: SIGINT and SIGHUP end it from here on also where they were
- * blocked, SIGTERM does not.
+ * Puts this batch job back into the queue, unless it was cancelled, within 40 s. Slurm then ends
+ * it. For a process that is about to end: SIGINT and SIGHUP end it from here on also where they
+ * were blocked, SIGTERM does not.
  * @return STATUS_OK; STATUS_ERR_STATE with the reason why not
  */
 Status slurm_requeue(void) MUST_USE;

@@ -155,7 +155,7 @@ static void job_script_asks_for_what_was_said(void **state) {
     buffer_reset(&out);
 }
 
-/* ---- asking Slurm ----------------------------------------------------------------------------- */
+/* ---- asking Slurm ---------------------------------------------------------------------------- */
 
 typedef struct Answers {
     char *folder; /* first of the PATH */
