@@ -142,8 +142,9 @@ static Status read_end(Job *job) {
     } else if (left == 0 && !launch_under_mpi() && slurm_in_job()) {
         const double end = slurm_end_time();
         if (isnan(end)) {
-            (void)fprintf(stderr, "mbtune: warning: squeue does not say when this job ends; units "
-                                  "that run then are cut off (or say --time-left SECONDS)\n");
+            (void)fprintf(stderr,
+                          "mbtune: warning: squeue does not say when this job ends: the run "
+                          "waits for Slurm's signal (or say --time-left SECONDS)\n");
         } else if (!isinf(end)) {
             launch_set_end_time(end);
         }

@@ -143,7 +143,12 @@ Status slurm_parse_time(const char *text, double *seconds) {
 
 /* once, within what is left until the deadline; @return exit status */
 static int ask_once(const char *const *ask, double deadline, char *text, size_t size) {
-    return program_ask(ask, fmin(ASK_SECONDS, deadline - clock_monotonic()), text, size);
+    const double left = deadline - clock_monotonic();
+    const int    rc = program_ask(ask, fmin(ASK_SECONDS, left), text, size);
+    if (rc == PROGRAM_TOO_SLOW) {
+        (void)snprintf(text, size, "no answer in time");
+    }
+    return rc;
 }
 
 /* waits until it is time to ask again; false if there is no reason to or no time */
