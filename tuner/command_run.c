@@ -141,7 +141,11 @@ static Status read_end(Job *job) {
         launch_set_end_time(clock_wall() + (double)left);
     } else if (left == 0 && !launch_under_mpi() && slurm_in_job()) {
         const double end = slurm_end_time();
-        if (!isinf(end)) {
+        if (isnan(end)) {
+            (void)fprintf(stderr,
+                          "mbtune: warning: squeue does not say when this job ends: the run "
+                          "waits for Slurm's signal (or say --time-left SECONDS)\n");
+        } else if (!isinf(end)) {
             launch_set_end_time(end);
         }
     }

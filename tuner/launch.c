@@ -19,8 +19,9 @@
 #define MBTUNE_MPIEXEC "mpiexec.mpich"
 #endif
 
-/* a launcher whose files are younger may just be starting (s) */
-static const double young_s = 60.0;
+/* A launcher whose files are younger may just be starting (s): it waits 60 s and 2 s per rank for
+ * all to join (launcher.c). */
+static const double young_s = 3600.0;
 
 /* nothing changes the environment while it is read: one thread, before any rank or child is started
  */
@@ -88,15 +89,16 @@ void launch_report_exit(const CoordinatorOutcome *outcome) {
            outcome->again);
 }
 
-static bool begins_with(const char *text, const char *start) {
-    return strstr(text, start) == text;
+bool launch__starts_with(const char *text, const char *start) {
+    return strncmp(text, start, strlen(start)) == 0;
 }
 
 /* Not our own, and not those of one that starts at this moment and will be refused. */
 static bool is_leftover(int folder, const char *name, const char *own) {
     struct stat about;
     const char *slash = (own == NULL) ? NULL : strrchr(own, '/');
-    if (!begins_with(name, LAUNCH_FILE_PREFIX) || (slash != NULL && begins_with(name, slash + 1))) {
+    if (!launch__starts_with(name, LAUNCH_FILE_PREFIX) ||
+        (slash != NULL && launch__starts_with(name, slash + 1))) {
         return false;
     }
     return fstatat(folder, name, &about, AT_SYMLINK_NOFOLLOW) == 0 &&
@@ -109,6 +111,9 @@ void launch_remove_leftovers(const char *folder) {
     const int            at = open(folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     DIR                 *entries = (at < 0) ? NULL : fdopendir(at);
     if (entries == NULL) {
+        if (at >= 0) {
+            (void)close(at);
+        }
         return; /* whatever needs the folder says why */
     }
     while ((entry = readdir(entries)) != NULL) { /* NOLINT(concurrency-mt-unsafe): own DIR */

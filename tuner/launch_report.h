@@ -8,6 +8,8 @@
 #ifndef TUNER_LAUNCH_REPORT_H
 #define TUNER_LAUNCH_REPORT_H
 
+#include <stdbool.h>
+
 enum { LAUNCH_REPORT_BYTES = 384, LAUNCH_HOST_BYTES = 256 };
 
 #define LAUNCH_VARIABLE         "MBTUNE_LAUNCH"   /* path of the file */
@@ -20,5 +22,7 @@ enum { LAUNCH_REPORT_BYTES = 384, LAUNCH_HOST_BYTES = 256 };
 #define LAUNCH_KEY_JOINED  "joined" /* all ranks have joined; number: the same */
 #define LAUNCH_KEY_EXIT    "exit"   /* number: exit status; MPI_Finalize follows */
 #define LAUNCH_KEY_LEFT    "left"   /* likewise, but no MPI_Finalize: somebody has died */
+
+bool launch__starts_with(const char *text, const char *start);
 
 #endif

@@ -264,9 +264,9 @@ static void remove_files(const Launch *l) {
     }
 }
 
-static bool starts_with(const char *text, const char *key, long *number) {
+static bool read_number(const char *text, const char *key, long *number) {
     const size_t length = strlen(key);
-    if (strncmp(text, key, length) != 0 || text[length] != ' ') {
+    if (!launch__starts_with(text, key) || text[length] != ' ') {
         return false;
     }
     *number = strtol(text + length, NULL, 10);
@@ -293,14 +293,14 @@ static void read_report(Launch *l) {
     const ssize_t length = pread(l->report, text, LAUNCH_REPORT_BYTES, 0);
     text[(length > 0) ? length : 0] = '\0';
     read_rest(l, text);
-    if (starts_with(text, LAUNCH_KEY_STARTED, &l->coordinator)) {
+    if (read_number(text, LAUNCH_KEY_STARTED, &l->coordinator)) {
         return;
     }
-    if (starts_with(text, LAUNCH_KEY_JOINED, &l->coordinator)) {
+    if (read_number(text, LAUNCH_KEY_JOINED, &l->coordinator)) {
         l->joined = true;
-    } else if (starts_with(text, LAUNCH_KEY_EXIT, &l->exit_status) && !heard) {
+    } else if (read_number(text, LAUNCH_KEY_EXIT, &l->exit_status) && !heard) {
         l->deadline = clock_monotonic() + last_s + finalize_per_rank_s * (double)l->ranks;
-    } else if (starts_with(text, LAUNCH_KEY_LEFT, &l->exit_status) && !heard) {
+    } else if (read_number(text, LAUNCH_KEY_LEFT, &l->exit_status) && !heard) {
         l->deadline = clock_monotonic() + leave_s;
     }
 }

@@ -4,19 +4,21 @@
 #include "tuner/program.h"
 
 #include <math.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define ASK_SECONDS 20.0
-/* A controller that is overloaded or restarts answers again in a moment. The pauses double, so they
- * are 31 s together at the end of a job (whoever waits there is killed in time by Slurm) and 3 s at
- * its beginning. */
+/* A controller that is overloaded or restarts answers again in a moment. So a question is asked
+ * again, after pauses that double, until it is answered or its time is over: at the beginning of a
+ * job each question's own, at the end one for all that requeueing takes (whoever waits there too
+ * long is killed by Slurm). One asking that hangs gets no more than ASK_SECONDS of it. */
+#define START_SECONDS       20.0
+#define END_SECONDS         40.0
+#define ASK_SECONDS         15.0
 #define FIRST_PAUSE_SECONDS 1.0
 
 enum {
-    TRIES_AT_START = 3,
-    TRIES_AT_END = 6,
     MOST_NODES = 16384,
     LIST_BYTES = 1 << 20, /* names of all nodes, one per line */
     ANSWER_BYTES = 8192,
@@ -139,25 +141,62 @@ Status slurm_parse_time(const char *text, double *seconds) {
 
 /* ---- asking ------------------------------------------------------------------------------- */
 
-/* asks until it is answered, at most `tries` times; @return exit status of the last time */
-static int ask_slurm(const char *const *ask, int tries, char *text, size_t size) {
-    double pause = FIRST_PAUSE_SECONDS;
-    int    rc = program_ask(ask, ASK_SECONDS, text, size);
-    while (rc != 0 && rc != PROGRAM_NOT_FOUND && --tries > 0) {
-        clock_sleep(pause);
-        pause *= 2.0;
-        rc = program_ask(ask, ASK_SECONDS, text, size);
+/* once, within what is left until the deadline; @return exit status */
+static int ask_once(const char *const *ask, double deadline, char *text, size_t size) {
+    const double left = deadline - clock_monotonic();
+    const int    rc = program_ask(ask, fmin(ASK_SECONDS, left), text, size);
+    if (rc == PROGRAM_TOO_SLOW) {
+        (void)snprintf(text, size, "no answer in time");
     }
     return rc;
 }
 
+/* waits until it is time to ask again; false if there is no reason to or no time */
+static bool comes_again(int rc, double deadline, double *pause) {
+    if (rc == 0 || rc == PROGRAM_NOT_FOUND || clock_monotonic() + *pause >= deadline) {
+        return false;
+    }
+    clock_sleep(*pause);
+    *pause *= 2.0;
+    return true;
+}
+
+/* asks until it is answered; @return exit status of the last time */
+static int ask_slurm(const char *const *ask, double deadline, char *text, size_t size) {
+    double pause = FIRST_PAUSE_SECONDS;
+    int    rc = 0;
+    do {
+        rc = ask_once(ask, deadline, text, size);
+    } while (comes_again(rc, deadline, &pause));
+    return rc;
+}
+
+/* the last line that is not empty: what Slurm's programs warn of comes before their answer */
+static void keep_last_line(char *text) {
+    char *rest = NULL;
+    char *last = NULL;
+    for (char *line = strtok_r(text, "\n", &rest); line != NULL;
+         line = strtok_r(NULL, "\n", &rest)) {
+        last = line;
+    }
+    if (last == NULL) {
+        text[0] = '\0';
+    } else {
+        memmove(text, last, strlen(last) + 1);
+    }
+}
+
 /* ---- nodes ---------------------------------------------------------------------------------- */
 
+/* one name per line; a line with spaces is a warning */
 static Status split_names(char *text, SlurmNode *nodes, size_t most, size_t *count) {
     char *rest = NULL;
     *count = 0;
     for (char *name = strtok_r(text, "\n", &rest); name != NULL;
          name = strtok_r(NULL, "\n", &rest)) {
+        if (strchr(name, ' ') != NULL) {
+            continue;
+        }
         if (*count == most || strlen(name) >= SLURM_NAME_BYTES) {
             FAIL(STATUS_ERR_STATE, "Slurm names more than %zu nodes, or one by more than %d bytes",
                  most, SLURM_NAME_BYTES - 1);
@@ -172,8 +211,9 @@ static Status read_nodes(SlurmNode *nodes, int64_t *cpus, char *text, size_t *co
     const char *const ask[] = {"scontrol", "show", "hostnames", list, NULL};
     size_t            counted = 0;
     TRY(slurm_parse_counts(environment("SLURM_JOB_CPUS_PER_NODE"), MOST_NODES, cpus, &counted));
-    const int rc = ask_slurm(ask, TRIES_AT_START, text, LIST_BYTES);
+    const int rc = ask_slurm(ask, clock_monotonic() + START_SECONDS, text, LIST_BYTES);
     if (rc != 0) {
+        keep_last_line(text);
         FAIL(STATUS_ERR_STATE, "'scontrol show hostnames %s' ended with status %d: %.200s", list,
              rc, text);
     }
@@ -222,12 +262,12 @@ static void name_job(char *name, size_t size) {
 }
 
 /* what squeue prints of this job in a format of one field; @return its exit status */
-static int ask_queue(const char *format, int tries, char *text, size_t size) {
+static int ask_queue(const char *format, double deadline, char *text, size_t size) {
     char job[JOB_BYTES];
     name_job(job, sizeof job);
     const char *const ask[] = {"squeue", "--noheader", "--jobs", job, "--format", format, NULL};
-    const int         rc = ask_slurm(ask, tries, text, size);
-    text[strcspn(text, "\n")] = '\0';
+    const int         rc = ask_slurm(ask, deadline, text, size);
+    keep_last_line(text);
     return rc;
 }
 
@@ -240,11 +280,11 @@ double slurm_end_time(void) {
     if (said > 0.0 && *end == '\0') {
         return said;
     }
-    const int    rc = ask_queue("%L", TRIES_AT_START, text, sizeof text);
+    const int    rc = ask_queue("%L", clock_monotonic() + START_SECONDS, text, sizeof text);
     const double now = clock_wall();
     if (rc != 0 || slurm_parse_time(text, &left) != STATUS_OK) {
         status_clear();
-        return (double)INFINITY;
+        return (double)NAN;
     }
     return now + left;
 }
@@ -256,26 +296,59 @@ static bool may_go_on(const char *state) {
            strncmp(state, "PREEMPTED", 9) == 0;
 }
 
+/* a scontrol that was given up, or Slurm itself, has put it there */
+static bool is_back(const char *state) {
+    return strncmp(state, "PENDING", 7) == 0 || strncmp(state, "REQUEUE", 7) == 0;
+}
+
+static Status check_goes_on(const char *job, double deadline, bool *back) {
+    char      text[ANSWER_BYTES];
+    const int rc = ask_queue("%T %r", deadline, text, sizeof text);
+    if (rc != 0) {
+        FAIL(STATUS_ERR_STATE,
+             "job %s is not started again: squeue, asked what became of it, ended with status %d: "
+             "%.200s",
+             job, rc, text);
+    }
+    *back = is_back(text);
+    if (!*back && !may_go_on(text)) {
+        FAIL(STATUS_ERR_STATE, "job %s is not started again: Slurm calls it '%.100s'", job, text);
+    }
+    return STATUS_OK;
+}
+
+/* Whoever presses Ctrl-C or hangs up now does not want the job back. SIGTERM says nothing: Slurm
+ * sends it for a job that is cancelled, when it is preempted (twice), at the end of its time, and
+ * for the requeueing itself, which must not end scontrol before it has its answer; squeue tells
+ * which it is. The programs that are asked inherit this. */
+static void heed_the_user(void) {
+    sigset_t set;
+    (void)sigemptyset(&set);
+    (void)sigaddset(&set, SIGTERM);
+    (void)pthread_sigmask(SIG_BLOCK, &set, NULL);
+    (void)sigemptyset(&set);
+    (void)sigaddset(&set, SIGINT);
+    (void)sigaddset(&set, SIGHUP);
+    (void)pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+}
+
 Status slurm_requeue(void) {
     char              text[ANSWER_BYTES];
     char              job[JOB_BYTES];
     const char *const ask[] = {"scontrol", "requeue", job, NULL};
+    const double      deadline = clock_monotonic() + END_SECONDS;
+    double            pause = FIRST_PAUSE_SECONDS;
+    int               rc = 0;
+    bool              back = false;
     name_job(job, sizeof job);
-    int rc = ask_queue("%T %r", TRIES_AT_END, text, sizeof text);
+    heed_the_user();
+    do { /* it may be cancelled between two tries */
+        TRY(check_goes_on(job, deadline, &back));
+        rc = back ? 0 : ask_once(ask, deadline, text, sizeof text);
+    } while (comes_again(rc, deadline, &pause));
     if (rc != 0) {
-        FAIL(STATUS_ERR_STATE,
-             "job %s is not started again: squeue, asked %d times what became of it, ended with "
-             "status %d: %.200s",
-             job, TRIES_AT_END, rc, text);
-    }
-    if (!may_go_on(text)) {
-        FAIL(STATUS_ERR_STATE, "job %s is not started again: Slurm calls it '%.100s'", job, text);
-    }
-    rc = ask_slurm(ask, TRIES_AT_END, text, sizeof text);
-    if (rc != 0) {
-        FAIL(STATUS_ERR_STATE,
-             "'scontrol requeue %s', tried %d times, ended with status %d: %.200s", job,
-             TRIES_AT_END, rc, text);
+        keep_last_line(text);
+        FAIL(STATUS_ERR_STATE, "'scontrol requeue %s' ended with status %d: %.200s", job, rc, text);
     }
     return STATUS_OK;
 }

@@ -25,12 +25,15 @@ bool slurm_in_job(void);
 /** The nodes of this job in Slurm's order. @param nodes  out  (count) the caller frees it
  * @return STATUS_OK; STATUS_ERR_STATE if Slurm's words cannot be understood; STATUS_ERR_NOMEM */
 Status slurm_nodes(SlurmNode **nodes, size_t *count) MUST_USE;
-/** When this job's time is over, in s since 1970; INFINITY if it has no end or nobody says so. */
+/** When this job's time is over, in s since 1970; INFINITY if it has no end, NAN if Slurm does not
+ * say in time. */
 double slurm_end_time(void);
 /** Has the job been started again by `scontrol requeue`, and how often? 0 if never. */
 int64_t slurm_restarts(void);
 /**
- * Puts this batch job back into the queue, unless it was cancelled. Slurm then ends it.
+ * Puts this batch job back into the queue, unless it was cancelled, within 40 s. Slurm then ends
+ * it. For a process that is about to end: SIGINT and SIGHUP end it from here on also where they
+ * were blocked, SIGTERM does not.
  * @return STATUS_OK; STATUS_ERR_STATE with the reason why not
  */
 Status slurm_requeue(void) MUST_USE;

@@ -120,6 +120,25 @@ int run_shell(Run *run, const char *line) {
     return run_wait(run);
 }
 
+void run_make_flaky_slurm(const char *folder) {
+    static const char script[] =
+        "#!/bin/sh\n"
+        "here=$(dirname \"$0\") name=$(basename \"$0\")\n"
+        "echo \"$*\" >> \"$here/$name.asked\"\n"
+        "if [ \"$(grep -cxFe \"$*\" \"$here/$name.asked\")\" -lt 3 ]; then\n"
+        "    echo \"$name: error: Socket timed out on send/recv operation\" >&2; exit 1\n"
+        "fi\n"
+        "if [ -f \"$here/answer\" ]; then . \"$here/answer\"; exit; fi\n"
+        "PATH=$(echo \"$PATH\" | tr : '\\n' | grep -vxFe \"$here\" | paste -sd:)\n"
+        "exec \"$name\" \"$@\"\n";
+    char line[2048];
+    Run  run;
+    (void)snprintf(line, sizeof line,
+                   "cd '%s' && cat > squeue <<'E'\n%sE\nchmod +x squeue && cp squeue scontrol",
+                   folder, script);
+    assert_int_equal(run_shell(&run, line), 0);
+}
+
 /* ---- processes ----------------------------------------------------------------------------------
  */
 

@@ -31,6 +31,14 @@ void run_shell_start(Run *run, const char *line);
 /** The same, and run_wait(). */
 int run_shell(Run *run, const char *line);
 
+/**
+ * Makes a squeue and a scontrol in `folder`, which is to be the first of the PATH. What they are
+ * asked they add to squeue.asked and scontrol.asked, one line each; the first two times that they
+ * are asked the same they fail. Then they run the file `answer` of the folder, or, without one, the
+ * real program.
+ */
+void run_make_flaky_slurm(const char *folder);
+
 /** A part of a running study. */
 typedef enum Victim {
     VICTIM_TRAINER,

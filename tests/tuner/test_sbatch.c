@@ -1,4 +1,5 @@
 /* What Slurm's words mean, where ranks go, and the job script. No Slurm is needed. */
+#include "core/clock.h"
 #include "core/file.h"
 #include "tests/support/test_support.h"
 #include "tests/tuner/run_mbtune.h"
@@ -7,9 +8,11 @@
 #include "tuner/slurm.h"
 
 #include <math.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static void counts_per_node_are_read(void **state) {
@@ -152,54 +155,162 @@ static void job_script_asks_for_what_was_said(void **state) {
     buffer_reset(&out);
 }
 
-/* squeue and scontrol that note what they are asked and fail the first two times of each */
-static void make_flaky_slurm(const char *folder) {
-    char path[4096];
+/* ---- asking Slurm ---------------------------------------------------------------------------- */
+
+typedef struct Answers {
+    char *folder; /* first of the PATH */
+    char *path_before;
+} Answers;
+
+/* a file of the shell in the folder */
+static void answer(const Answers *answers, const char *name, const char *script) {
     char line[4096];
     Run  run;
-    (void)snprintf(line, sizeof line,
-                   "cd '%s' && cat > squeue <<'E'\n"
-                   "#!/bin/sh\n"
-                   "cd \"$(dirname \"$0\")\" && name=$(basename \"$0\")\n"
-                   "echo \"$*\" >> $name.asked\n"
-                   "if [ \"$(wc -l < $name.asked)\" -lt 3 ]; then echo 'timed out'; exit 1; fi\n"
-                   "echo 'RUNNING None'\n"
-                   "E\n"
-                   "chmod +x squeue && cp squeue scontrol",
-                   folder);
+    (void)snprintf(line, sizeof line, "cd '%s' && cat > %s <<'E'\n#!/bin/sh\n%s\nE\nchmod +x %s",
+                   answers->folder, name, script, name);
     assert_int_equal(run_shell(&run, line), 0);
-    (void)snprintf(path, sizeof path, "%s:%s", folder, getenv("PATH"));
+}
+
+/* what the folder's squeue and scontrol were asked */
+static void assert_asked(const Answers *answers, const char *expected) {
+    char line[4096];
+    Run  run;
+    (void)snprintf(line, sizeof line, "cd '%s' && cat squeue.asked scontrol.asked",
+                   answers->folder);
+    assert_int_equal(run_shell(&run, line), 0);
+    assert_string_equal(run.text, expected);
+}
+
+static void answers_make(Answers *answers) {
+    char path[4096];
+    answers->folder = test_folder_make();
+    answers->path_before = strdup(getenv("PATH"));
+    (void)snprintf(path, sizeof path, "%s:%s", answers->folder, answers->path_before);
     (void)setenv("PATH", path, 1);
+    (void)setenv("SLURM_JOB_ID", "7", 1);
+}
+
+static void answers_remove(Answers *answers) {
+    (void)setenv("PATH", answers->path_before, 1);
+    (void)unsetenv("SLURM_JOB_ID");
+    free(answers->path_before);
+    test_folder_remove(answers->folder);
 }
 
 /* one that does not answer now does so in a moment; and a task of an array goes back alone */
 static void slurm_is_asked_again_until_it_answers(void **state) {
-    char *folder = test_folder_make();
-    char *before = strdup(getenv("PATH"));
-    char  line[4096];
-    Run   run;
+    Answers answers;
     (void)state;
 
-    make_flaky_slurm(folder);
-    (void)setenv("SLURM_JOB_ID", "7", 1);
+    answers_make(&answers);
+    run_make_flaky_slurm(answers.folder);
+    answer(&answers, "answer", "echo 'RUNNING None'");
     (void)setenv("SLURM_ARRAY_JOB_ID", "7", 1);
     (void)setenv("SLURM_ARRAY_TASK_ID", "1", 1);
     assert_ok(slurm_requeue());
-    (void)snprintf(line, sizeof line, "cd '%s' && cat squeue.asked scontrol.asked", folder);
-    assert_int_equal(run_shell(&run, line), 0);
-    assert_string_equal(run.text, "--noheader --jobs 7_1 --format %T %r\n"
-                                  "--noheader --jobs 7_1 --format %T %r\n"
-                                  "--noheader --jobs 7_1 --format %T %r\n"
-                                  "requeue 7_1\nrequeue 7_1\nrequeue 7_1\n");
-    (void)snprintf(line, sizeof line, "cd '%s' && echo 'echo COMPLETING None' > squeue", folder);
-    assert_int_equal(run_shell(&run, line), 0);
+    /* squeue before every try of scontrol */
+    assert_asked(&answers, "--noheader --jobs 7_1 --format %T %r\n"
+                           "--noheader --jobs 7_1 --format %T %r\n"
+                           "--noheader --jobs 7_1 --format %T %r\n"
+                           "--noheader --jobs 7_1 --format %T %r\n"
+                           "--noheader --jobs 7_1 --format %T %r\n"
+                           "requeue 7_1\nrequeue 7_1\nrequeue 7_1\n");
+    answer(&answers, "answer", "echo COMPLETING None");
     assert_fails(slurm_requeue(), STATUS_ERR_STATE, "Slurm calls it 'COMPLETING None'");
-    (void)setenv("PATH", before, 1);
-    (void)unsetenv("SLURM_JOB_ID");
     (void)unsetenv("SLURM_ARRAY_JOB_ID");
     (void)unsetenv("SLURM_ARRAY_TASK_ID");
-    free(before);
-    test_folder_remove(folder);
+    answers_remove(&answers);
+}
+
+static void a_job_that_is_cancelled_while_scontrol_fails_stays_so(void **state) {
+    Answers answers;
+    (void)state;
+
+    answers_make(&answers);
+    answer(&answers, "squeue",
+           "cd \"$(dirname \"$0\")\"; echo q >> squeue.asked\n"
+           "[ -f scontrol.asked ] && echo 'COMPLETING None' || echo 'RUNNING None'");
+    answer(&answers, "scontrol", "cd \"$(dirname \"$0\")\"; echo c >> scontrol.asked; exit 1");
+    assert_fails(slurm_requeue(), STATUS_ERR_STATE, "not started again: Slurm calls it 'COMPL");
+    assert_asked(&answers, "q\nq\nc\n");
+    answers_remove(&answers);
+}
+
+/* one that was given up may have done it */
+static void a_job_that_is_back_in_the_queue_is_left_there(void **state) {
+    Answers answers;
+    (void)state;
+
+    answers_make(&answers);
+    answer(&answers, "squeue", "echo 'PENDING BeginTime'");
+    answer(&answers, "scontrol", "exit 1");
+    assert_ok(slurm_requeue());
+    answers_remove(&answers);
+}
+
+static void warnings_of_slurm_are_no_answers(void **state) {
+    SlurmNode *nodes = NULL;
+    size_t     count = 0;
+    Answers    answers;
+    (void)state;
+
+    answers_make(&answers);
+    answer(&answers, "squeue",
+           "echo 'squeue: error: Parsing error at unrecognized key: New' >&2\n"
+           "case \"$*\" in *%L) echo 1:00:00 ;; *) echo 'RUNNING None' ;; esac");
+    answer(&answers, "scontrol",
+           "echo 'scontrol: error: Parsing error at unrecognized key: New' >&2; echo a; echo b");
+    assert_close(slurm_end_time(), clock_wall() + 3600.0, 0.0, 60.0);
+    assert_ok(slurm_requeue());
+    (void)setenv("SLURM_JOB_CPUS_PER_NODE", "4(x2)", 1);
+    assert_ok(slurm_nodes(&nodes, &count));
+    assert_int_equal(count, 2);
+    assert_string_equal(nodes[0].name, "a");
+    assert_string_equal(nodes[1].name, "b");
+    free(nodes);
+    (void)unsetenv("SLURM_JOB_CPUS_PER_NODE");
+    /* no end is another thing than an end that nobody says */
+    answer(&answers, "squeue", "echo UNLIMITED");
+    assert_true(isinf(slurm_end_time()));
+    answer(&answers, "squeue", "echo NOT_SET");
+    assert_true(isnan(slurm_end_time()));
+    answers_remove(&answers);
+}
+
+/* @return how the process ends that gets the signal before it is put back, all of them blocked as
+ * they are after launching */
+static int requeue_with_signal(int number) {
+    int         status = 0;
+    const pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        sigset_t set;
+        (void)sigemptyset(&set);
+        (void)sigaddset(&set, SIGINT);
+        (void)sigaddset(&set, SIGTERM);
+        (void)sigaddset(&set, SIGHUP);
+        (void)sigaddset(&set, SIGUSR1);
+        (void)pthread_sigmask(SIG_BLOCK, &set, NULL);
+        (void)raise(number);
+        _exit((slurm_requeue() == STATUS_OK) ? 0 : 1);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    return WIFSIGNALED(status) ? WTERMSIG(status) : -WEXITSTATUS(status);
+}
+
+/* Ctrl-C means it, what Slurm sends is judged by squeue's words */
+static void who_interrupts_does_not_want_it_back(void **state) {
+    Answers answers;
+    (void)state;
+
+    answers_make(&answers);
+    answer(&answers, "squeue", "echo 'RUNNING None'");
+    answer(&answers, "scontrol", "kill -TERM $PPID $$; exit 0"); /* as Slurm does */
+    assert_int_equal(requeue_with_signal(SIGINT), SIGINT);
+    assert_int_equal(requeue_with_signal(SIGHUP), SIGHUP);
+    assert_int_equal(requeue_with_signal(SIGTERM), 0);
+    assert_int_equal(requeue_with_signal(SIGUSR1), 0);
+    answers_remove(&answers);
 }
 
 typedef struct Bad {
@@ -262,6 +373,10 @@ int main(void) {
         cmocka_unit_test(every_node_gets_as_many_workers_as_fit),
         cmocka_unit_test(job_script_asks_for_what_was_said),
         cmocka_unit_test(slurm_is_asked_again_until_it_answers),
+        cmocka_unit_test(a_job_that_is_cancelled_while_scontrol_fails_stays_so),
+        cmocka_unit_test(a_job_that_is_back_in_the_queue_is_left_there),
+        cmocka_unit_test(warnings_of_slurm_are_no_answers),
+        cmocka_unit_test(who_interrupts_does_not_want_it_back),
         cmocka_unit_test(wrong_command_lines_are_one_sentence),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

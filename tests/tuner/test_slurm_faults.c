@@ -1,5 +1,7 @@
-/* What goes wrong within a Slurm job, under real daemons (slurm_scene.h): single ranks that die or
- * stop. */
+/* What goes wrong within a Slurm job and around it, under real daemons (slurm_scene.h): ranks and
+ * launchers that die or stop, going back into the queue (also of one task of an array, and with a
+ * controller that does not answer), shells of salloc, units longer than the time that is left, jobs
+ * that are preempted. */
 #include "tests/support/test_support.h"
 #include "tests/tuner/slurm_scene.h"
 
@@ -92,7 +94,7 @@ static void a_killed_launcher_leaves_nothing_behind(void **state) {
     job_wait(&job, id);
     assert_nothing_runs(&job);
     (void)job_shell(&job, "[ $(ls s/logs | grep -c ^mbtune-launch-) = 2 ] && "
-                          "touch -d '1 hour ago' s/logs/mbtune-launch-* && "
+                          "touch -d '2 hours ago' s/logs/mbtune-launch-* && "
                           "touch s/logs/mbtune-launch-of-now s/logs/other");
 
     id = job_submit(&job, "s.yaml -t 5");
@@ -162,27 +164,17 @@ static void a_job_goes_back_as_often_as_it_may(void **state) {
     job_remove(&job);
 }
 
-/* programs named like Slurm's that fail the first two times that they are asked the same */
-static const char flaky[] =
-    "mkdir fake && cat > fake/squeue <<'E'\n"
-    "#!/bin/sh\n"
-    "name=$(basename \"$0\")\n"
-    "count=$(dirname \"$0\")/$name$(echo \"$*\" | tr -c 'a-zA-Z0-9\\n' _)\n"
-    "echo >> \"$count\"\n"
-    "if [ \"$(wc -l < \"$count\")\" -gt 2 ]; then exec /usr/bin/\"$name\" \"$@\"; fi\n"
-    "echo \"$name: error: Socket timed out on send/recv operation\" >&2\n"
-    "exit 1\n"
-    "E\n"
-    "chmod +x fake/squeue && cp fake/squeue fake/scontrol";
-
 /* asked: the nodes, the end of the time, whether it was cancelled, and to put it back */
 static void a_controller_that_is_overloaded_is_asked_again(void **state) {
-    Job job;
+    Job  job;
+    char folder[2048];
     (void)state;
     NEED_SLURM();
 
     job_make(&job, "0.05", 60);
-    (void)job_shell(&job, flaky);
+    (void)snprintf(folder, sizeof folder, "%s/fake", job.folder);
+    (void)job_shell(&job, "mkdir fake");
+    run_make_flaky_slurm(folder);
     (void)job_shell(&job, "PATH=$PWD/fake:$PATH mbtune sbatch s.yaml -N 2 -c 2 -t 5 --submit");
     const char *number = strstr(job.run.text, "batch job ");
     assert_non_null(number);
@@ -190,10 +182,10 @@ static void a_controller_that_is_overloaded_is_asked_again(void **state) {
     job_wait_rows(&job, FINISHED, 8);
     signal_batch(&job, id);
     job_wait(&job, id);
-    print_message("%s", job_shell(&job, "wc -l fake/s*_*"));
+    print_message("%s", job_shell(&job, "cat fake/*.asked"));
     assert_contains(job_shell(&job, "cat mbtune-s-*.out"), "this run must be over in");
     assert_contains(job.run.text, "back into the queue (1 of 100)");
-    (void)job_shell(&job, "[ $(cat fake/scontrolrequeue* | wc -l) = 3 ]");
+    (void)job_shell(&job, "[ $(grep -c ^requeue fake/scontrol.asked) = 3 ]");
     assert_job_state(&job, id, "COMPLETED", "0:0");
     assert_int_equal(run_query(job.study, RESUMED), 1);
     assert_int_equal(run_query(job.study, IS_DONE), 1);
