@@ -108,12 +108,26 @@ static Status skip_plain(Scanner *scanner) {
     return STATUS_OK;
 }
 
+/* in quotes the token would have become a key that nobody wrote */
+static Status refuse_key(const Scanner *scanner, const Piece *piece) {
+    size_t at = scanner->at;
+    while (at < scanner->length && strchr(" \t\r\n", scanner->text[at]) != NULL &&
+           scanner->text[at] != '\0') {
+        at++;
+    }
+    if (at < scanner->length && scanner->text[at] == ':') {
+        return refuse(scanner, piece->begin, "expected a key in quotes");
+    }
+    return STATUS_OK;
+}
+
 /* next piece; an empty one at the end */
 static Status scan(Scanner *scanner, Piece *piece) {
     piece->begin = scanner->at;
     piece->special = (scanner->at < scanner->length) ? special_at(scanner) : NULL;
     if (piece->special != NULL) {
         scanner->at += strlen(piece->special);
+        TRY(refuse_key(scanner, piece));
     }
     while (piece->special == NULL && scanner->at < scanner->length && special_at(scanner) == NULL) {
         TRY(skip_plain(scanner));
