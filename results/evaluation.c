@@ -104,7 +104,7 @@ Status results__evaluation_objectives(Results *results, int64_t evaluation, doub
 
 /* the next attempt is one more, as a segment's (check_numbers() in read.c) */
 static Status check_attempt(const Results *results, const ResultsEvaluation *row) {
-    if (row->attempt < 0 || row->attempt > INT32_MAX) {
+    if (row->attempt < 0 || row->attempt > RESULTS_MOST_ATTEMPTS) {
         FAIL(STATUS_ERR_CORRUPT, "%s: evaluation %lld, attempt %lld, cannot be", results->path,
              (long long)row->id, (long long)row->attempt);
     }

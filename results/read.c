@@ -73,14 +73,13 @@ Status results__objectives_read(Results *results, int64_t segment, double *objec
     " attempt, kept, checkpoint_bytes, checkpoint_checksum, partial_end, partial_attempt," \
     " cost, pinned"
 
-/* No study gets there, but a damaged file may say anything: the next attempt would overflow, and
- * units would no longer be exact as doubles. */
-#define MOST_UNITS    (INT64_C(1) << 53)
-#define MOST_ATTEMPTS INT32_MAX
+/* A damaged file may say anything: the next attempt would overflow, and units beyond this would no
+ * longer be exact as doubles. */
+#define MOST_UNITS (INT64_C(1) << 53)
 
 static Status check_numbers(const Results *results, const ResultsSegment *row) {
     if (row->begin < 0 || row->end <= row->begin || row->end > MOST_UNITS || row->attempt < 0 ||
-        row->attempt > MOST_ATTEMPTS) {
+        row->attempt > RESULTS_MOST_ATTEMPTS) {
         FAIL(STATUS_ERR_CORRUPT, "%s: segment %lld from %lld to %lld, attempt %lld, cannot be",
              results->path, (long long)row->id, (long long)row->begin, (long long)row->end,
              (long long)row->attempt);

@@ -20,6 +20,7 @@ enum {
     RESULTS_TEXT_CAP = 16 * 1024 * 1024, /* longest text that is built in memory, bytes */
     RESULTS_BUSY_MS = 10000,             /* how long a connection waits for a lock */
     RESULTS_LOG_PAGES = 65536,           /* a write-ahead log that is large: 256 MiB */
+    RESULTS_MOST_ATTEMPTS = INT32_MAX,   /* of one piece of work; no study gets there */
 };
 
 extern const char results__schema_sql[];

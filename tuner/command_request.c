@@ -199,8 +199,9 @@ static const CliCommand stop = {
     .arguments = "DIR",
     .help = "Stops a running study in an orderly way, or one of its trials for good.",
     .details =
-        "A stopped study has exit status 75 and goes on where it was with the same mbtune run; "
-        "its\nstate is 'interrupted', and its reason says that a user stopped it.",
+        "What runs ends its unit, however long that takes; Ctrl-C or SIGTERM to the run is for "
+        "haste.\nA stopped study has exit status 75 and goes on where it was with the same mbtune "
+        "run; its\nstate is 'interrupted', and its reason says that a user stopped it.",
     .options = stop_options,
     .least = 1,
     .most = 1,

@@ -157,9 +157,9 @@ typedef struct Coordinator {
     double committed_at;
 
     bool   stopping;
-    double stop_deadline;
+    double stop_deadline; /* s, monotonic: what runs must have ended its unit; INFINITY: any time */
     int    stop_signals;
-    double stop_began;
+    double stop_began;      /* s, monotonic */
     bool   cut_off;         /* nothing may end its unit any more */
     double end_at;          /* s, monotonic: this run must be over by then; 0 = any time */
     double unit_seconds;    /* of the slowest unit of late */
@@ -168,12 +168,12 @@ typedef struct Coordinator {
     double snapshot_at;     /* likewise */
     double snapshot_began;  /* 0 = none is under way */
     bool   allocation_over; /* it stops because of end_at */
-    bool   advanced;        /* a unit of a segment was trained in this run, or an order done */
-    bool   no_workers;      /* it ended because none was left */
-    size_t wanted;          /* manual: segments that are asked for */
-    bool   user_stopped;    /* by a request */
-    double opened_at;       /* s since 1970: what asks a run to stop must be younger */
-    double requests_at;     /* s, monotonic: when requests/ is looked at next */
+    bool   advanced;   /* a unit of a segment was trained in this run, or an order ended as asked */
+    bool   no_workers; /* it ended because none was left */
+    size_t wanted;     /* manual: segments that are asked for */
+    bool   user_stopped; /* by a request */
+    double opened_at;    /* s since 1970: what asks a run to stop must be younger */
+    double requests_at;  /* s, monotonic: when requests/ is looked at next */
 
     double   *point;           /* (space_count) scratch */
     double   *window;          /* values along a lineage */

@@ -145,6 +145,8 @@ static void malformed_text_is_refused_with_its_position(void **state) {
         {"[NaN, NaN, NaN, x]", "column 17"},
         {"[NaN NaN]", "column"},
         {"NaNa", "column 4"},
+        {"{NaN: 1}", "column 2: expected a key in quotes"},
+        {"{\"a\": 1, -Infinity \t: NaN}", "column 10: expected a key in quotes"},
         {"{\"a\":1,\"a\":2}", "duplicate"},
         {"[1e999]", "overflow"},
         {"[99999999999999999999]", "big integer"},

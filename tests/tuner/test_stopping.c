@@ -39,6 +39,25 @@ static void a_unit_that_cannot_end_in_time_is_cut_off_at_once(void **state) {
     scene_remove(&scene);
 }
 
+/* however long its units took: what is left is to save */
+static void a_segment_that_is_being_saved_is_no_unit_in_vain(void **state) {
+    (void)state;
+    Scene scene;
+    scene_make(&scene, SCENE_SYNCHRONOUS, ", --slow-save, '3'", 12.0);
+    scene_start_until(&scene, "1", "running", 1);
+    while (run_query(scene.study, "SELECT count(*) FROM metric WHERE owner = 1 AND step = 2") ==
+           0) {
+        clock_sleep(0.01);
+    }
+    assert_int_equal(kill(scene.run.pid, SIGINT), 0);
+    assert_int_equal(run_wait(&scene.run), 75);
+    assert_null(strstr(scene.run.text, "cut off"));
+    assert_int_equal(
+        run_query(scene.study, "SELECT count(*) FROM segment WHERE id = 1 AND state = 'finished'"),
+        1);
+    scene_remove(&scene);
+}
+
 /* until a trainer with --ignore-yield is at work */
 static void start_until_deaf(Scene *scene) {
     char   path[SCENE_PATH_BYTES + 32];
@@ -123,6 +142,7 @@ static void a_time_that_is_too_short_for_anything_is_named(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_unit_that_cannot_end_in_time_is_cut_off_at_once),
+        cmocka_unit_test(a_segment_that_is_being_saved_is_no_unit_in_vain),
         cmocka_unit_test(a_trainer_that_ignores_yield_is_dropped_in_time),
         cmocka_unit_test(a_second_signal_stops_at_once_and_says_so_once),
         cmocka_unit_test(stop_lets_a_unit_end_however_long_it_takes),

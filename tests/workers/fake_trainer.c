@@ -1,7 +1,7 @@
 /* A scripted external trainer for tests: fast, deterministic, and as badly behaved as asked.
  *
  *   fake_trainer [--slow-start S] [--no-checkpoint] [--folder] [--ignore-yield] [--ignore-term]
- *                [--protocol N]
+ *                [--protocol N] [--slow-save S]
  *                [--exit-after-done] [--stamp] [--sleep S] [--fault KIND@WHEN=VALUE]...
  *
  * WHEN is unit, segment, probability (drawn from seed and unit, so a retry meets it again) or once
@@ -47,6 +47,7 @@ typedef struct Agent {
 static struct {
     double      slow_start;
     double      sleep;
+    double      slow_save;
     bool        checkpoint;
     bool        folder;
     bool        ignore_yield;
@@ -148,6 +149,9 @@ static const char *state_path(const char *path, char *space) {
 
 static bool save(const char *path) {
     char space[MAX_PATH];
+    if (options.slow_save > 0.0) {
+        clock_sleep(options.slow_save);
+    }
     if (options.folder && mkdir(path, 0777) != 0) {
         return false;
     }
@@ -469,6 +473,8 @@ static void read_options(int argc, char **argv) {
             options.exit_after_done = true;
         } else if (strcmp(argv[i], "--slow-start") == 0 && has_value) {
             options.slow_start = strtod(argv[++i], NULL);
+        } else if (strcmp(argv[i], "--slow-save") == 0 && has_value) {
+            options.slow_save = strtod(argv[++i], NULL);
         } else if (strcmp(argv[i], "--sleep") == 0 && has_value) {
             options.sleep = strtod(argv[++i], NULL);
         } else if (strcmp(argv[i], "--protocol") == 0 && has_value) {
