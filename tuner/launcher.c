@@ -176,13 +176,21 @@ static void become_mpiexec(const Launch *l, pid_t parent) {
     _exit(127);
 }
 
+/* under nohup; a signal that is waited for would come all the same */
+static bool is_ignored(int number) {
+    struct sigaction action;
+    return sigaction(number, NULL, &action) == 0 && action.sa_handler == SIG_IGN;
+}
+
 static int start(Launch *l) {
     const pid_t parent = getpid();
     (void)sigemptyset(&l->mask);
     (void)sigaddset(&l->mask, SIGINT);
     (void)sigaddset(&l->mask, SIGTERM);
-    (void)sigaddset(&l->mask, SIGHUP);
     (void)sigaddset(&l->mask, SIGCHLD);
+    if (!is_ignored(SIGHUP)) {
+        (void)sigaddset(&l->mask, SIGHUP);
+    }
     if (l->setup->by_srun) {
         (void)sigaddset(&l->mask, SIGUSR1);
     }

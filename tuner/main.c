@@ -6,6 +6,9 @@
 #include "tuner/train.h"
 #include "workers/supervise.h"
 
+#include <signal.h>
+#include <stddef.h>
+
 /* one line per command; in the order of a study's life */
 static const Command commands[] = {
     {"validate", "check a study file and estimate what it costs", command_validate, NULL},
@@ -37,7 +40,20 @@ static const Command commands[] = {
     {NULL, NULL, NULL, NULL},
 };
 
+/* ---- what becomes of a hangup -------------------------------------------------------------------
+ * MPICH's transport (UCX) takes SIGHUP for its debugger while it is loaded, and with it the word of
+ * nohup. An executable's preinit functions come before those of its libraries. */
+static struct sigaction at_start;
+
+static void remember_hangup(void) {
+    (void)sigaction(SIGHUP, NULL, &at_start);
+}
+
+__attribute__((section(".preinit_array"),
+               used)) static void (*const before_the_libraries)(void) = remember_hangup;
+
 int main(int argc, char **argv) {
+    (void)sigaction(SIGHUP, &at_start, NULL);
     blas_core_settle(argv);
     /* what is decided, in `simulate` and `ask` too, must not depend on the number of cores */
     if (linalg_start(1) != STATUS_OK) {

@@ -285,6 +285,8 @@ static int requeue_with_signal(int number) {
     assert_true(child >= 0);
     if (child == 0) {
         sigset_t set;
+        (void)signal(SIGINT, SIG_DFL);
+        (void)signal(SIGHUP, SIG_DFL); /* the tests may run under nohup */
         (void)sigemptyset(&set);
         (void)sigaddset(&set, SIGINT);
         (void)sigaddset(&set, SIGTERM);

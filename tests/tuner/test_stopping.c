@@ -128,6 +128,28 @@ static void stop_lets_a_unit_end_however_long_it_takes(void **state) {
     scene_remove(&scene);
 }
 
+static int exit_after_hangup(void (*disposition)(int)) {
+    Scene scene;
+    void (*const before)(int) = signal(SIGHUP, disposition);
+    scene_make_slow(&scene);
+    scene_start_until(&scene, "2", "finished", 2);
+    (void)signal(SIGHUP, before);
+    assert_int_equal(kill(scene.run.pid, SIGHUP), 0); /* the rest is in another process group */
+    const int status = run_wait(&scene.run);
+    assert_int_equal(run_query(scene.study, "SELECT count(*) FROM segment WHERE state = 'running'"),
+                     0);
+    assert_int_equal(cancelled(&scene), 0);
+    assert_int_equal(run_count_processes(scene.folder), 0);
+    scene_remove(&scene);
+    return status;
+}
+
+static void a_hangup_ends_a_run_in_order_and_nohup_keeps_it(void **state) {
+    (void)state;
+    assert_int_equal(exit_after_hangup(SIG_DFL), 75);
+    assert_int_equal(exit_after_hangup(SIG_IGN), 0);
+}
+
 static void a_time_that_is_too_short_for_anything_is_named(void **state) {
     (void)state;
     Scene             scene;
@@ -146,6 +168,7 @@ int main(void) {
         cmocka_unit_test(a_trainer_that_ignores_yield_is_dropped_in_time),
         cmocka_unit_test(a_second_signal_stops_at_once_and_says_so_once),
         cmocka_unit_test(stop_lets_a_unit_end_however_long_it_takes),
+        cmocka_unit_test(a_hangup_ends_a_run_in_order_and_nohup_keeps_it),
         cmocka_unit_test(a_time_that_is_too_short_for_anything_is_named),
     };
     return cmocka_run_group_tests_name("tuner/stopping", tests, NULL, NULL);
