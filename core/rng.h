@@ -29,6 +29,7 @@ typedef enum RngPurpose {
     RNG_SIMULATE = 13,       /* fake trainers and simulators */
     RNG_SOBOL = 14,          /* scrambling of Sobol points: lane = dimension */
     RNG_CMAES = 15,          /* unit = generation, lane = candidate */
+    RNG_CHECK = 16,          /* points of a space that are tried before a study runs */
 } RngPurpose;
 
 typedef struct Rng {

@@ -119,10 +119,9 @@ Status slurm_parse_time(const char *text, double *seconds) {
     if (strcmp(text, "UNLIMITED") == 0 || strcmp(text, "infinite") == 0) {
         return STATUS_OK;
     }
-    const char  *dash = strchr(text, '-');
     const size_t digits = strspn(text, "0123456789");
-    const bool   days = dash != NULL && digits > 0 && digits < 6 && text + digits == dash;
-    const size_t count = (dash != NULL && !days) ? 0 : parse_parts(days ? dash + 1 : text, part);
+    const bool   days = digits > 0 && digits < 6 && text[digits] == '-';
+    const size_t count = parse_parts(days ? text + digits + 1 : text, part);
     if (count == 0) {
         FAIL(STATUS_ERR_PARSE,
              "'%s' is no duration: expected minutes, hours:minutes:seconds, or "

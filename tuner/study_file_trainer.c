@@ -11,8 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { NOTES_BYTES = 4096, CHECK_TEXT_BYTES = 160 };
-
 /* ---- trainer ---- */
 
 static Status read_agent(const Node *node, Study *study) {
@@ -208,124 +206,6 @@ static Status read_preset(const Node *node, Study *study) {
     return study__copy(names[index], &study->preset);
 }
 
-/* ---- values that go together ---- */
-
-/* working memory of check_agent() */
-typedef struct AgentCheck {
-    double *values; /* (option_count) */
-    double *point;  /* (space_count) */
-} AgentCheck;
-
-/* Refuses a point whose values do not go together; `what` says which point it is. */
-static Status check_point(const Node *node, const Study *study, const AgentCheck *check,
-                          const char *what, Buffer *notes) {
-    TRY(study_agent_options(study, check->point, check->values));
-    if (study->agent->check(study->environment, check->values, notes) == STATUS_OK) {
-        return STATUS_OK;
-    }
-    const ErrorInfo why = *status_last();
-    if (why.code == STATUS_ERR_NOMEM) {
-        return why.code;
-    }
-    return node_fail(node, "%s: %s", what, why.text);
-}
-
-/* The lines of `fresh` that are not among the notes yet, each with the point that it is of. */
-static void add_notes(const char *what, const char *fresh, Buffer *notes) {
-    while (*fresh != '\0') {
-        const size_t length = strcspn(fresh, "\n");
-        char         line[STATUS_TEXT_SIZE];
-        (void)snprintf(line, sizeof line, "%.*s", (int)length, fresh);
-        if (strstr(buffer_text(notes), line) == NULL) {
-            buffer_printf(notes, "%s: %s\n", what, line);
-        }
-        fresh += length + (fresh[length] == '\n' ? 1 : 0);
-    }
-}
-
-/* check_point() of one choice, whose notes join those that there are */
-static Status check_choice(const Node *node, const Study *study, const AgentCheck *check,
-                           const char *what, Buffer *notes) {
-    Buffer fresh;
-    buffer_init(&fresh, NOTES_BYTES);
-    const Status status = check_point(node, study, check, what, &fresh);
-    if (status == STATUS_OK) {
-        add_notes(what, buffer_text(&fresh), notes);
-    }
-    buffer_reset(&fresh);
-    return status == STATUS_OK ? buffer_status(notes) : status;
-}
-
-/* One value of a hyperparameter in the default point, where it is active and not forbidden: a
- * choice by its number, an end of an int by itself. */
-static Status check_value(const Node *node, Study *study, const AgentCheck *check, size_t index,
-                          double value, Buffer *notes) {
-    const SpaceParameter *parameter = space_at(study->space, index);
-    char                  what[CHECK_TEXT_BYTES];
-
-    space_defaults(study->space, check->point);
-    if (isnan(check->point[index])) {
-        return STATUS_OK;
-    }
-    check->point[index] = value;
-    space_activate(study->space, check->point);
-    if (space_check(study->space, check->point) != STATUS_OK) {
-        status_clear(); /* forbidden */
-        return STATUS_OK;
-    }
-    if (parameter->choice_count > 0) {
-        (void)snprintf(what, sizeof what, "'%s: %s' with the other defaults and fixed values",
-                       parameter->name, parameter->choices[(size_t)value]);
-        return check_choice(node, study, check, what, notes);
-    }
-    (void)snprintf(what, sizeof what, "'%s: %g' with the other defaults and fixed values",
-                   parameter->name, value);
-    return check_point(node, study, check, what, NULL);
-}
-
-/* The default point, and in it each choice of a categorical hyperparameter and both ends of an int.
- * What else the space reaches is refused when an agent is made of it. */
-static Status check_points(const Node *node, Study *study, const AgentCheck *check, Buffer *notes) {
-    space_defaults(study->space, check->point);
-    Status status = check_point(node, study, check, "the defaults and fixed values", notes);
-    for (size_t i = 0; i < space_count(study->space); i++) {
-        const SpaceParameter *parameter = space_at(study->space, i);
-        for (size_t k = 0; k < parameter->choice_count && status == STATUS_OK; k++) {
-            status = check_value(node, study, check, i, (double)k, notes);
-        }
-        if (parameter->type == SPACE_INT && status == STATUS_OK) {
-            status = check_value(node, study, check, i, parameter->lower, notes);
-            status = (status == STATUS_OK)
-                         ? check_value(node, study, check, i, parameter->upper, notes)
-                         : status;
-        }
-    }
-    return status;
-}
-
-static Status check_agent(const Node *root, Study *study) {
-    const Node      *fixed = node_get(root, "fixed");
-    const AgentCheck check = {
-        .values = calloc(option_count(study->agent->options()) + 1, sizeof *check.values),
-        .point = calloc(space_count(study->space) + 1, sizeof *check.point)};
-    Buffer notes;
-    Status status = STATUS_OK;
-
-    buffer_init(&notes, NOTES_BYTES);
-    if (check.values == NULL || check.point == NULL) {
-        status = FAILURE(STATUS_ERR_NOMEM, "no memory to check the agent's values");
-    } else {
-        status = check_points(fixed != NULL ? fixed : root, study, &check, &notes);
-    }
-    if (status == STATUS_OK) {
-        status = study__copy(buffer_text(&notes), &study->notes);
-    }
-    buffer_reset(&notes);
-    free(check.values);
-    free(check.point);
-    return status;
-}
-
 Status study__read_space(const Node *root, Study *study) {
     const Node *hyperparameters = node_get(root, "hyperparameters");
     const Node *forbid = node_get(root, "forbid");
@@ -357,7 +237,7 @@ Status study__read_space(const Node *root, Study *study) {
         TRY(node_to_json(forbid, &study->forbid));
     }
     TRY(read_fixed(node_get(root, "fixed"), study));
-    return study->agent == NULL ? STATUS_OK : check_agent(root, study);
+    return study->agent == NULL ? STATUS_OK : study__check_agent(root, study);
 }
 
 /* ---- what trainers are given ---- */

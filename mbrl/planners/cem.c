@@ -211,7 +211,8 @@ static Status improve(Cem *cem, const CemWork *work) {
             break;
         }
         const size_t elites =
-            search_select(work->returns, candidates_of(cem), work->elites, elites_of(cem));
+            search_select(work->returns, candidates_of(cem), work->elites,
+                          search_share(&cem->search, candidates_of(cem), elites_of(cem)));
         cem->search.report.expected_return = mean_return(work, elites);
         /* nothing finite: nothing to learn from, the next iteration samples again */
         if (elites > 0 && update(cem, work, elites) <= SMALLEST_VARIANCE) {

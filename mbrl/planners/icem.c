@@ -312,7 +312,8 @@ static void update(Icem *icem, const IcemWork *work, size_t total, size_t elites
 /* what an iteration leaves behind: elites to keep, the best sequence, mean and sd */
 static void learn(Icem *icem, IcemWork *work, size_t total) {
     const size_t elites =
-        search_select(work->returns, total, work->elites, elites_of(icem->values));
+        search_select(work->returns, total, work->elites,
+                      search_share(&icem->search, total, elites_of(icem->values)));
     if (elites == 0) {
         return; /* nothing finite: nothing to learn from, the next iteration samples again */
     }

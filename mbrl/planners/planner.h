@@ -25,7 +25,7 @@ typedef struct PlanReport {
     double  flop;            /* of the plain algorithm: rows predicted x predict_flop */
     double  env_steps;       /* control steps simulated (true_dynamics) */
     double  expected_return; /* predicted, of what was chosen; NaN if nothing finite was */
-    int64_t iterations;      /* completed */
+    int64_t iterations;      /* completed, or of use */
     bool    timed_out;       /* max_plan_seconds ended the search: the best plan known was taken */
 } PlanReport;
 

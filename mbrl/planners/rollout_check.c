@@ -51,8 +51,8 @@ Status rollout_check(Propagation propagation, size_t particles, size_t members, 
                      Buffer *notes) {
     if (members == 1 && !stochastic && propagation != PROPAGATION_E) {
         FAIL(STATUS_ERR_ARG,
-             "propagation '%s' has nothing to propagate in a single deterministic model; use 'e', "
-             "a probabilistic model or an ensemble",
+             "propagation '%s' has nothing to propagate in a single deterministic network; use 'e', "
+             "a probabilistic model or an ensemble of which more than one is in use",
              propagations[propagation]);
     }
     return notes == NULL ? STATUS_OK : note_members(propagation, particles, members, notes);

@@ -14,6 +14,9 @@
 #include <string.h>
 
 enum { MAGIC_LENGTH = 8 };
+/* of an evaluation in batches: each is twice as large as the one before, so that the first is soon
+ * there and the rest is as fast as without batches */
+enum { FIRST_BATCH = 16 };
 
 /* ---- life ---- */
 
@@ -122,14 +125,21 @@ static Status take_arena(Search *search, size_t bytes) {
 }
 
 Status search_begin(Search *search, const PlanTask *task, size_t candidates, size_t bytes) {
-    const double       seconds = search->values[ROLLOUT_MAX_PLAN_SECONDS];
+    const double seconds = search->values[ROLLOUT_MAX_PLAN_SECONDS];
+    const size_t batch =
+        (seconds > 0.0) ? search_horizon(search) * candidates * search->environment->action_dim : 0;
     const RolloutShape shape = {.candidates = candidates,
                                 .particles = (size_t)search->values[ROLLOUT_PARTICLES],
                                 .horizon = search_horizon(search),
                                 .propagation = (Propagation)search->values[ROLLOUT_PROPAGATION],
                                 .learned_reward = search->learned_reward};
     search->deadline = (seconds > 0.0) ? clock_monotonic() + seconds : 0.0;
-    TRY(take_arena(search, bytes));
+    TRY(take_arena(search, bytes + arena_need(batch, sizeof(float))));
+    search->batch = NULL;
+    if (batch > 0) {
+        TRY(ARENA_TAKE(&search->arena, float, batch, &search->batch));
+    }
+    search->missed = candidates;
     TRY(search->backend->reserve(search->backend_self, &shape, task));
     search->task = *task;
     search->report = (PlanReport){.expected_return = (double)NAN};
@@ -144,7 +154,7 @@ bool search_is_over(Search *search) {
     return search->report.timed_out;
 }
 
-Status search_evaluate(Search *search, const float *actions, size_t candidates, size_t iteration,
+static Status evaluate(Search *search, const float *actions, size_t candidates, size_t iteration,
                        double *returns, bool *done) {
     const RolloutTask task = {.plan = &search->task,
                               .actions = actions,
@@ -155,10 +165,57 @@ Status search_evaluate(Search *search, const float *actions, size_t candidates, 
     TRY(search->backend->evaluate(search->backend_self, &task, returns, &result));
     search->report.flop += result.flop;
     search->report.env_steps += result.env_steps;
-    search->report.iterations += result.expired ? 0 : 1;
     search->report.timed_out = search->report.timed_out || result.expired;
     *done = !result.expired;
     return STATUS_OK;
+}
+
+/* candidates [first, first + n) of `candidates`, as the sequences (t, n, a) of a batch */
+static void fill_batch(const Search *search, const float *actions, size_t candidates, size_t first,
+                       size_t n) {
+    const size_t a = search->environment->action_dim;
+    for (size_t h = 0; h < search_horizon(search); h++) {
+        memcpy(search->batch + h * n * a, actions + (h * candidates + first) * a,
+               n * a * sizeof *actions);
+    }
+}
+
+/* The last ones first: there stand those that a planner has from the step before. */
+static Status evaluate_in_batches(Search *search, const float *actions, size_t candidates,
+                                  double *returns) {
+    size_t batch = FIRST_BATCH;
+    bool   done = true;
+    for (size_t c = 0; c < candidates; c++) {
+        returns[c] = (double)NAN;
+    }
+    search->missed = candidates;
+    while (search->missed > 0 && done) {
+        const size_t n = (batch < search->missed) ? batch : search->missed;
+        const size_t first = search->missed - n;
+        fill_batch(search, actions, candidates, first, n);
+        TRY(evaluate(search, search->batch, n, 0, returns + first, &done));
+        search->missed = done ? first : search->missed;
+        batch *= 2;
+    }
+    return STATUS_OK;
+}
+
+Status search_evaluate(Search *search, const float *actions, size_t candidates, size_t iteration,
+                       double *returns, bool *done) {
+    if (iteration == 0 && search->is_hurried && search->batch != NULL) {
+        TRY(evaluate_in_batches(search, actions, candidates, returns));
+        *done = search->missed < candidates;
+    } else {
+        TRY(evaluate(search, actions, candidates, iteration, returns, done));
+        search->missed = *done ? 0 : search->missed;
+    }
+    search->report.iterations += *done ? 1 : 0;
+    return STATUS_OK;
+}
+
+size_t search_share(const Search *search, size_t candidates, size_t wanted) {
+    const size_t share = wanted * (candidates - search->missed) / candidates;
+    return (share > 0) ? share : 1;
 }
 
 Status search_fail(Search *search, Status status) {
@@ -179,6 +236,7 @@ void search_act_on(Search *search, const double *chosen, double *action, PlanRep
     }
     memmove(search->plan, search->plan + a, (horizon - 1) * a * sizeof *search->plan);
     search_fill_middle(search, search->plan, horizon - 1, horizon);
+    search->is_hurried = search->report.timed_out && search->missed > 0;
     *report = search->report;
 }
 

@@ -21,6 +21,10 @@ typedef struct Search {
     PlanTask   task;
     PlanReport report;
     double     deadline; /* by clock_monotonic(); 0 = none */
+    size_t     missed;   /* candidates of the first evaluation that have no return */
+    float     *batch;    /* (t, c, a) room for a part of them; NULL without a limit of time */
+    /* from call to call: the limit of time is too short for one whole evaluation */
+    bool is_hurried;
 } Search;
 
 /** @return STATUS_OK; STATUS_ERR_RANGE (an option), STATUS_ERR_NOMEM, what the back end says; on
@@ -52,8 +56,12 @@ Status search_begin(Search *search, const PlanTask *task, size_t candidates, siz
 /** Has the time run out? Then report.timed_out is set. The clock is read only if there is a limit.
  */
 bool search_is_over(Search *search);
-/** Returns of `candidates` sequences (t, c, a); adds the cost to the report. *done is false where
- * time ran out first: the returns are of no use. */
+/**
+ * Returns of `candidates` sequences (t, c, a); adds the cost to the report. *done is false where
+ * time ran out first: the returns are of no use. Once the limit of time was too short for the first
+ * evaluation of a call, that of the next is made in batches, the last candidates first: whoever
+ * time leaves out has the return NaN, and search_share() says how many to choose of the others.
+ */
 Status search_evaluate(Search *search, const float *actions, size_t candidates, size_t iteration,
                        double *returns, bool *done) MUST_USE;
 /** Puts the plan back to where search_begin() found it; @return `status` */
@@ -64,6 +72,9 @@ void search_act(Search *search, double *action, PlanReport *report);
 /** The same, but carries out the first row of `chosen` (t, a) in place of the plan's. */
 void search_act_on(Search *search, const double *chosen, double *action, PlanReport *report);
 
+/** How many to choose where `wanted` of `candidates` are chosen when time leaves out none; at least
+ * 1. */
+size_t search_share(const Search *search, size_t candidates, size_t wanted);
 /** The best candidates with finite returns, in no order: larger return, or the same and an earlier
  * index. @return how many, at most `wanted` */
 size_t search_select(const double *returns, size_t candidates, size_t *chosen, size_t wanted);

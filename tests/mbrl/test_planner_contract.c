@@ -391,6 +391,69 @@ static void a_limit_of_time_ends_the_search_with_what_is_known(void **state) {
     each(check_limit);
 }
 
+/* a back end of a machine that has time for so many candidates per call of plan() */
+static struct {
+    const PlannerBackend *backend;
+    size_t                time_for;
+    size_t                calls; /* of evaluate() */
+} slow;
+
+static Status slow_evaluate(void *self, const RolloutTask *task, double *returns,
+                            RolloutResult *result) {
+    RolloutTask without = *task;
+    slow.calls++;
+    if (task->candidates > slow.time_for) {
+        slow.time_for = 0;
+        *result = (RolloutResult){.expired = true};
+        return STATUS_OK;
+    }
+    slow.time_for -= task->candidates;
+    without.deadline = 0.0;
+    return slow.backend->evaluate(self, &without, returns, result);
+}
+
+static PlanReport plan_slowly(const Case *c, void *self, uint64_t step, size_t time_for,
+                              double *action) {
+    slow.time_for = time_for;
+    slow.calls = 0;
+    return plan(c, self, origin, step, action);
+}
+
+static void check_hurry(Case *c) {
+    PlannerBackend backend = *c->backend;
+    double         action[DIM];
+    slow.backend = c->backend;
+    backend.evaluate = slow_evaluate;
+    c->backend = &backend;
+    c->shared[ROLLOUT_MAX_PLAN_SECONDS] = 3600.0;
+    option_set(c, "_candidates", 400);
+    option_set(c, "_iterations", 2);
+    void *self = make(c);
+    /* nobody knows yet that the time is too short */
+    PlanReport report = plan_slowly(c, self, 1, 60, action);
+    assert_true(report.timed_out && report.iterations == 0);
+    assert_memory_equal(action, middle, sizeof action);
+    /* 16 and 32 */
+    report = plan_slowly(c, self, 2, 60, action);
+    assert_true(report.timed_out && report.iterations == 1 && slow.calls == 3);
+    assert_true(report.expected_return > -20.0 * (goal[0] * goal[0] + goal[1] * goal[1]) * HORIZON);
+    assert_true(memcmp(action, middle, sizeof action) != 0);
+    /* too short for a single batch: on with the plan that there is */
+    report = plan_slowly(c, self, 3, 5, action);
+    assert_true(report.timed_out && report.iterations == 0);
+    /* time for everything, in batches at first, then as ever */
+    report = plan_slowly(c, self, 4, 3000, action);
+    assert_true(!report.timed_out && slow.calls > (size_t)report.iterations);
+    report = plan_slowly(c, self, 5, 3000, action);
+    assert_true(!report.timed_out && slow.calls == (size_t)report.iterations);
+    c->ops->destroy(self);
+}
+
+static void time_for_a_part_of_an_iteration_is_of_use(void **state) {
+    (void)state;
+    each(check_hurry);
+}
+
 static void check_options(Case *c) {
     const PlannerSetup setup = setup_of(c);
     Buffer             before;
@@ -487,6 +550,7 @@ int main(void) {
         cmocka_unit_test(returns_that_are_not_finite_are_the_worst),
         cmocka_unit_test(a_failing_back_end_leaves_everything_as_it_was),
         cmocka_unit_test(a_limit_of_time_ends_the_search_with_what_is_known),
+        cmocka_unit_test(time_for_a_part_of_an_iteration_is_of_use),
         cmocka_unit_test(options_out_of_range_are_refused_and_change_nothing),
         cmocka_unit_test(failed_allocations_are_reported_and_later_plans_need_none),
     };

@@ -213,7 +213,7 @@ static void pairs_of_model_and_propagation_are_judged(void **state) {
             assert_ok(rollout_check(propagation, 20, 1, false, &notes));
         } else {
             assert_fails(rollout_check(propagation, 20, 1, false, &notes), STATUS_ERR_ARG,
-                         "single deterministic model; use 'e'");
+                         "single deterministic network; use 'e'");
         }
         buffer_clear(&notes);
         assert_ok(rollout_check(propagation, 6, 5, true, &notes));

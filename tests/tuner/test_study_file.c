@@ -537,8 +537,32 @@ static void what_is_not_what_it_seems_is_noted_and_what_cannot_be_is_refused(voi
     study_destroy(study);
 }
 
+/* neither of them in the other's default; what else is drawn does not matter */
+static void values_that_do_not_go_together_are_found_all_over_the_space(void **state) {
+    char   text[TEXT_BYTES];
+    char   forbidding[TEXT_BYTES];
+    Study *study = NULL;
+    (void)state;
+
+    study_change(study_built_in, "fixed: {ensemble_size: 3}",
+                 "  model_kind: {choices: [probabilistic, deterministic]}\n"
+                 "  ensemble_elites: {lower: 0, upper: 3, default: 0}\n"
+                 "  planning_horizon: {lower: 5, upper: 40, default: 25}\n"
+                 "fixed: {ensemble_size: 4, particles: 4}",
+                 text);
+    assert_fails(study_parse("study.yaml", text, NULL, 0, &study), STATUS_ERR_PARSE,
+                 "study.yaml:15:8: 'model_kind: deterministic' with 'ensemble_elites: 1', the "
+                 "other defaults and fixed values: propagation 'ts1'");
+    study_change(text, "fixed: {ensemble_size",
+                 "forbid:\n  - {model_kind: deterministic, ensemble_elites: 1}\n"
+                 "fixed: {ensemble_size",
+                 forbidding);
+    study_destroy(study_good(forbidding));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(values_that_do_not_go_together_are_found_all_over_the_space),
         cmocka_unit_test(a_short_file_gets_every_default),
         cmocka_unit_test(a_built_in_agent_takes_its_rows_and_fixed_values),
         cmocka_unit_test(presets_give_ranges_and_fixed_values_that_the_file_overrides),
