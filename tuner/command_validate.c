@@ -4,8 +4,10 @@
 #include "core/blas_core.h"
 #include "core/json.h"
 #include "tuner/cli.h"
+#include "tuner/machine_rate.h"
 #include "tuner/study_cost.h"
 #include "tuner/study_file.h"
+#include "tuner/study_numerics.h"
 #include "tuner/study_view.h"
 #include "tuner/table.h"
 #include "tuner/warm_start.h"
@@ -101,10 +103,10 @@ static Status add_lines(Json *root, const char *key, const char *lines) {
 
 /* what is found out beside the file's own words */
 typedef struct Findings {
-    StudyCost cost;
-    double    rate; /* FLOP/s of one core */
-    Buffer    warnings;
-    WarmStart warm;
+    StudyCost   cost;
+    MachineRate rate; /* measured where the cost is known */
+    Buffer      warnings;
+    WarmStart   warm;
 } Findings;
 
 static Status add_warm_start(const WarmStart *warm, Json *root) {
@@ -115,7 +117,7 @@ static Status add_warm_start(const WarmStart *warm, Json *root) {
 
 static Status fill_json(const Study *study, const Findings *findings, Json *root) {
     const StudyCost *cost = &findings->cost;
-    const double     rate = findings->rate;
+    const double     rate = findings->rate.float32;
     const bool       reproducible = study->irreproducible[0] == '\0';
 
     TRY(json_set(root, "name", json_new_string(study->name)));
@@ -315,21 +317,39 @@ static Status put_text(const Study *study, const Findings *findings, Buffer *out
         buffer_puts(out, "\n");
     }
     put_lines("warning", buffer_text(&findings->warnings), out);
-    return findings->cost.known ? put_cost(&findings->cost, findings->rate, out)
+    return findings->cost.known ? put_cost(&findings->cost, findings->rate.float32, out)
                                 : buffer_status(out);
+}
+
+/* AVX512_BF16 doubles the rate of some processors and halves that of others */
+static Status warn_of_slow_bfloat16(const Study *study, Findings *findings) {
+    const MachineRate *rate = &findings->rate;
+    Buffer             numerics;
+    buffer_init(&numerics, STUDY_TEXT_BYTES);
+    const Status status = study_numerics(study, &numerics);
+    if (status == STATUS_OK && rate->bfloat16 > 0.0 && rate->bfloat16 < rate->float32 &&
+        strstr(buffer_text(&numerics), "bfloat16") != NULL) {
+        buffer_printf(&findings->warnings,
+                      "planning_precision: this machine computes in bfloat16 at %.2g times the "
+                      "rate of float32, measured just now: 'float32' is faster here\n",
+                      rate->bfloat16 / rate->float32);
+    }
+    buffer_reset(&numerics);
+    return status;
 }
 
 static Status find_out(const Study *study, Findings *findings) {
     TRY(study_cost(study, &findings->cost));
     if (findings->cost.known) {
-        TRY(study_cost_rate(&findings->rate));
+        TRY(machine_rate(&findings->rate));
+        TRY(warn_of_slow_bfloat16(study, findings));
     }
     TRY(study_warnings(study, &findings->cost, &findings->warnings));
     return warm_start_read(study, &findings->warm);
 }
 
 static Status put_summary(const Study *study, bool as_json, Buffer *out) {
-    Findings findings = {.rate = 1.0};
+    Findings findings = {.rate = {.float32 = 1.0}};
 
     buffer_init(&findings.warnings, STUDY_TEXT_BYTES);
     Status status = find_out(study, &findings);

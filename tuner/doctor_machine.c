@@ -7,6 +7,7 @@
 #include "core/number.h"
 #include "mbrl/environments/environment.h"
 #include "tuner/launch.h"
+#include "tuner/machine_rate.h"
 #include "tuner/program.h"
 #include "workers/host.h"
 
@@ -20,7 +21,8 @@
 
 enum { FILE_BYTES = 1 << 16, OPEN_FILES = 1024, PROCESSES = 1000, RUN_SECONDS = 10 };
 
-#define GIB 1073741824.0
+#define GIB  1073741824.0
+#define GIGA 1e9
 
 /* first whole number in a small file of the system; `missing` where there is none ("max") */
 static int64_t number_in(const char *path, int64_t missing) {
@@ -100,6 +102,23 @@ static void doctor_blas(Diagnosis *diagnosis) {
     buffer_reset(&text);
 }
 
+static void doctor_rates(Diagnosis *diagnosis) {
+    MachineRate rate;
+    if (machine_rate(&rate) != STATUS_OK) {
+        doctor_add(diagnosis, "planning", FINDING_WARNING, NULL, "%s", status_last()->text);
+    } else if (rate.bfloat16 <= 0.0) {
+        doctor_add(diagnosis, "planning", FINDING_GOOD, NULL,
+                   "%.0f GFLOP/s in float32; no bfloat16 (AVX512_BF16)", rate.float32 / GIGA);
+    } else {
+        doctor_add(diagnosis, "planning", FINDING_GOOD, NULL,
+                   "%.0f GFLOP/s in float32, %.0f in bfloat16%s", rate.float32 / GIGA,
+                   rate.bfloat16 / GIGA,
+                   (rate.bfloat16 < rate.float32)
+                       ? ": 'planning_precision: bfloat16' is the slower one here"
+                       : "");
+    }
+}
+
 static void doctor_gpus(Diagnosis *diagnosis) {
     const char *visible = getenv(HOST_GPUS_VARIABLE); /* NOLINT(concurrency-mt-unsafe) */
     const char *source = (visible != NULL) ? "CUDA_VISIBLE_DEVICES" : "/dev/nvidia0, nvidia1, ...";
@@ -123,6 +142,7 @@ void doctor_processor(Diagnosis *diagnosis) {
     doctor_cores(diagnosis);
     doctor_gpus(diagnosis);
     doctor_blas(diagnosis);
+    doctor_rates(diagnosis);
 }
 
 /* ---- limits --------------------------------------------------------------------------------- */

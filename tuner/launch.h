@@ -52,10 +52,10 @@ size_t launch_mpiexec_words(size_t ranks, char *ranks_text, Buffer *hosts, char 
 char *launch_binary(void);
 /**
  * Runs this binary with `argv` (from the command's name on, ends at NULL) again as ranks and waits.
- * SIGINT, SIGTERM and SIGHUP (unless it is ignored: nohup) are passed to the coordinator; in a Slurm
- * job SIGUSR1 too, which comes before the end of its time (`sbatch --signal`), where that is not
- * known otherwise. When it returns, none of the processes on this host is left, also not stopped
- * ones.
+ * SIGINT, SIGTERM and SIGHUP (unless it is ignored: nohup) are passed to the coordinator; in a
+ * Slurm job SIGUSR1 too, which comes before the end of its time (`sbatch --signal`), where that is
+ * not known otherwise. When it returns, none of the processes on this host is left, also not
+ * stopped ones.
  */
 LaunchOutcome launch_self(const LaunchSetup *setup, char **argv);
 /** When this run must be over by what the launcher knows, in s since 1970; 0 if nothing says. */

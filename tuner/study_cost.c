@@ -1,18 +1,11 @@
 #include "tuner/study_cost.h"
 
-#include "core/clock.h"
-#include "mbrl/models/lane_gemm.h"
 #include "tuner/study_effects.h"
 
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* the matrix product that the rate is measured on: one layer of a common network, a block of rows
- */
-enum { RATE_WIDTH = 200, RATE_LANES = 256 };
-static const double rate_seconds = 0.1;
 
 enum {
     SWEEPS = 4,              /* over all dimensions; costs are nearly monotone in each */
@@ -336,40 +329,4 @@ Status study_warnings(const Study *study, const StudyCost *cost, Buffer *out) {
                       study->scheduler->name);
     }
     return study_effects(study, out);
-}
-
-/* The kernel that agents spend their time in, at the size of one layer of theirs. */
-Status study_cost_rate(double *flop_per_second) {
-    const size_t weights = (size_t)RATE_WIDTH * RATE_WIDTH;
-    const size_t block = (size_t)RATE_WIDTH * RATE_LANES;
-    float       *memory = aligned_alloc(LANE_ALIGNMENT, (2 * block + weights) * sizeof *memory);
-
-    if (memory == NULL) {
-        FAIL(STATUS_ERR_NOMEM, "no memory for a measurement");
-    }
-    for (size_t i = 0; i < 2 * block + weights; i++) {
-        memory[i] = 1.0F / (float)(1 + i % 7);
-    }
-    const LaneGemm gemm = {.m = RATE_WIDTH,
-                           .k = RATE_WIDTH,
-                           .lanes = RATE_LANES,
-                           .a = memory + 2 * block,
-                           .a_row = RATE_WIDTH,
-                           .a_step = 1,
-                           .b = memory,
-                           .b_row = RATE_LANES,
-                           .c = memory + block,
-                           .c_row = RATE_LANES};
-    lane_gemm(&gemm); /* warm */
-    const double start = clock_monotonic();
-    double       seconds = 0.0;
-    double       calls = 0.0;
-    do {
-        lane_gemm(&gemm);
-        calls += 1.0;
-        seconds = clock_monotonic() - start;
-    } while (seconds < rate_seconds);
-    free(memory);
-    *flop_per_second = calls * 2.0 * RATE_WIDTH * RATE_WIDTH * RATE_LANES / seconds;
-    return STATUS_OK;
 }

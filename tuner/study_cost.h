@@ -59,8 +59,5 @@ Status study_cost_unit(const Study *study, const double *point, double rows, dou
 /** Appends a line for everything about a study that is allowed and yet unlikely to be meant.
  * @return STATUS_OK, also where there is nothing to say; STATUS_ERR_NOMEM */
 Status study_warnings(const Study *study, const StudyCost *cost, Buffer *out) MUST_USE;
-/** Operations per second of one thread in a matrix product of the size that agents use, measured
- * for about a tenth of a second. */
-Status study_cost_rate(double *flop_per_second) MUST_USE;
 
 #endif

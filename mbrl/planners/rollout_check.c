@@ -50,10 +50,11 @@ static Status note_members(Propagation propagation, size_t particles, size_t mem
 Status rollout_check(Propagation propagation, size_t particles, size_t members, bool stochastic,
                      Buffer *notes) {
     if (members == 1 && !stochastic && propagation != PROPAGATION_E) {
-        FAIL(STATUS_ERR_ARG,
-             "propagation '%s' has nothing to propagate in a single deterministic network; use 'e', "
-             "a probabilistic model or an ensemble of which more than one is in use",
-             propagations[propagation]);
+        FAIL(
+            STATUS_ERR_ARG,
+            "propagation '%s' has nothing to propagate in a single deterministic network; use 'e', "
+            "a probabilistic model or an ensemble of which more than one is in use",
+            propagations[propagation]);
     }
     return notes == NULL ? STATUS_OK : note_members(propagation, particles, members, notes);
 }

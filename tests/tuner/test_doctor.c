@@ -5,7 +5,10 @@
 
 #include "core/clock.h"
 #include "core/json.h"
+#include "mbrl/models/lane_dispatch.h"
+#include "mbrl/models/lane_gemm_bf16.h"
 #include "tuner/doctor.h"
+#include "tuner/machine_rate.h"
 #include "tuner/program.h"
 
 #include <stdio.h>
@@ -23,9 +26,9 @@ static const Finding *finding_of(const Diagnosis *diagnosis, const char *topic) 
 }
 
 static void a_machine_that_runs_studies_is_good(void **state) {
-    static const char *const topics[] = {"cores", "gpus",    "blas",  "memory", "shared memory",
-                                         "mpi",   "mpiexec", "ranks", "folder", "disk",
-                                         "locks", "sync",    "slurm"};
+    static const char *const topics[] = {"cores", "gpus",    "blas",  "memory",  "shared memory",
+                                         "mpi",   "mpiexec", "ranks", "folder",  "disk",
+                                         "locks", "sync",    "slurm", "planning"};
     (void)state;
     static Run run;
     char      *folder = test_folder_make();
@@ -88,8 +91,23 @@ static void other_programs_are_asked_with_a_deadline(void **state) {
     assert_int_equal(strlen(text), sizeof text - 1);
 }
 
+static void a_precision_that_the_processor_lacks_has_no_rate(void **state) {
+    (void)state;
+    MachineRate rate;
+    assert_ok(machine_rate(&rate));
+    assert_true(rate.float32 > 1e6 && (rate.bfloat16 > 0.0) == lanes_have_bf16());
+    lanes_limit(LANES_AVX2);
+    assert_ok(machine_rate(&rate));
+    assert_true(rate.float32 > 1e6 && rate.bfloat16 == 0.0);
+    Diagnosis diagnosis = {.count = 0};
+    doctor_processor(&diagnosis);
+    assert_contains(finding_of(&diagnosis, "planning")->text, "no bfloat16 (AVX512_BF16)");
+    lanes_limit(LANES_AVX512);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_precision_that_the_processor_lacks_has_no_rate),
         cmocka_unit_test(a_machine_that_runs_studies_is_good),
         cmocka_unit_test(a_folder_that_cannot_be_written_is_a_problem),
         cmocka_unit_test(memory_is_no_place_for_studies),
