@@ -273,15 +273,23 @@ Status coordinator__collect_all_but_best(Coordinator *c) {
     return STATUS_OK;
 }
 
+/* what cannot be removed is in nobody's way: a warning says it */
+static void remove_checkpoint(Coordinator *c, const char *name) {
+    char        *path = study_folder_checkpoint(c->folder, name);
+    const Status status = (path == NULL)
+                              ? FAILURE(STATUS_ERR_NOMEM, "no memory to remove '%s'", name)
+                              : file_remove_all(path);
+    if (status != STATUS_OK) {
+        coordinator__log(c, "warning", "%s", status_last()->text);
+    }
+    free(path);
+}
+
 void coordinator__sweep(Coordinator *c) {
     for (size_t i = 0; i + 1 < c->doomed_count; i += 2) {
         char name[CHECKPOINT_NAME_BYTES];
         checkpoint_name(c->doomed[i], c->doomed[i + 1], name);
-        char *path = study_folder_checkpoint(c->folder, name);
-        if (path != NULL && file_remove_all(path) != STATUS_OK) {
-            coordinator__log(c, "warning", "%s", status_last()->text);
-        }
-        free(path);
+        remove_checkpoint(c, name);
     }
     c->doomed_count = 0;
 }
@@ -304,9 +312,7 @@ Status coordinator__sweep_orphans(Coordinator *c) {
         }
         status = checkpoint_is_named(c->results, entry->d_name, &named);
         if (status == STATUS_OK && !named) {
-            char *path = study_folder_checkpoint(c->folder, entry->d_name);
-            status = (path == NULL) ? STATUS_ERR_NOMEM : file_remove_all(path);
-            free(path);
+            remove_checkpoint(c, entry->d_name);
         }
     }
     (void)closedir(entries);
