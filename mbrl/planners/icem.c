@@ -270,8 +270,9 @@ static size_t propose(Icem *icem, size_t i, IcemWork *work) {
     const size_t horizon = search_horizon(&icem->search);
     const size_t fresh = fresh_of(icem->values, i);
     const size_t kept = (i == 0) ? icem->kept_count : work->kept_count;
-    const bool   last = is_last(icem->values, i);
-    const size_t total = fresh + kept + (last ? 1 : 0);
+    /* a few candidates that time leaves are not to be worse than the plan that there is */
+    const bool   mean = is_last(icem->values, i) || (i == 0 && icem->search.is_hurried);
+    const size_t total = fresh + kept + (mean ? 1 : 0);
     sample_actions(icem, i, total, work);
     for (size_t k = 0; k < kept; k++) {
         if (i == 0) {
@@ -281,7 +282,7 @@ static size_t propose(Icem *icem, size_t i, IcemWork *work) {
             put_sequence(icem, work->kept + k * plan_size(icem), horizon, fresh + k, total, work);
         }
     }
-    if (last) {
+    if (mean) {
         put_sequence(icem, icem->search.plan, horizon, fresh + kept, total, work);
     }
     return total;
