@@ -7,8 +7,6 @@
 #include "tuner/checkpoint_name.h"
 #include "tuner/coordinator_state.h"
 
-#include <dirent.h>
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -285,27 +283,15 @@ void coordinator__sweep(Coordinator *c) {
 
 /* ---- orphans --------------------------------------------------------------------------------- */
 
-Status coordinator__sweep_orphans(Coordinator *c) {
-    DIR *entries = opendir(c->folder->checkpoints);
-    if (entries == NULL) {
-        FAIL_NATIVE(STATUS_ERR_IO, errno, "cannot open '%s': %s", c->folder->checkpoints,
-                    status_errno(errno));
-    }
-    Status               status = STATUS_OK;
-    const struct dirent *entry = NULL;
-    while (status == STATUS_OK &&
-           (entry = readdir(entries)) != NULL) { /* NOLINT(concurrency-mt-unsafe): own DIR */
-        bool named = false;
-        if (!checkpoint_is_name(entry->d_name)) { /* somebody else's: the folder may be a link */
-            continue;
-        }
-        status = checkpoint_is_named(c->results, entry->d_name, &named);
-        if (status == STATUS_OK && !named) {
-            char *path = study_folder_checkpoint(c->folder, entry->d_name);
-            status = (path == NULL) ? STATUS_ERR_NOMEM : file_remove_all(path);
-            free(path);
-        }
-    }
-    (void)closedir(entries);
+static Status remove_orphan(void *context, const char *name) {
+    const Coordinator *c = context;
+    char              *path = study_folder_checkpoint(c->folder, name);
+    const Status       status = (path == NULL) ? STATUS_ERR_NOMEM : file_remove_all(path);
+    free(path);
     return status;
+}
+
+Status coordinator__sweep_orphans(Coordinator *c) {
+    size_t others = 0;
+    return checkpoint_orphans_visit(c->folder->checkpoints, c->results, remove_orphan, c, &others);
 }

@@ -5,8 +5,6 @@
 #include "results/results.h"
 #include "tuner/checkpoint_name.h"
 
-#include <dirent.h>
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -91,30 +89,22 @@ static Status check_checkpoint(void *context, const ResultsSegment *row) {
     return forget(f, row, name);
 }
 
-static Status check_orphans(Fsck *f) {
-    DIR                 *entries = opendir(f->folder->checkpoints);
-    Status               status = STATUS_OK;
-    const struct dirent *entry = NULL;
+static Status check_orphan(void *context, const char *name) {
+    char text[TEXT_CAP];
 
-    if (entries == NULL) {
-        FAIL_NATIVE(STATUS_ERR_IO, errno, "cannot open '%s': %s", f->folder->checkpoints,
-                    status_errno(errno));
+    (void)snprintf(text, sizeof text, "checkpoints/%s belongs to no row", name);
+    say(context, true, text);
+    return remove_file(context, name);
+}
+
+static Status check_orphans(Fsck *f) {
+    size_t others = 0;
+
+    TRY(checkpoint_orphans_visit(f->folder->checkpoints, f->results, check_orphan, f, &others));
+    if (others > 0) {
+        buffer_printf(f->out, "checkpoints/ holds %zu of somebody else: left alone\n", others);
     }
-    while (status == STATUS_OK &&
-           (entry = readdir(entries)) != NULL) { /* NOLINT(concurrency-mt-unsafe): own DIR */
-        bool named = true;
-        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0) {
-            status = checkpoint_is_named(f->results, entry->d_name, &named);
-        }
-        if (status == STATUS_OK && !named) {
-            char text[TEXT_CAP];
-            (void)snprintf(text, sizeof text, "checkpoints/%s belongs to no row", entry->d_name);
-            say(f, true, text);
-            status = remove_file(f, entry->d_name);
-        }
-    }
-    (void)closedir(entries);
-    return status;
+    return STATUS_OK;
 }
 
 /* ---- rows ----------------------------------------------------------------------------------- */

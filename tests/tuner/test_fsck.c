@@ -68,6 +68,32 @@ static void what_a_crash_leaves_is_mended(void **state) {
     free(expected);
 }
 
+/* docs/install.md allows checkpoints/ to be a link to a larger disk, where others have files too */
+static void files_of_others_on_a_linked_disk_stay(void **state) {
+    (void)state;
+    Scene scene;
+    scene_make(&scene, SCENE_SYNCHRONOUS, "", 0.0);
+    assert_int_equal(scene_run_with(&scene, "2", "budget.total=24"), 0);
+    shell(&scene, "mkdir -p ../../disk && mv * ../../disk && cd .. && rmdir checkpoints && "
+                  "ln -s ../disk checkpoints && cd ../disk && mkdir thesis && "
+                  "echo precious | tee thesis/one thesis.txt 12 12.a 1.a1.copy .hidden");
+    assert_int_equal(fsck(&scene, NULL), 0);
+    assert_contains(scene.run.text, "checkpoints/ holds 6 of somebody else: left alone");
+    assert_contains(scene.run.text, "nothing is wrong");
+    shell(&scene, "echo x > 999.a1; mkdir 7.a9.tmp");
+    assert_int_equal(fsck(&scene, "--repair"), 0);
+    assert_contains(scene.run.text, "2 findings, 2 mended");
+    shell(&scene, "test ! -e 999.a1 && test ! -e 7.a9.tmp && "
+                  "cat thesis/one thesis.txt 12 12.a 1.a1.copy .hidden");
+    assert_string_equal(scene.run.text, "precious\nprecious\nprecious\nprecious\nprecious\n"
+                                        "precious\n");
+    assert_int_equal(scene_run_with(&scene, "2", "budget.total=48"), 0);
+    scene_assert_sound(&scene);
+    shell(&scene, "cat thesis/one thesis.txt 12 12.a 1.a1.copy .hidden | wc -l");
+    assert_string_equal(scene.run.text, "6\n");
+    scene_remove(&scene);
+}
+
 static void rows_left_running_are_queued_again(void **state) {
     (void)state;
     Scene scene;
@@ -138,6 +164,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_study_that_ended_is_whole),
         cmocka_unit_test(what_a_crash_leaves_is_mended),
+        cmocka_unit_test(files_of_others_on_a_linked_disk_stay),
         cmocka_unit_test(rows_left_running_are_queued_again),
         cmocka_unit_test(what_cannot_be_mended_is_reported_and_left_alone),
         cmocka_unit_test(a_running_study_and_no_study_are_refused),
