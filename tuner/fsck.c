@@ -4,6 +4,7 @@
 #include "results/check.h"
 #include "results/results.h"
 #include "tuner/checkpoint_name.h"
+#include "tuner/study_file.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -32,9 +33,50 @@ static void say(Fsck *f, bool mends, const char *text) {
                               : " (--repair mends that)");
 }
 
-static Status found_by_rows(void *context, const char *text) {
-    say(context, false, text);
+static Status found_by_rows(void *context, bool mends, const char *text) {
+    say(context, mends, text);
     return STATUS_OK;
+}
+
+/* ---- the study file ------------------------------------------------------------------------- */
+
+/* The database has its hash, and not its text: nobody but its owner can put it back. */
+static Status compare_study_file(Fsck *f, Buffer *file, Buffer *hash) {
+    static const char advice[] = "put back the one that this study was made with";
+    char              text[TEXT_CAP];
+    char              found[STUDY_HASH_BYTES];
+
+    TRY(results_study_text(f->results, "study_hash", hash));
+    if (file_is_special(f->folder->study_file)) {
+        say(f, false, "study.yaml is no file: put back the one that this study was made with");
+        return STATUS_OK;
+    }
+    const Status status = file_read(f->folder->study_file, file);
+    if (status == STATUS_ERR_NOMEM) {
+        return status;
+    }
+    study_hash(buffer_text(file), file->length, found);
+    if (status != STATUS_OK) {
+        (void)snprintf(text, sizeof text, "%s: %s", status_last()->text, advice);
+        say(f, false, text);
+    } else if (strcmp(found, buffer_text(hash)) != 0) {
+        (void)snprintf(text, sizeof text, "study.yaml is another one (its hash is %s, not %s): %s",
+                       found, buffer_text(hash), advice);
+        say(f, false, text);
+    }
+    return STATUS_OK;
+}
+
+static Status check_study_file(Fsck *f) {
+    Buffer file;
+    Buffer hash;
+
+    buffer_init(&file, STUDY_TEXT_BYTES);
+    buffer_init(&hash, TEXT_CAP);
+    const Status status = compare_study_file(f, &file, &hash);
+    buffer_reset(&file);
+    buffer_reset(&hash);
+    return status;
 }
 
 /* ---- checkpoints ---------------------------------------------------------------------------- */
@@ -152,7 +194,8 @@ static Status read_agent(Fsck *f) {
 
 static Status check_rows_and_files(Fsck *f) {
     TRY(read_agent(f));
-    TRY(results_check(f->results, found_by_rows, f));
+    TRY(check_study_file(f));
+    TRY(results_check(f->results, f->repair, found_by_rows, f));
     TRY(checkpoints_init(&f->checkpoints, f->folder->path));
     if (f->repair) {
         TRY(results_begin(f->results));
@@ -163,7 +206,7 @@ static Status check_rows_and_files(Fsck *f) {
         TRY(results_commit(f->results));
     }
     TRY(check_orphans(f));
-    return f->repair ? results_rebuild(f->results) : STATUS_OK;
+    return f->repair ? results_write_log_empty(f->results) : STATUS_OK;
 }
 
 Status fsck_study(const StudyFolder *folder, bool repair, Buffer *out, FsckReport *report) {
