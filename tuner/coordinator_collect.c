@@ -6,11 +6,14 @@
 #include "core/file.h"
 #include "tuner/checkpoint_name.h"
 #include "tuner/coordinator_state.h"
+#include "tuner/study_view.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+enum { LINE_BYTES = 512 };
 
 /* collecting pauses so many times as long as it took */
 #define COLLECT_PAUSE 10.0
@@ -211,7 +214,6 @@ static Status honour_quota(Coordinator *c, const Needs *needs) {
 }
 
 Status coordinator__check_quota(Coordinator *c) {
-    static const double mebibyte = 1048576.0;
     if (!coordinator__over_quota(c) || c->collect || c->queue.count == 0 ||
         decider_busy(c->decider)) {
         return STATUS_OK;
@@ -221,10 +223,17 @@ Status coordinator__check_quota(Coordinator *c) {
             return STATUS_OK;
         }
     }
-    FAIL(STATUS_ERR_INTERRUPTED,
-         "checkpoints take %.4g MiB, more than limits.checkpoints (%.4g MiB), and all of them are "
-         "needed to go on: give it more room (--set limits.checkpoints=...)",
-         c->kept_bytes / mebibyte, c->study->limits.checkpoint_bytes / mebibyte);
+    Buffer text;
+    buffer_init(&text, LINE_BYTES);
+    buffer_puts(&text, "checkpoints take ");
+    view_bytes(c->kept_bytes, &text);
+    buffer_puts(&text, ", more than limits.checkpoints (");
+    view_bytes(c->study->limits.checkpoint_bytes, &text);
+    buffer_puts(&text, "), and all of them are needed to go on: give it more room "
+                       "(--set limits.checkpoints=...)");
+    const Status status = FAILURE(STATUS_ERR_INTERRUPTED, "%s", buffer_text(&text));
+    buffer_reset(&text);
+    return status;
 }
 
 static Status collect(Coordinator *c, const Needs *needs) {
