@@ -1,5 +1,6 @@
-/* Which checkpoints may go. Kept are: what queued or running work starts from, live leaves, the
- * best, and what the scheduler says it may still branch from. A row stops naming its checkpoint in
+/* Which checkpoints may go. Kept are: what queued or running work starts from, the best, and what
+ * the scheduler says it needs; while there is room also live leaves and what it may still branch
+ * from. A row stops naming its checkpoint in
  * a transaction; the file goes after the commit, so a crash leaves at most an orphan file, which
  * the next start sweeps. What was removed and is asked for again is computed again. */
 #include "core/clock.h"
@@ -116,8 +117,7 @@ static bool is_live_leaf(const Coordinator *c, const Kept *kept) {
 
 /* what the coordinator itself needs, whatever the scheduler says */
 static bool must_stay(const Coordinator *c, const Needs *needs, const Kept *kept) {
-    return kept->pinned || kept->id == c->best_segment || is_live_leaf(c, kept) ||
-           is_needed(needs, kept->id);
+    return kept->pinned || kept->id == c->best_segment || is_needed(needs, kept->id);
 }
 
 static Keeps keeps(const Coordinator *c, const Needs *needs, const Kept *kept) {
@@ -128,9 +128,12 @@ static Keeps keeps(const Coordinator *c, const Needs *needs, const Kept *kept) {
         return KEEPS_YES;
     }
     if (phase == PHASE_CONFIRM) {
-        return KEEPS_NEVER;
+        return is_live_leaf(c, kept) ? KEEPS_YES : KEEPS_NEVER;
     }
-    return scheduler_keeps(c->scheduler, kept->id);
+    /* the end of a trial that may go on, paused or given up, stays while there is room: whoever
+     * does go on with it soon says YES */
+    const Keeps answer = scheduler_keeps(c->scheduler, kept->id);
+    return (answer == KEEPS_NEVER && is_live_leaf(c, kept)) ? KEEPS_MAYBE : answer;
 }
 
 Status coordinator__doom(Coordinator *c, int64_t segment, int64_t attempt) {
@@ -148,7 +151,7 @@ Status coordinator__doom(Coordinator *c, int64_t segment, int64_t attempt) {
     return STATUS_OK;
 }
 
-static Status let_go(Coordinator *c, int64_t segment) {
+Status coordinator__let_go(Coordinator *c, int64_t segment) {
     int64_t place = 0;
     if (!id_index_find(&c->kept_at, segment, &place)) {
         return STATUS_OK;
@@ -207,7 +210,7 @@ static Status honour_quota(Coordinator *c, const Needs *needs) {
     const size_t count = gather_maybes(c, needs, maybes);
     Status       status = STATUS_OK;
     for (size_t i = 0; i < count && c->kept_bytes > quota && status == STATUS_OK; i++) {
-        status = let_go(c, maybes[i].id);
+        status = coordinator__let_go(c, maybes[i].id);
     }
     free(maybes);
     return status;
@@ -242,7 +245,7 @@ static Status collect(Coordinator *c, const Needs *needs) {
         if (keeps(c, needs, &c->kept[i - 1]) != KEEPS_NEVER) {
             continue;
         }
-        TRY(let_go(c, c->kept[i - 1].id));
+        TRY(coordinator__let_go(c, c->kept[i - 1].id));
     }
     return honour_quota(c, needs);
 }
@@ -272,20 +275,28 @@ Status coordinator__collect_all_but_best(Coordinator *c) {
         if (kept->pinned || kept->id == c->best_segment) {
             continue;
         }
-        TRY(let_go(c, kept->id));
+        TRY(coordinator__let_go(c, kept->id));
     }
     return STATUS_OK;
+}
+
+/* what cannot be removed is in nobody's way: a warning says it */
+static void remove_checkpoint(Coordinator *c, const char *name) {
+    char        *path = study_folder_checkpoint(c->folder, name);
+    const Status status = (path == NULL)
+                              ? FAILURE(STATUS_ERR_NOMEM, "no memory to remove '%s'", name)
+                              : file_remove_all(path);
+    if (status != STATUS_OK) {
+        coordinator__log(c, "warning", "%s", status_last()->text);
+    }
+    free(path);
 }
 
 void coordinator__sweep(Coordinator *c) {
     for (size_t i = 0; i + 1 < c->doomed_count; i += 2) {
         char name[CHECKPOINT_NAME_BYTES];
         checkpoint_name(c->doomed[i], c->doomed[i + 1], name);
-        char *path = study_folder_checkpoint(c->folder, name);
-        if (path != NULL && file_remove_all(path) != STATUS_OK) {
-            coordinator__log(c, "warning", "%s", status_last()->text);
-        }
-        free(path);
+        remove_checkpoint(c, name);
     }
     c->doomed_count = 0;
 }
@@ -293,11 +304,8 @@ void coordinator__sweep(Coordinator *c) {
 /* ---- orphans --------------------------------------------------------------------------------- */
 
 static Status remove_orphan(void *context, const char *name) {
-    const Coordinator *c = context;
-    char              *path = study_folder_checkpoint(c->folder, name);
-    const Status       status = (path == NULL) ? STATUS_ERR_NOMEM : file_remove_all(path);
-    free(path);
-    return status;
+    remove_checkpoint(context, name);
+    return STATUS_OK;
 }
 
 Status coordinator__sweep_orphans(Coordinator *c) {

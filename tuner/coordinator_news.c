@@ -157,12 +157,12 @@ static Status take_damaged(Coordinator *c, const Work *work, const News *news) {
         /* the yielded part is lost: start the segment over from its parent */
         ResultsSegment row = {.point = NULL};
         TRY(results_segment_read(c->results, NULL, work->id, &row));
+        TRY(coordinator__doom(c, work->id, row.partial_attempt));
         TRY(results_attempt_yield(c->results, work->id, work->attempt, 0, 0, 0));
         next.partial = false;
         next.needs = row.parent;
     } else {
-        TRY(results_checkpoint_set(c->results, work->needs, 0, 0, 0));
-        coordinator__forget(c, work->needs);
+        TRY(coordinator__let_go(c, work->needs)); /* unless somebody else found it so before */
     }
     return coordinator__queue(c, &next);
 }

@@ -281,6 +281,8 @@ void   coordinator__forget(Coordinator *c, int64_t segment);
 /* a segment is its trial's newest finished one, which ended at `end` */
 Status coordinator__set_leaf(Coordinator *c, int64_t trial, int64_t segment, int64_t end) MUST_USE;
 bool   coordinator__is_kept(const Coordinator *c, int64_t segment);
+/* the checkpoint of a segment goes, row and file; nothing where there is none */
+Status coordinator__let_go(Coordinator *c, int64_t segment) MUST_USE;
 /* the file of an attempt goes after the next commit */
 Status coordinator__doom(Coordinator *c, int64_t segment, int64_t attempt) MUST_USE;
 /* marks what may go; files go in coordinator__sweep(), after the commit */

@@ -54,6 +54,8 @@ static const double finalize_s = 2.0;
 static const double finalize_per_rank_s = 0.2;
 static const double leave_s = 0.5;
 static const double end_s = 10.0;
+/* a stopped coordinator; its workers wait for it for 10 s only (s) */
+static const double stopped_s = 30.0;
 /* srun tells its nodes before it ends (s) */
 static const double srun_s = 10.0;
 
@@ -76,6 +78,7 @@ typedef struct Launch {
     long               exit_status; /* that it reported; -1 = none */
     bool               gives_up;    /* nobody is there who could be passed a signal */
     double             deadline;    /* until all have joined; then for mpiexec's end */
+    double             stopped;     /* the coordinator was found so for so long, in a row (s) */
     const char        *why;         /* the study was cut off */
 } Launch;
 
@@ -355,6 +358,14 @@ static void wait_a_little(Launch *l) {
     }
 }
 
+/* Counted by looks: while a batch system keeps the whole job stopped, this does not look. */
+static bool is_stopped_for_good(Launch *l) {
+    const bool stopped =
+        l->coordinator > 0 && l->is_here && process_is_stopped((pid_t)l->coordinator);
+    l->stopped = stopped ? l->stopped + look_s : 0.0;
+    return l->stopped >= stopped_s;
+}
+
 /* is there anything to wait for? else l->why says what happened, unless the coordinator has said
  * how it ended */
 static bool goes_on(Launch *l) {
@@ -370,6 +381,8 @@ static bool goes_on(Launch *l) {
         l->why = l->setup->by_srun ? "srun has ended" : "mpiexec has ended";
     } else if (dead) {
         l->why = "its coordinator died";
+    } else if (is_stopped_for_good(l)) {
+        l->why = "its coordinator was stopped (SIGSTOP) and did not go on for 30 s";
     } else if (l->gives_up) {
         l->why = "a signal came while its processes were starting";
     } else if (!l->joined && !l->setup->by_srun && process_tree_has_ended_child(l->mpiexec)) {

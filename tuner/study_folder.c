@@ -3,6 +3,7 @@
 #include "core/buffer.h"
 #include "core/file.h"
 #include "core/file_system.h"
+#include "tuner/checkpoint_name.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -15,6 +16,8 @@
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
+
+enum { FOUND_BYTES = 256 };
 
 Status study_folder_init(const char *path, StudyFolder *folder) {
     memset(folder, 0, sizeof *folder);
@@ -65,48 +68,64 @@ bool study_folder_begun(const StudyFolder *folder) {
     return file_exists(folder->database);
 }
 
-/* what a coordinator that was killed before its database was complete may leave behind */
-static bool is_ours(const char *name) {
+/* nothing that a coordinator leaves behind that was killed before its database was complete? */
+static bool is_foreign(const char *name) {
     static const char *const names[] = {".",    "..",       "study.yaml", "checkpoints",
                                         "logs", "requests", "lock",       "study.yaml.tmp"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         if (strcmp(name, names[i]) == 0) {
-            return true;
+            return false;
         }
     }
-    return strncmp(name, "study.db", strlen("study.db")) == 0;
+    return strncmp(name, "study.db", strlen("study.db")) != 0;
 }
 
-static Status refuse_foreign(const StudyFolder *folder) {
-    DIR *entries = opendir(folder->path);
+/* Looks for a name in a folder that may be missing. @param found  out  (FOUND_BYTES) the first name
+ * that `wanted` says yes to, or "" */
+static Status find_name(const char *path, bool (*wanted)(const char *name), char *found) {
+    DIR *entries = opendir(path);
+    found[0] = '\0';
     if (entries == NULL) {
         if (errno == ENOENT) {
             return STATUS_OK;
         }
-        FAIL_NATIVE(STATUS_ERR_IO, errno, "cannot open '%s': %s", folder->path,
-                    status_errno(errno));
+        FAIL_NATIVE(STATUS_ERR_IO, errno, "cannot open '%s': %s", path, status_errno(errno));
     }
-    char                 foreign[256] = "";
     const struct dirent *entry = NULL;
     /* one thread reads this folder: readdir is safe */
-    while ((entry = readdir(entries)) != NULL) { /* NOLINT(concurrency-mt-unsafe): own DIR */
-        if (!is_ours(entry->d_name)) {
-            (void)snprintf(foreign, sizeof foreign, "%s", entry->d_name);
-            break;
+    while (found[0] == '\0' &&
+           (entry = readdir(entries)) != NULL) { /* NOLINT(concurrency-mt-unsafe): own DIR */
+        if (wanted(entry->d_name)) {
+            (void)snprintf(found, FOUND_BYTES, "%s", entry->d_name);
         }
     }
     (void)closedir(entries);
-    if (foreign[0] != '\0') {
+    return STATUS_OK;
+}
+
+/* A new study is begun only where nothing is: not among files of others, and not over the
+ * checkpoints of a study whose database is lost, which would all be swept as orphans. */
+static Status refuse_used(const StudyFolder *folder) {
+    char found[FOUND_BYTES];
+    TRY(find_name(folder->checkpoints, checkpoint_is_name, found));
+    if (found[0] != '\0') {
+        FAIL(STATUS_ERR_STATE,
+             "'%s' holds checkpoints (%s), but no study.db: put that back from a copy, or begin "
+             "anew in another folder (--dir)",
+             folder->path, found);
+    }
+    TRY(find_name(folder->path, is_foreign, found));
+    if (found[0] != '\0') {
         FAIL(STATUS_ERR_STATE,
              "'%s' exists and is no study (it holds '%s'); give another folder with --dir",
-             folder->path, foreign);
+             folder->path, found);
     }
     return STATUS_OK;
 }
 
 Status study_folder_make(const StudyFolder *folder) {
     if (!study_folder_begun(folder)) {
-        TRY(refuse_foreign(folder));
+        TRY(refuse_used(folder));
     }
     TRY(study_folder_refuse_links(folder));
     TRY(file_make_folder(folder->path));

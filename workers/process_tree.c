@@ -132,19 +132,29 @@ static void visit_resident(pid_t pid, void *context) {
     (void)fclose(file);
 }
 
-bool process_is_alive(pid_t pid) {
+/* its letter in /proc (R, S, D, T, t, Z, X); 'X' where it is not there */
+static char state_of(pid_t pid) {
     char path[PATH_BYTES];
     char text[512] = "";
     (void)snprintf(path, sizeof path, "/proc/%ld/stat", (long)pid);
     FILE *file = fopen(path, "re");
     if (file == NULL) {
-        return false;
+        return 'X';
     }
     const bool got = fgets(text, sizeof text, file) != NULL;
     (void)fclose(file);
     /* "PID (NAME) STATE ...", and the name may hold anything */
     const char *name_end = got ? strrchr(text, ')') : NULL;
-    return name_end != NULL && strncmp(name_end, ") Z", 3) != 0 && strncmp(name_end, ") X", 3) != 0;
+    return (name_end != NULL && name_end[1] == ' ') ? name_end[2] : 'X';
+}
+
+bool process_is_alive(pid_t pid) {
+    const char state = state_of(pid);
+    return state != 'Z' && state != 'X';
+}
+
+bool process_is_stopped(pid_t pid) {
+    return state_of(pid) == 'T';
 }
 
 static void visit_ended(pid_t pid, void *context) {

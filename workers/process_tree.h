@@ -32,6 +32,8 @@ void process_tree_end(const pid_t *spare, size_t spare_count, double patience_s)
 double process_tree_resident(pid_t root, double enough);
 /** False once it has ended, reaped or not. */
 bool process_is_alive(pid_t pid);
+/** By SIGSTOP or its like, not by a debugger. */
+bool process_is_stopped(pid_t pid);
 /** True if a child of `parent` has ended and was not reaped yet. */
 bool process_tree_has_ended_child(pid_t parent);
 /** Kills and reaps all children of the calling process until none is left. */

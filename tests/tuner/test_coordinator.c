@@ -315,6 +315,14 @@ static void damage(const Stage *stage, const char *shell) {
     assert_int_equal(status, 0);
 }
 
+static long checkpoint_files(const Stage *stage) {
+    char line[PATH_BYTES + 32];
+    Run  run;
+    (void)snprintf(line, sizeof line, "ls '%s/checkpoints' | wc -l", stage->study);
+    assert_int_equal(run_shell(&run, line), 0);
+    return strtol(run.text, NULL, 10);
+}
+
 /* a child that waits for the first checkpoint and then interrupts this process */
 static pid_t interrupt_after_checkpoint(const Stage *stage) {
     char path[PATH_BYTES + 32];
@@ -349,6 +357,8 @@ static void damaged_checkpoints_are_computed_again(void **state) {
         stage_run(&stage);
         assert_int_equal(stage.exit_status, 0);
         assert_true(count(&stage, "SELECT count(*) FROM log WHERE text LIKE '%again%'") > 0);
+        assert_int_equal(checkpoint_files(&stage),
+                         count(&stage, "SELECT count(*) FROM segment WHERE kept = 1"));
         char *rows = run_canonical(stage.study);
         assert_string_equal(rows, expected);
         free(rows);

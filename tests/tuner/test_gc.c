@@ -201,6 +201,61 @@ static void a_quota_is_kept_over_runs(void **state) {
     scene_remove(&scene);
 }
 
+/* asha pauses trials: each of them leaves a checkpoint that may be gone on with */
+static void make_paused(Scene *scene) {
+    char line[LINE_BYTES];
+    scene_make(scene, "{name: asha, min_units: 2, reduction: 2}", "", 0.0);
+    (void)snprintf(line, sizeof line, "sed -i -e 's/segment: 2}/segment: 2, trials: 16}/' '%s'",
+                   scene->yaml);
+    assert_int_equal(run_shell(&scene->run, line), 0);
+}
+
+static void paused_trials_make_room_and_are_trained_again(void **state) {
+    (void)state;
+    Scene scene;
+    char  set[64];
+    make_paused(&scene);
+    assert_int_equal(scene_run(&scene, "1"), 0);
+    const long one = run_query(scene.study, "SELECT max(checkpoint_bytes) FROM segment");
+    const long without = kept(&scene);
+    char      *expected = run_canonical(scene.study);
+    scene_remove(&scene);
+    assert_true(without >= 12);
+
+    make_paused(&scene);
+    (void)snprintf(set, sizeof set, "limits.checkpoints=%ld", 4 * one);
+    assert_int_equal(scene_run_with(&scene, "1", set), 0);
+    assert_in_range(kept(&scene), 1, 4);
+    char *found = run_canonical(scene.study);
+    assert_string_equal(found, expected);
+    free(found);
+    free(expected);
+    scene_remove(&scene);
+}
+
+static void the_worst_objective_goes_first(void **state) {
+    (void)state;
+    Scene scene;
+    char  quota[32];
+    make_paused(&scene);
+    assert_int_equal(scene_run(&scene, "1"), 0);
+    run_execute(scene.study, "CREATE TABLE before AS SELECT id FROM segment WHERE kept = 1");
+    const long before = kept(&scene);
+    (void)snprintf(quota, sizeof quota, "%ld", kept_bytes(&scene) / 2);
+    assert_int_equal(gc(&scene, "--quota", quota), 0);
+    assert_in_range(kept(&scene), before / 2 - 1, before / 2);
+    assert_int_equal(files(&scene), kept(&scene));
+    /* no checkpoint went that was worth more than one that stayed */
+    assert_int_equal(
+        run_query(scene.study,
+                  "WITH worth AS (SELECT s.id, s.kept, r.value FROM segment AS s JOIN before USING "
+                  "(id) JOIN segment_result AS r ON r.segment = s.id AND r.kind = 'objective') "
+                  "SELECT count(*) FROM worth AS gone, worth AS stays "
+                  "WHERE gone.kept = 0 AND stays.kept = 1 AND gone.value > stays.value"),
+        0);
+    scene_remove(&scene);
+}
+
 /* ---- gc ------------------------------------------------------------------------------------- */
 
 static void gc_frees_what_it_says(void **state) {
@@ -271,6 +326,8 @@ int main(void) {
         cmocka_unit_test(a_quota_too_small_for_what_is_needed_ends_the_run),
         cmocka_unit_test(a_quota_holds_chains_too),
         cmocka_unit_test(a_quota_is_kept_over_runs),
+        cmocka_unit_test(paused_trials_make_room_and_are_trained_again),
+        cmocka_unit_test(the_worst_objective_goes_first),
         cmocka_unit_test(gc_frees_what_it_says),
         cmocka_unit_test(gc_says_what_it_cannot_free),
         cmocka_unit_test(gc_refuses_what_it_cannot_do),

@@ -112,21 +112,50 @@ static void a_worker_that_wakes_too_late_ends_its_trainer(void **state) {
     scene_remove(&scene);
 }
 
-static void without_any_worker_the_study_is_interrupted(void **state) {
-    (void)state;
+/* one after the other, or at one instant, in which Hydra may end, too: it fails over a worker's
+ * proxy that goes while another's is dying */
+static void lose_all(bool at_once) {
     Scene scene;
     scene_make(&scene, SCENE_SYNCHRONOUS, "", 0.1);
     scene.set = "limits.heartbeat=0.5";
     scene_start_until(&scene, "2", "finished", 2);
+    assert_true(run_kill(&scene.run, VICTIM_WORKER, 0));
+    if (!at_once) {
+        wait_until_said(&scene, "is given up");
+    }
     while (run_kill(&scene.run, VICTIM_WORKER, 0)) {
     }
     assert_int_equal(run_wait(&scene.run), 75);
-    assert_contains(scene.run.text, "no worker is left");
-    assert_int_equal(run_query(scene.study, "SELECT count(*) FROM segment WHERE state = 'running'"),
-                     0);
+    if (!at_once || strstr(scene.run.text, "mpiexec has ended") == NULL) {
+        assert_contains(scene.run.text, "no worker is left");
+        assert_int_equal(
+            run_query(scene.study, "SELECT count(*) FROM segment WHERE state = 'running'"), 0);
+    }
+    assert_int_equal(run_count_processes(scene.folder), 0);
     assert_int_equal(scene_run(&scene, "2"), 0);
     scene_assert_sound(&scene);
     assert_in_range(attempts_more_than_segments(&scene), 0, 2 * REPEATED);
+    assert_as_undisturbed(&scene);
+    scene_remove(&scene);
+}
+
+static void without_any_worker_the_study_is_interrupted(void **state) {
+    (void)state;
+    lose_all(false);
+    lose_all(true);
+}
+
+static void a_coordinator_that_is_stopped_for_good_is_an_interruption(void **state) {
+    (void)state;
+    Scene scene;
+    start_two(&scene);
+    const pid_t coordinator = run_find(&scene.run, VICTIM_COORDINATOR, 0);
+    assert_true(coordinator > 0);
+    assert_int_equal(kill(coordinator, SIGSTOP), 0);
+    assert_int_equal(run_wait(&scene.run), 75);
+    assert_contains(scene.run.text, "cut off");
+    assert_int_equal(run_count_processes(scene.folder), 0);
+    assert_int_equal(scene_run(&scene, "2"), 0);
     assert_as_undisturbed(&scene);
     scene_remove(&scene);
 }
@@ -198,6 +227,7 @@ int main(void) {
         cmocka_unit_test(a_worker_that_wakes_too_late_ends_its_trainer),
         cmocka_unit_test(without_any_worker_the_study_is_interrupted),
         cmocka_unit_test(a_coordinator_that_sleeps_blames_nobody),
+        cmocka_unit_test(a_coordinator_that_is_stopped_for_good_is_an_interruption),
         cmocka_unit_test(a_death_during_the_start_is_an_interruption),
         cmocka_unit_test(a_dead_launcher_takes_everybody_along),
     };

@@ -103,6 +103,26 @@ static void a_refused_command_leaves_the_study_as_it_was(void **state) {
     scene_remove(&scene);
 }
 
+static void a_lost_database_is_not_begun_anew_over_its_checkpoints(void **state) {
+    (void)state;
+    Scene scene;
+    char  line[SCENE_PATH_BYTES + 128];
+    scene_make(&scene, SCENE_SYNCHRONOUS, "", 0.0);
+    assert_int_equal(scene_run_with(&scene, "2", "budget.total=16"), 0);
+    (void)snprintf(line, sizeof line, "cd '%s' && mkdir ../away && mv study.db* ../away && ls",
+                   scene.study);
+    assert_int_equal(run_shell(&scene.run, line), 0);
+    assert_int_equal(scene_run(&scene, "2"), 1);
+    assert_contains(scene.run.text, "holds checkpoints (");
+    assert_contains(scene.run.text, "but no study.db: put that back from a copy");
+    (void)snprintf(line, sizeof line, "cd '%s' && mv ../away/study.db* . && ls", scene.study);
+    assert_int_equal(run_shell(&scene.run, line), 0);
+    const char *const fsck[] = {"fsck", scene.study, NULL};
+    assert_int_equal(run_mbtune(&scene.run, fsck), 0); /* every checkpoint is still there */
+    assert_int_equal(scene_run(&scene, "2"), 0);
+    scene_remove(&scene);
+}
+
 static void an_evaluation_shows_its_result_and_leaves_an_interrupted_study_alone(void **state) {
     (void)state;
     Scene scene;
@@ -298,9 +318,10 @@ static void a_checkpoint_that_can_never_be_saved_is_not_tried_forever(void **sta
     char  path[3][SCENE_PATH_BYTES + 64];
     int   mounted = 0;
     make_two_chains(&scene);
-    assert_ok(file_make_folder(scene.study));
-    (void)snprintf(path[0], sizeof path[0], "%s/checkpoints", scene.study);
-    assert_ok(file_make_folder(path[0]));
+    const char *const begin[] = {
+        "run",       scene.yaml, "--dir",       scene.study, "--set", "budget.trials=2",
+        "--workers", "1",        "--time-left", "1",         NULL};
+    assert_int_equal(run_mbtune(&scene.run, begin), 75); /* no time for anything: nothing ran */
     /* where each attempt would put its file stands what cannot be removed */
     for (; mounted < 3; mounted++) {
         (void)snprintf(path[mounted], sizeof path[mounted], "%s/checkpoints/1.a%d", scene.study,
@@ -336,6 +357,7 @@ int main(void) {
         cmocka_unit_test(more_trials_go_on_although_the_study_had_ended),
         cmocka_unit_test(a_wall_clock_budget_ends_and_can_be_extended),
         cmocka_unit_test(a_refused_command_leaves_the_study_as_it_was),
+        cmocka_unit_test(a_lost_database_is_not_begun_anew_over_its_checkpoints),
         cmocka_unit_test(an_evaluation_shows_its_result_and_leaves_an_interrupted_study_alone),
         cmocka_unit_test(confirmation_is_the_same_with_one_worker_and_after_interruptions),
         cmocka_unit_test(a_signal_to_every_process_is_an_interruption),
