@@ -66,16 +66,15 @@ static Status say(Look *look, bool mends, const char *text) {
 }
 
 static Status say_how_many_more(Look *look) {
-    char text[TEXT];
-    for (int mends = 0; mends < 2; mends++) {
+    Status status = STATUS_OK;
+    for (int mends = 0; mends < 2 && status == STATUS_OK; mends++) {
         const int64_t more = look->count[mends] - MOST_EACH;
+        char          text[TEXT];
+        (void)snprintf(text, sizeof text, "... and %" PRId64 " more of these", more);
+        status = (more > 0) ? look->found(look->context, mends != 0, text) : STATUS_OK;
         look->count[mends] = 0;
-        if (more > 0) {
-            (void)snprintf(text, sizeof text, "... and %" PRId64 " more of these", more);
-            TRY(look->found(look->context, mends != 0, text));
-        }
     }
-    return STATUS_OK;
+    return status;
 }
 
 /* ---- rules ---------------------------------------------------------------------------------- */
@@ -233,10 +232,11 @@ static Status say_what_went(Look *look, const char *before, const char *after) {
     char text[TEXT];
     char line[TEXT / 2];
     while (next_line(&before, line)) {
-        if (!has_line(after, line)) {
-            (void)snprintf(text, sizeof text, "SQLite: %s, indexes made anew", line);
-            TRY(say(look, true, text));
+        if (has_line(after, line)) {
+            continue;
         }
+        (void)snprintf(text, sizeof text, "SQLite: %s, indexes made anew", line);
+        TRY(say(look, true, text));
     }
     return say_how_many_more(look);
 }
