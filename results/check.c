@@ -3,6 +3,8 @@
 #include "results/check.h"
 #include "results/store.h"
 
+#include "core/buffer.h"
+
 #include <inttypes.h>
 #include <sqlite3.h>
 #include <stdio.h>
@@ -49,39 +51,44 @@ static const Rule rules[] = {
      " FROM evaluation AS e WHERE e.id = -m.owner) ORDER BY 1"},
 };
 
-/* A query, what to say of one of its rows, and whom to say it to. */
+/* What is looked at, and whom to tell. */
 typedef struct Look {
     Results       *results;
+    bool           mend;
     ResultsFinding found;
     void          *context;
-    int64_t        count; /* of findings so far */
+    int64_t        count[2]; /* of findings of one kind so far: those that stay, those mended */
 } Look;
 
 /* the first few by name, the others by number */
-static Status say(Look *look, const char *text) {
-    return (look->count++ < MOST_EACH) ? look->found(look->context, text) : STATUS_OK;
+static Status say(Look *look, bool mends, const char *text) {
+    return (look->count[mends]++ < MOST_EACH) ? look->found(look->context, mends, text) : STATUS_OK;
 }
 
 static Status say_how_many_more(Look *look) {
-    char text[TEXT];
-    if (look->count <= MOST_EACH) {
-        return STATUS_OK;
+    Status status = STATUS_OK;
+    for (int mends = 0; mends < 2 && status == STATUS_OK; mends++) {
+        const int64_t more = look->count[mends] - MOST_EACH;
+        char          text[TEXT];
+        (void)snprintf(text, sizeof text, "... and %" PRId64 " more of these", more);
+        status = (more > 0) ? look->found(look->context, mends != 0, text) : STATUS_OK;
+        look->count[mends] = 0;
     }
-    (void)snprintf(text, sizeof text, "... and %" PRId64 " more of these", look->count - MOST_EACH);
-    return look->found(look->context, text);
+    return status;
 }
 
+/* ---- rules ---------------------------------------------------------------------------------- */
+
 /* calls `each` for every row of a query */
-static Status look_at(Look *look, const char *sql, const void *what,
-                      Status (*each)(Look *look, sqlite3_stmt *row, const void *what)) {
+static Status visit(Look *look, const char *sql, const void *what,
+                    Status (*each)(Look *look, sqlite3_stmt *row, const void *what)) {
     sqlite3_stmt *statement = NULL;
-    look->count = 0;
     TRY(results__query(look->results, sql, &statement, ""));
     for (;;) {
         bool row = false;
         TRY(results__step(look->results, statement, &row));
         if (!row) {
-            return say_how_many_more(look);
+            return STATUS_OK;
         }
         const Status status = each(look, statement, what);
         if (status != STATUS_OK) {
@@ -91,37 +98,187 @@ static Status look_at(Look *look, const char *sql, const void *what,
     }
 }
 
+/* a page that a query cannot read is a finding like others: the next query may need other pages */
+static Status look_at(Look *look, const char *sql, const Rule *rule,
+                      Status (*each)(Look *look, sqlite3_stmt *row, const void *what)) {
+    char         text[2 * TEXT];
+    const Status status = visit(look, sql, rule, each);
+    if (status == STATUS_ERR_CORRUPT) {
+        (void)snprintf(text, sizeof text, "cannot look whether '%s ...%s%s': %s", rule->before,
+                       (rule->after[0] == ',') ? "" : " ", rule->after, status_last()->text);
+        TRY(look->found(look->context, false, text));
+    } else {
+        TRY(status);
+    }
+    return say_how_many_more(look);
+}
+
 static Status broken_rule(Look *look, sqlite3_stmt *row, const void *what) {
     const Rule *rule = what;
     char        text[TEXT];
     (void)snprintf(text, sizeof text, "%s %" PRId64 "%s%s", rule->before,
                    results__column_integer(row, 0, 0), (rule->after[0] == ',') ? "" : " ",
                    rule->after);
-    return say(look, text);
+    return say(look, false, text);
 }
 
-static Status said_by_sqlite(Look *look, sqlite3_stmt *row, const void *what) {
-    char said[TEXT / 2];
-    char text[TEXT];
-    results__column_text(row, 0, said, sizeof said);
-    if (strcmp(said, "ok") == 0) {
+/* tables without row ids have only their rows' number */
+static const Rule parents = {
+    "a row", "names one that does not exist",
+    "SELECT \"table\", rowid, parent, count(*) FROM pragma_foreign_key_check"
+    " GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"};
+
+static Status missing_parent(Look *look, sqlite3_stmt *row, const void *what) {
+    char          text[TEXT];
+    char          table[TEXT / 4];
+    char          parent[TEXT / 4];
+    const int64_t id = results__column_integer(row, 1, -1);
+    const int64_t count = results__column_integer(row, 3, 1);
+    (void)what;
+    results__column_text(row, 0, table, sizeof table);
+    results__column_text(row, 2, parent, sizeof parent);
+    if (id >= 0) {
+        (void)snprintf(text, sizeof text,
+                       "row %" PRId64 " of table %s names a row of table %s that does not exist",
+                       id, table, parent);
+    } else {
+        (void)snprintf(text, sizeof text,
+                       "%" PRId64 " row%s of table %s name%s a row of table %s that does not exist",
+                       count, (count == 1) ? "" : "s", table, (count == 1) ? "s" : "", parent);
+    }
+    return say(look, false, text);
+}
+
+/* ---- SQLite's own check, and indexes -------------------------------------------------------- */
+
+/* A line for each thing that SQLite finds wrong, at most some hundred; none where all is well. */
+static Status integrity(Results *results, Buffer *lines) {
+    sqlite3_stmt *statement = NULL;
+    bool          row = true;
+    buffer_clear(lines);
+    TRY(results__query(results, "PRAGMA integrity_check", &statement, ""));
+    while (row) {
+        const Status status = results__step(results, statement, &row);
+        if (status == STATUS_ERR_CORRUPT) {
+            buffer_puts(lines, "the check stopped at a page that it cannot read\n");
+            break;
+        }
+        TRY(status);
+        const char *said = row ? results__column_borrow(statement, 0) : "ok";
+        if (strcmp(said, "ok") != 0) {
+            buffer_printf(lines, "%s\n", said);
+        }
+    }
+    return buffer_status(lines);
+}
+
+/* the next of these lines; false at the end. One that is longer than `line` is cut. */
+static bool next_line(const char **lines, char line[TEXT / 2]) {
+    static const char head[] = "*** in database";
+    while ((*lines)[0] != '\0') {
+        const size_t length = strcspn(*lines, "\n");
+        (void)snprintf(line, TEXT / 2, "%.*s", (int)length, *lines);
+        *lines += length + ((*lines)[length] == '\n');
+        if (length > 0 && strncmp(line, head, sizeof head - 1) != 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool has_line(const char *lines, const char *wanted) {
+    char line[TEXT / 2];
+    while (next_line(&lines, line)) {
+        if (strcmp(line, wanted) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Is it about an index that can be made anew from its table ("row 7 missing from index NAME")? The
+ * key of a table WITHOUT ROWID is the table itself, and no row of sqlite_schema. */
+static Status is_index(Results *results, const char *line, bool *index) {
+    static const char word[] = " index ";
+    const char       *name = strstr(line, word);
+    int64_t           count = 0;
+    *index = false;
+    if (name == NULL) {
         return STATUS_OK;
     }
-    (void)snprintf(text, sizeof text, "%s%s", (const char *)what, said);
-    return say(look, text);
+    const Status status = results__integer(
+        results, "SELECT count(*) FROM sqlite_schema WHERE type = 'index' AND name = ?", 0, &count,
+        "t", name + sizeof word - 1);
+    *index = status == STATUS_OK && count > 0;
+    return status;
 }
 
-Status results_check(Results *results, ResultsFinding found, void *context) {
-    Look look = {.results = results, .found = found, .context = context};
-    TRY(look_at(&look, "PRAGMA integrity_check", "SQLite: ", said_by_sqlite));
-    TRY(look_at(&look, "PRAGMA foreign_key_check", "a row names one that does not exist, in table ",
-                said_by_sqlite));
+/* Says what stays, and which of it is about indexes. */
+static Status say_what_stays(Look *look, const char *lines, bool *indexes) {
+    char text[TEXT];
+    char line[TEXT / 2];
+    *indexes = false;
+    while (next_line(&lines, line)) {
+        bool index = false;
+        TRY(is_index(look->results, line, &index));
+        *indexes = *indexes || index;
+        (void)snprintf(text, sizeof text, "SQLite: %s", line);
+        TRY(say(look, index && !look->mend, text));
+    }
+    return say_how_many_more(look);
+}
+
+static Status say_what_went(Look *look, const char *before, const char *after) {
+    char text[TEXT];
+    char line[TEXT / 2];
+    while (next_line(&before, line)) {
+        if (has_line(after, line)) {
+            continue;
+        }
+        (void)snprintf(text, sizeof text, "SQLite: %s, indexes made anew", line);
+        TRY(say(look, true, text));
+    }
+    return say_how_many_more(look);
+}
+
+/* Indexes first: with a damaged one the rules would miss rows or see some that are not there. What
+ * REINDEX cannot mend, such as a table's page or two equal rows, it leaves as it was. */
+static Status check_integrity(Look *look, Buffer *before, Buffer *after, bool *indexes) {
+    *indexes = false;
+    TRY(integrity(look->results, before));
+    if (before->length == 0 || !look->mend) {
+        return say_what_stays(look, buffer_text(before), indexes);
+    }
+    const Status status = results__script(look->results, "REINDEX");
+    if (status != STATUS_ERR_CORRUPT && status != STATUS_ERR_STATE) {
+        TRY(status);
+    }
+    TRY(integrity(look->results, after));
+    TRY(say_what_went(look, buffer_text(before), buffer_text(after)));
+    return say_what_stays(look, buffer_text(after), indexes);
+}
+
+Status results_check(Results *results, bool mend, ResultsFinding found, void *context) {
+    Look   look = {.results = results, .mend = mend, .found = found, .context = context};
+    bool   indexes = false;
+    Buffer before;
+    Buffer after;
+    buffer_init(&before, RESULTS_TEXT_CAP);
+    buffer_init(&after, RESULTS_TEXT_CAP);
+    const Status status = check_integrity(&look, &before, &after, &indexes);
+    buffer_reset(&before);
+    buffer_reset(&after);
+    TRY(status);
+    if (indexes) {
+        return found(context, !mend, "what rows say was not looked at: that needs sound indexes");
+    }
+    TRY(look_at(&look, parents.sql, &parents, missing_parent));
     for (size_t i = 0; i < sizeof rules / sizeof rules[0]; i++) {
         TRY(look_at(&look, rules[i].sql, &rules[i], broken_rule));
     }
     return STATUS_OK;
 }
 
-Status results_rebuild(Results *results) {
-    return results__script(results, "REINDEX; PRAGMA wal_checkpoint(TRUNCATE);");
+Status results_write_log_empty(Results *results) {
+    return results__script(results, "PRAGMA wal_checkpoint(TRUNCATE)");
 }

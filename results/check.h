@@ -4,13 +4,15 @@
 
 #include "results/results.h"
 
-/** What a check found, as a sentence without its full stop. */
-typedef Status (*ResultsFinding)(void *context, const char *text);
+/** What a check found, as a sentence without its full stop.
+ * @param mends  it was mended; where nothing is to be mended: it could be */
+typedef Status (*ResultsFinding)(void *context, bool mends, const char *text);
 /** SQLite's integrity and foreign keys, then the rules of rows: lineage, results, log, metrics. At
- * most a few findings of each kind. @return what `found` fails with; STATUS_ERR_DATABASE */
-Status results_check(Results *results, ResultsFinding found, void *context) MUST_USE;
-/** Builds the indexes anew and puts what the write-ahead log holds into the database. Not inside a
- * group. */
-Status results_rebuild(Results *results) MUST_USE;
+ * most a few findings of each kind. What cannot be read is a finding too.
+ * @param mend  indexes are made anew where SQLite finds something wrong; not inside a group
+ * @return what `found` fails with; STATUS_ERR_DATABASE */
+Status results_check(Results *results, bool mend, ResultsFinding found, void *context) MUST_USE;
+/** Puts what the write-ahead log holds into the database. Not inside a group. */
+Status results_write_log_empty(Results *results) MUST_USE;
 
 #endif

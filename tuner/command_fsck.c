@@ -14,30 +14,36 @@ static const CliOption options[] = {
 static const CliCommand fsck = {
     .name = "fsck",
     .arguments = "DIR",
-    .help = "Checks a study's directory: database, lineage, every checkpoint.",
+    .help = "Checks a study's directory: study file, database, lineage, every checkpoint.",
     .details =
         "--repair mends rows left running, missing and damaged checkpoints (computed again when\n"
-        "they are needed), files of nobody, indexes, a left-over write-ahead log. Anything else "
-        "is\n"
-        "reported and left alone. Exit code 0 where nothing is wrong any more, 1 where something "
-        "is.",
+        "they are needed), checkpoints of nobody, damaged indexes, a left-over write-ahead log.\n"
+        "Anything else is reported and left alone. Exit code 0 where nothing is wrong any more,\n"
+        "1 where something is.",
     .options = options,
     .least = 1,
     .most = 1,
 };
 
 static Status check(const StudyFolder *folder, bool repair, Buffer *out) {
-    FsckReport report;
+    FsckReport   report;
+    const Status status = fsck_study(folder, repair, out, &report);
 
-    TRY(fsck_study(folder, repair, out, &report));
+    if (status != STATUS_OK) { /* what was found before is said all the same */
+        TRY(cli_write(STDOUT_FILENO, buffer_text(out), out->length));
+        buffer_clear(out);
+        return status;
+    }
     buffer_printf(out, "%zu checkpoints (%.1f MB) read, ", report.checkpoints, report.bytes / 1e6);
     const size_t left = repair ? report.found - report.mended : report.found;
+    const char  *many = (report.found == 1) ? "" : "s";
     if (report.found == 0) {
         buffer_puts(out, "nothing is wrong\n");
     } else if (repair) {
-        buffer_printf(out, "%zu findings, %zu mended\n", report.found, report.mended);
+        buffer_printf(out, "%zu finding%s, %zu mended\n", report.found, many, report.mended);
     } else {
-        buffer_printf(out, "%zu findings, --repair mends %zu\n", report.found, report.mended);
+        buffer_printf(out, "%zu finding%s, --repair mends %zu\n", report.found, many,
+                      report.mended);
     }
     TRY(buffer_status(out));
     if (left > 0) {

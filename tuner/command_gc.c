@@ -21,7 +21,8 @@ static const CliCommand command = {
     .details =
         "What its scheduler cannot ask for again goes; over the quota what it may ask for, worst\n"
         "objective first. What was removed is computed again when it is needed after all. A study\n"
-        "that runs collects by itself.",
+        "that runs collects by itself. What is needed to go on stays, also over the quota: the\n"
+        "answer says so, with exit code 0.",
     .options = options,
     .least = 1,
     .most = 1,
@@ -33,20 +34,41 @@ static Status say(const GcReport *report, bool dry_run, Buffer *out) {
     view_bytes(report->removed_bytes, out);
     buffer_printf(out, "; %zu stay, ", report->kept);
     view_bytes(report->kept_bytes, out);
+    if (report->quota > 0.0 && report->kept_bytes > report->quota) {
+        buffer_puts(out, ", because they are needed: ");
+        view_bytes(report->kept_bytes - report->quota, out);
+        buffer_puts(out, " over the quota of ");
+        view_bytes(report->quota, out);
+    }
     buffer_puts(out, "\n");
     return buffer_status(out);
 }
 
+/* the file alone first: what is wrong with it is not the quota's fault */
+static Status read_study(const StudyFolder *folder, const char *quota, Study **out) {
+    const StudyOverride set = {.path = "limits.checkpoints", .value = quota};
+    TRY(study_read(folder->study_file, NULL, 0, out));
+    if (quota == NULL) {
+        return STATUS_OK;
+    }
+    study_destroy(*out);
+    const Status status = study_read(folder->study_file, &set, 1, out);
+    if (status == STATUS_OK || status == STATUS_ERR_NOMEM) {
+        return status;
+    }
+    FAIL(STATUS_ERR_USAGE,
+         "--quota must be a size such as 512MiB, 2GiB, 20GB or a number of bytes, found '%s'",
+         quota);
+}
+
 static Status collect(const CliArguments *arguments, StudyFolder *folder, Buffer *out) {
-    const char *quota = cli_value(arguments, "quota");
-    const bool  dry_run = cli_flag(arguments, "dry-run");
-    Study      *study = NULL;
-    GcReport    report;
+    const bool dry_run = cli_flag(arguments, "dry-run");
+    Study     *study = NULL;
+    GcReport   report;
     if (!study_folder_begun(folder)) {
         FAIL(STATUS_ERR_IO, "'%s' is no study: it has no study.db", arguments->positional[0]);
     }
-    const StudyOverride set = {.path = "limits.checkpoints", .value = quota};
-    TRY(study_read(folder->study_file, &set, (quota != NULL) ? 1 : 0, &study));
+    TRY(read_study(folder, cli_value(arguments, "quota"), &study));
     Status status = gc_study(study, folder, cli_flag(arguments, "only-best"), dry_run, &report);
     study_destroy(study);
     TRY(status);

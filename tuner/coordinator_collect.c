@@ -7,13 +7,14 @@
 #include "core/file.h"
 #include "tuner/checkpoint_name.h"
 #include "tuner/coordinator_state.h"
+#include "tuner/study_view.h"
 
-#include <dirent.h>
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+enum { LINE_BYTES = 512 };
 
 /* collecting pauses so many times as long as it took */
 #define COLLECT_PAUSE 10.0
@@ -216,7 +217,6 @@ static Status honour_quota(Coordinator *c, const Needs *needs) {
 }
 
 Status coordinator__check_quota(Coordinator *c) {
-    static const double mebibyte = 1048576.0;
     if (!coordinator__over_quota(c) || c->collect || c->queue.count == 0 ||
         decider_busy(c->decider)) {
         return STATUS_OK;
@@ -226,10 +226,17 @@ Status coordinator__check_quota(Coordinator *c) {
             return STATUS_OK;
         }
     }
-    FAIL(STATUS_ERR_INTERRUPTED,
-         "checkpoints take %.4g MiB, more than limits.checkpoints (%.4g MiB), and all of them are "
-         "needed to go on: give it more room (--set limits.checkpoints=...)",
-         c->kept_bytes / mebibyte, c->study->limits.checkpoint_bytes / mebibyte);
+    Buffer text;
+    buffer_init(&text, LINE_BYTES);
+    buffer_puts(&text, "checkpoints take ");
+    view_bytes(c->kept_bytes, &text);
+    buffer_puts(&text, ", more than limits.checkpoints (");
+    view_bytes(c->study->limits.checkpoint_bytes, &text);
+    buffer_puts(&text, "), and all of them are needed to go on: give it more room "
+                       "(--set limits.checkpoints=...)");
+    const Status status = FAILURE(STATUS_ERR_INTERRUPTED, "%s", buffer_text(&text));
+    buffer_reset(&text);
+    return status;
 }
 
 static Status collect(Coordinator *c, const Needs *needs) {
@@ -296,25 +303,12 @@ void coordinator__sweep(Coordinator *c) {
 
 /* ---- orphans --------------------------------------------------------------------------------- */
 
+static Status remove_orphan(void *context, const char *name) {
+    remove_checkpoint(context, name);
+    return STATUS_OK;
+}
+
 Status coordinator__sweep_orphans(Coordinator *c) {
-    DIR *entries = opendir(c->folder->checkpoints);
-    if (entries == NULL) {
-        FAIL_NATIVE(STATUS_ERR_IO, errno, "cannot open '%s': %s", c->folder->checkpoints,
-                    status_errno(errno));
-    }
-    Status               status = STATUS_OK;
-    const struct dirent *entry = NULL;
-    while (status == STATUS_OK &&
-           (entry = readdir(entries)) != NULL) { /* NOLINT(concurrency-mt-unsafe): own DIR */
-        bool named = false;
-        if (!checkpoint_is_name(entry->d_name)) { /* somebody else's: the folder may be a link */
-            continue;
-        }
-        status = checkpoint_is_named(c->results, entry->d_name, &named);
-        if (status == STATUS_OK && !named) {
-            remove_checkpoint(c, entry->d_name);
-        }
-    }
-    (void)closedir(entries);
-    return status;
+    size_t others = 0;
+    return checkpoint_orphans_visit(c->folder->checkpoints, c->results, remove_orphan, c, &others);
 }

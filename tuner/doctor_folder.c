@@ -134,6 +134,13 @@ void doctor_folder(Diagnosis *diagnosis, const char *folder) {
         return;
     }
     nearest_folder(path);
+    if (strcmp(path, (folder[0] == '\0') ? "." : folder) != 0) {
+        char *whole = realpath(path, NULL);
+        doctor_add(diagnosis, "folder", FINDING_NOTE, NULL,
+                   "%s is no folder yet: looked at %s instead, where it would be made", folder,
+                   (whole != NULL) ? whole : path);
+        free(whole);
+    }
     if (statfs(path, &fs) != 0) {
         doctor_add(diagnosis, "folder", FINDING_PROBLEM, "Give another folder.",
                    "cannot look at %s: %s", path, status_errno(errno));

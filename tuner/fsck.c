@@ -4,9 +4,8 @@
 #include "results/check.h"
 #include "results/results.h"
 #include "tuner/checkpoint_name.h"
+#include "tuner/study_file.h"
 
-#include <dirent.h>
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,9 +33,50 @@ static void say(Fsck *f, bool mends, const char *text) {
                               : " (--repair mends that)");
 }
 
-static Status found_by_rows(void *context, const char *text) {
-    say(context, false, text);
+static Status found_by_rows(void *context, bool mends, const char *text) {
+    say(context, mends, text);
     return STATUS_OK;
+}
+
+/* ---- the study file ------------------------------------------------------------------------- */
+
+/* The database has its hash, and not its text: nobody but its owner can put it back. */
+static Status compare_study_file(Fsck *f, Buffer *file, Buffer *hash) {
+    static const char advice[] = "put back the one that this study was made with";
+    char              text[TEXT_CAP];
+    char              found[STUDY_HASH_BYTES];
+
+    TRY(results_study_text(f->results, "study_hash", hash));
+    if (file_is_special(f->folder->study_file)) {
+        say(f, false, "study.yaml is no file: put back the one that this study was made with");
+        return STATUS_OK;
+    }
+    const Status status = file_read(f->folder->study_file, file);
+    if (status == STATUS_ERR_NOMEM) {
+        return status;
+    }
+    study_hash(buffer_text(file), file->length, found);
+    if (status != STATUS_OK) {
+        (void)snprintf(text, sizeof text, "%s: %s", status_last()->text, advice);
+        say(f, false, text);
+    } else if (strcmp(found, buffer_text(hash)) != 0) {
+        (void)snprintf(text, sizeof text, "study.yaml is another one (its hash is %s, not %s): %s",
+                       found, buffer_text(hash), advice);
+        say(f, false, text);
+    }
+    return STATUS_OK;
+}
+
+static Status check_study_file(Fsck *f) {
+    Buffer file;
+    Buffer hash;
+
+    buffer_init(&file, STUDY_TEXT_BYTES);
+    buffer_init(&hash, TEXT_CAP);
+    const Status status = compare_study_file(f, &file, &hash);
+    buffer_reset(&file);
+    buffer_reset(&hash);
+    return status;
 }
 
 /* ---- checkpoints ---------------------------------------------------------------------------- */
@@ -91,30 +131,22 @@ static Status check_checkpoint(void *context, const ResultsSegment *row) {
     return forget(f, row, name);
 }
 
-static Status check_orphans(Fsck *f) {
-    DIR                 *entries = opendir(f->folder->checkpoints);
-    Status               status = STATUS_OK;
-    const struct dirent *entry = NULL;
+static Status check_orphan(void *context, const char *name) {
+    char text[TEXT_CAP];
 
-    if (entries == NULL) {
-        FAIL_NATIVE(STATUS_ERR_IO, errno, "cannot open '%s': %s", f->folder->checkpoints,
-                    status_errno(errno));
+    (void)snprintf(text, sizeof text, "checkpoints/%s belongs to no row", name);
+    say(context, true, text);
+    return remove_file(context, name);
+}
+
+static Status check_orphans(Fsck *f) {
+    size_t others = 0;
+
+    TRY(checkpoint_orphans_visit(f->folder->checkpoints, f->results, check_orphan, f, &others));
+    if (others > 0) {
+        buffer_printf(f->out, "checkpoints/ holds %zu of somebody else: left alone\n", others);
     }
-    while (status == STATUS_OK &&
-           (entry = readdir(entries)) != NULL) { /* NOLINT(concurrency-mt-unsafe): own DIR */
-        bool named = true;
-        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0) {
-            status = checkpoint_is_named(f->results, entry->d_name, &named);
-        }
-        if (status == STATUS_OK && !named) {
-            char text[TEXT_CAP];
-            (void)snprintf(text, sizeof text, "checkpoints/%s belongs to no row", entry->d_name);
-            say(f, true, text);
-            status = remove_file(f, entry->d_name);
-        }
-    }
-    (void)closedir(entries);
-    return status;
+    return STATUS_OK;
 }
 
 /* ---- rows ----------------------------------------------------------------------------------- */
@@ -162,7 +194,8 @@ static Status read_agent(Fsck *f) {
 
 static Status check_rows_and_files(Fsck *f) {
     TRY(read_agent(f));
-    TRY(results_check(f->results, found_by_rows, f));
+    TRY(check_study_file(f));
+    TRY(results_check(f->results, f->repair, found_by_rows, f));
     TRY(checkpoints_init(&f->checkpoints, f->folder->path));
     if (f->repair) {
         TRY(results_begin(f->results));
@@ -173,7 +206,7 @@ static Status check_rows_and_files(Fsck *f) {
         TRY(results_commit(f->results));
     }
     TRY(check_orphans(f));
-    return f->repair ? results_rebuild(f->results) : STATUS_OK;
+    return f->repair ? results_write_log_empty(f->results) : STATUS_OK;
 }
 
 Status fsck_study(const StudyFolder *folder, bool repair, Buffer *out, FsckReport *report) {

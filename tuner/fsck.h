@@ -2,8 +2,9 @@
  * or a backup leaves.
  *
  * Mended are: rows left running, missing or damaged checkpoints (the row stops naming them, so that
- * the chain is computed again from the nearest good ancestor when it is asked for), files that no
- * row names, indexes, a left-over write-ahead log. Anything else is reported and left alone.
+ * the chain is computed again from the nearest good ancestor when it is asked for), checkpoints
+ * that no row names, damaged indexes, a left-over write-ahead log. Anything else is reported and
+ * left alone; files of others in checkpoints/ are only counted.
  */
 #ifndef TUNER_FSCK_H
 #define TUNER_FSCK_H

@@ -27,6 +27,7 @@ static Status run(Coordinator *c, bool only_best, GcReport *report) {
     TRY(collect(c, only_best));
     report->kept = c->kept_count;
     report->kept_bytes = c->kept_bytes;
+    report->quota = c->study->limits.checkpoint_bytes;
     report->removed -= report->kept;
     report->removed_bytes -= report->kept_bytes;
     return c->setup->is_dry_run ? STATUS_OK : save(c);

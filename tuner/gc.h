@@ -14,6 +14,7 @@ typedef struct GcReport {
     double removed_bytes;
     size_t kept;
     double kept_bytes;
+    double quota; /* bytes; 0 = none. More than that may stay: what is needed to go on */
 } GcReport;
 
 /**

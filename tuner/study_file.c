@@ -115,12 +115,15 @@ static Status read_keys(const Node *root, const char *path, Study *study) {
     return study__judge(study);
 }
 
+void study_hash(const char *text, size_t length, char hash[STUDY_HASH_BYTES]) {
+    (void)snprintf(hash, STUDY_HASH_BYTES, "%016" PRIx64, file_hash(text, length));
+}
+
 static Status read_document(const char *path, const char *text, Study *study) {
     Document *document = NULL;
 
     TRY(study__copy(text, &study->text));
-    const uint64_t hash = file_hash(text, strlen(text));
-    (void)snprintf(study->hash, sizeof study->hash, "%016" PRIx64, hash);
+    study_hash(text, strlen(text), study->hash);
     TRY(document_parse(path, text, strlen(text), &document));
     const Status status = read_keys(document_root(document), path, study);
     document_close(document);

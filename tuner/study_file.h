@@ -25,6 +25,7 @@
 
 enum {
     STUDY_NAME_BYTES = 64,     /* longest name, NUL included */
+    STUDY_HASH_BYTES = 17,     /* 16 hex digits, NUL included */
     STUDY_TEXT_BYTES = 4 << 20 /* largest study file */
 };
 
@@ -94,9 +95,9 @@ typedef struct StudyLimits {
 /** A study as its file says. Owned by study_destroy(); immutable after study_read(). */
 typedef struct Study {
     char *name;
-    char *path;     /* absolute, of the file it was read from */
-    char *text;     /* effective YAML: the file with the overrides in it */
-    char  hash[17]; /* 16 hex digits of `text` */
+    char *path;                   /* absolute, of the file it was read from */
+    char *text;                   /* effective YAML: the file with the overrides in it */
+    char  hash[STUDY_HASH_BYTES]; /* of `text` */
     /* trainer: exactly one of agent, command and manual */
     bool                  manual;           /* a person trains: mbtune ask, mbtune tell */
     const AgentOps       *agent;            /* NULL for an external trainer */
@@ -168,6 +169,8 @@ Status study_read(const char *path, const StudyOverride *sets, size_t n, Study *
 Status study_parse(const char *path, const char *text, const StudyOverride *sets, size_t n,
                    Study **out) MUST_USE;
 void   study_destroy(Study *study); /* accepts NULL */
+/** What the database holds of a study file's text. */
+void study_hash(const char *text, size_t length, char hash[STUDY_HASH_BYTES]);
 
 /** What schedulers are told; borrows the study's space. */
 void study_setup(const Study *study, SchedulerSetup *out);

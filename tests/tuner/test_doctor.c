@@ -61,6 +61,23 @@ static void a_folder_that_cannot_be_written_is_a_problem(void **state) {
     assert_contains(run.text, "studies cannot run here: 1 problem, the first is 'writing'");
 }
 
+static void a_folder_that_is_not_there_is_not_said_to_be_good(void **state) {
+    (void)state;
+    static Run run;
+    char      *folder = test_folder_make();
+    char       line[512];
+    char       expected[512];
+    (void)snprintf(line, sizeof line, "cd %s && mbtune doctor deep/er", folder);
+    assert_int_equal(run_shell(&run, line), 0);
+    (void)snprintf(expected, sizeof expected, "deep/er is no folder yet: looked at %s instead",
+                   folder);
+    assert_contains(run.text, expected);
+    (void)snprintf(line, sizeof line, "mbtune doctor %s", folder);
+    assert_int_equal(run_shell(&run, line), 0);
+    assert_null(strstr(run.text, "is no folder yet"));
+    test_folder_remove(folder);
+}
+
 static void memory_is_no_place_for_studies(void **state) {
     (void)state;
     static Diagnosis diagnosis;
@@ -109,6 +126,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_precision_that_the_processor_lacks_has_no_rate),
         cmocka_unit_test(a_machine_that_runs_studies_is_good),
+        cmocka_unit_test(a_folder_that_is_not_there_is_not_said_to_be_good),
         cmocka_unit_test(a_folder_that_cannot_be_written_is_a_problem),
         cmocka_unit_test(memory_is_no_place_for_studies),
         cmocka_unit_test(other_programs_are_asked_with_a_deadline),

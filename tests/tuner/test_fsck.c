@@ -68,6 +68,32 @@ static void what_a_crash_leaves_is_mended(void **state) {
     free(expected);
 }
 
+/* docs/install.md allows checkpoints/ to be a link to a larger disk, where others have files too */
+static void files_of_others_on_a_linked_disk_stay(void **state) {
+    (void)state;
+    Scene scene;
+    scene_make(&scene, SCENE_SYNCHRONOUS, "", 0.0);
+    assert_int_equal(scene_run_with(&scene, "2", "budget.total=24"), 0);
+    shell(&scene, "mkdir -p ../../disk && mv * ../../disk && cd .. && rmdir checkpoints && "
+                  "ln -s ../disk checkpoints && cd ../disk && mkdir thesis && "
+                  "echo precious | tee thesis/one thesis.txt 12 12.a 1.a1.copy .hidden");
+    assert_int_equal(fsck(&scene, NULL), 0);
+    assert_contains(scene.run.text, "checkpoints/ holds 6 of somebody else: left alone");
+    assert_contains(scene.run.text, "nothing is wrong");
+    shell(&scene, "echo x > 999.a1; mkdir 7.a9.tmp");
+    assert_int_equal(fsck(&scene, "--repair"), 0);
+    assert_contains(scene.run.text, "2 findings, 2 mended");
+    shell(&scene, "test ! -e 999.a1 && test ! -e 7.a9.tmp && "
+                  "cat thesis/one thesis.txt 12 12.a 1.a1.copy .hidden");
+    assert_string_equal(scene.run.text, "precious\nprecious\nprecious\nprecious\nprecious\n"
+                                        "precious\n");
+    assert_int_equal(scene_run_with(&scene, "2", "budget.total=48"), 0);
+    scene_assert_sound(&scene);
+    shell(&scene, "cat thesis/one thesis.txt 12 12.a 1.a1.copy .hidden | wc -l");
+    assert_string_equal(scene.run.text, "6\n");
+    scene_remove(&scene);
+}
+
 static void rows_left_running_are_queued_again(void **state) {
     (void)state;
     Scene scene;
@@ -85,6 +111,142 @@ static void rows_left_running_are_queued_again(void **state) {
     scene_remove(&scene);
 }
 
+/* ---- damaged pages -------------------------------------------------------------------------- */
+
+enum { PAGE_BYTES = 4096, LEAF = 0x0a };
+
+typedef void (*Harm)(unsigned char *page);
+
+static size_t cells(const unsigned char *page) {
+    return ((size_t)page[3] << 8U) | page[4];
+}
+
+/* its last row is no longer in the index */
+static void drop_a_cell(unsigned char *page) {
+    page[4]--;
+}
+
+/* its entries lead to rows that do not exist: an entry ends with the row's number */
+static void lead_astray(unsigned char *page) {
+    assert_int_equal(page[0], LEAF);
+    for (size_t i = 0; i < cells(page); i++) {
+        unsigned char *cell = page + (((size_t)page[8 + 2 * i] << 8U) | page[9 + 2 * i]);
+        cell[cell[0]] ^= 0x40U;
+    }
+}
+
+static void no_page(unsigned char *page) {
+    page[0] = 0x77;
+}
+
+/* the first page of a table or an index, which has no more where the study is small */
+static void harm_page(const Scene *scene, const char *name, Harm harm) {
+    unsigned char page[PAGE_BYTES];
+    char          text[2 * SCENE_PATH_BYTES];
+    assert_int_equal(run_query(scene->study, "PRAGMA page_size"), PAGE_BYTES);
+    (void)snprintf(text, sizeof text, "SELECT rootpage FROM sqlite_schema WHERE name = '%s'", name);
+    const long place = (run_query(scene->study, text) - 1) * PAGE_BYTES;
+    (void)snprintf(text, sizeof text, "%s/study.db", scene->study);
+    FILE *file = fopen(text, "r+b");
+    assert_non_null(file);
+    assert_int_equal(fseek(file, place, SEEK_SET), 0);
+    assert_int_equal(fread(page, 1, sizeof page, file), sizeof page);
+    harm(page);
+    assert_int_equal(fseek(file, place, SEEK_SET), 0);
+    assert_int_equal(fwrite(page, 1, sizeof page, file), sizeof page);
+    assert_int_equal(fclose(file), 0);
+}
+
+/* with the one of attempts a rule's query cannot be answered at all */
+static void damaged_indexes_are_made_anew(void **state) {
+    static const struct {
+        const char *index;
+        Harm        harm;
+        const char *said;
+    } harms[] = {
+        {"segment_trial", drop_a_cell, "missing from index segment_trial"},
+        {"metric_owner", drop_a_cell, "wrong # of entries in index metric_owner"},
+        {"sqlite_autoindex_attempt_1", lead_astray,
+         "missing from index sqlite_autoindex_attempt_1"},
+        {"event_segment", lead_astray, "missing from index event_segment"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof harms / sizeof harms[0]; i++) {
+        char  said[128];
+        Scene scene;
+        scene_make(&scene, SCENE_SYNCHRONOUS, "", 0.0);
+        assert_int_equal(scene_run_with(&scene, "2", "budget.total=24"), 0);
+        char *before = run_canonical(scene.study);
+        harm_page(&scene, harms[i].index, harms[i].harm);
+        assert_int_equal(fsck(&scene, NULL), 1);
+        (void)snprintf(said, sizeof said, "%s (--repair mends that)", harms[i].said);
+        assert_contains(scene.run.text, said);
+        assert_contains(scene.run.text, "what rows say was not looked at: that needs sound indexes "
+                                        "(--repair mends that)");
+        assert_int_equal(fsck(&scene, "--repair"), 0);
+        (void)snprintf(said, sizeof said, "%s, indexes made anew: mended", harms[i].said);
+        assert_contains(scene.run.text, said);
+        assert_int_equal(fsck(&scene, NULL), 0);
+        assert_contains(scene.run.text, "nothing is wrong");
+        char *after = run_canonical(scene.study);
+        assert_string_equal(before, after);
+        free(before);
+        free(after);
+        scene_remove(&scene);
+    }
+}
+
+static void a_table_that_cannot_be_read_is_reported(void **state) {
+    static const char *const options[] = {NULL, "--repair", NULL};
+    (void)state;
+    Scene scene;
+    scene_make(&scene, SCENE_SYNCHRONOUS, "", 0.0);
+    assert_int_equal(scene_run_with(&scene, "2", "budget.total=24"), 0);
+    harm_page(&scene, "segment_result", no_page);
+    for (size_t i = 0; i < sizeof options / sizeof options[0]; i++) {
+        assert_int_equal(fsck(&scene, options[i]), 1);
+        assert_contains(scene.run.text,
+                        "SQLite: the check stopped at a page that it cannot read\n");
+        assert_contains(scene.run.text,
+                        "cannot look whether 'segment ... is finished and has no objective': ");
+        assert_null(strstr(scene.run.text, "mended\n"));
+        assert_contains(scene.run.text, "mbtune: ");
+    }
+    scene_remove(&scene);
+}
+
+/* ---- the study file ------------------------------------------------------------------------- */
+
+static void a_study_file_that_is_gone_or_another_is_reported(void **state) {
+    static const char *const harms[][2] = {
+        {"rm study.yaml", "study.yaml: No such file"},
+        {"rm study.yaml && mkdir study.yaml", "study.yaml: Is a directory"},
+        {"rm study.yaml && mkfifo study.yaml", "study.yaml is no file"},
+        {"echo 'name: other' > study.yaml", "study.yaml is another one"},
+        {"echo '# a remark' >> study.yaml", "study.yaml is another one"},
+        {": > study.yaml", "study.yaml is another one"},
+    };
+    (void)state;
+    Scene scene;
+    scene_make(&scene, SCENE_SYNCHRONOUS, "", 0.0);
+    assert_int_equal(scene_run_with(&scene, "2", "budget.total=24"), 0);
+    shell(&scene, "cp ../study.yaml ../../saved");
+    for (size_t i = 0; i < sizeof harms / sizeof harms[0]; i++) {
+        char words[SCENE_PATH_BYTES];
+        (void)snprintf(words, sizeof words, "cd .. && %s", harms[i][0]);
+        shell(&scene, words);
+        assert_int_equal(fsck(&scene, NULL), 1);
+        assert_contains(scene.run.text, harms[i][1]);
+        assert_contains(scene.run.text, "put back the one that this study was made with\n");
+        assert_contains(scene.run.text, "1 finding, --repair mends 0");
+        assert_int_equal(fsck(&scene, "--repair"), 1);
+        assert_contains(scene.run.text, harms[i][1]);
+        shell(&scene, "cd .. && rm -rf study.yaml && cp ../saved study.yaml");
+        assert_int_equal(fsck(&scene, NULL), 0);
+    }
+    scene_remove(&scene);
+}
+
 static void what_cannot_be_mended_is_reported_and_left_alone(void **state) {
     static const char *const harms[][2] = {
         {"DELETE FROM event WHERE kind = 'decided' AND segment = 3",
@@ -97,6 +259,10 @@ static void what_cannot_be_mended_is_reported_and_left_alone(void **state) {
         {"INSERT INTO metric (owner, step, \"index\", name, value) SELECT 999, 1, 0, min(id), 0"
          " FROM metric_name",
          "there are metrics of segment 999, and there is no such segment"},
+        {"INSERT INTO attempt (id, segment, number, started_at) VALUES (4711, 999, 1, 0)",
+         "row 4711 of table attempt names a row of table segment that does not exist"},
+        {"INSERT INTO segment_value VALUES (998, 0, 0.5), (999, 0, 0.5)",
+         "2 rows of table segment_value name a row of table segment that does not exist"},
     };
     (void)state;
     for (size_t i = 0; i < sizeof harms / sizeof harms[0]; i++) {
@@ -138,6 +304,10 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_study_that_ended_is_whole),
         cmocka_unit_test(what_a_crash_leaves_is_mended),
+        cmocka_unit_test(files_of_others_on_a_linked_disk_stay),
+        cmocka_unit_test(damaged_indexes_are_made_anew),
+        cmocka_unit_test(a_table_that_cannot_be_read_is_reported),
+        cmocka_unit_test(a_study_file_that_is_gone_or_another_is_reported),
         cmocka_unit_test(rows_left_running_are_queued_again),
         cmocka_unit_test(what_cannot_be_mended_is_reported_and_left_alone),
         cmocka_unit_test(a_running_study_and_no_study_are_refused),

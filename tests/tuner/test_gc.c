@@ -134,7 +134,7 @@ static void a_quota_too_small_for_what_is_needed_ends_the_run(void **state) {
     Scene scene;
     scene_make(&scene, SCENE_SYNCHRONOUS, "", 0.0);
     assert_int_equal(scene_run_with(&scene, "2", "limits.checkpoints=1"), 75);
-    assert_contains(scene.run.text, "more than limits.checkpoints");
+    assert_contains(scene.run.text, " bytes, more than limits.checkpoints (1 bytes)");
     assert_contains(scene.run.text, "--set limits.checkpoints=");
     /* nothing was started after the first ones had ended */
     assert_in_range(run_query(scene.study, "SELECT count(*) FROM attempt"), 1, 2);
@@ -284,6 +284,23 @@ static void gc_frees_what_it_says(void **state) {
     scene_remove(&scene);
 }
 
+static void gc_says_what_it_cannot_free(void **state) {
+    (void)state;
+    Scene scene;
+    char  expected[96];
+    scene_make(&scene, SCENE_SYNCHRONOUS, "", 0.0);
+    assert_int_equal(scene_run_with(&scene, "2", "budget.total=24"), 0);
+    assert_int_equal(gc(&scene, "--quota", "1"), 0);
+    assert_true(kept(&scene) > 1);
+    (void)snprintf(expected, sizeof expected,
+                   "%ld stay, %ld bytes, because they are needed: %ld bytes over the quota of 1",
+                   kept(&scene), kept_bytes(&scene), kept_bytes(&scene) - 1);
+    assert_contains(scene.run.text, expected);
+    assert_int_equal(gc(&scene, "--quota", "1GiB"), 0);
+    assert_null(strstr(scene.run.text, "over the quota"));
+    scene_remove(&scene);
+}
+
 static void gc_refuses_what_it_cannot_do(void **state) {
     (void)state;
     Scene             scene;
@@ -298,8 +315,9 @@ static void gc_refuses_what_it_cannot_do(void **state) {
     print_message("%s", beside.text);
     (void)kill(scene.run.pid, SIGTERM);
     assert_int_equal(run_wait(&scene.run), 75);
-    assert_int_equal(gc(&scene, "--quota", "much"), 1);
-    assert_contains(scene.run.text, "limits.checkpoints");
+    assert_int_equal(gc(&scene, "--quota", "much"), 2);
+    assert_contains(scene.run.text, "--quota must be a size such as 512MiB, 2GiB, 20GB or a number "
+                                    "of bytes, found 'much'");
     scene_remove(&scene);
 }
 
@@ -311,6 +329,7 @@ int main(void) {
         cmocka_unit_test(paused_trials_make_room_and_are_trained_again),
         cmocka_unit_test(the_worst_objective_goes_first),
         cmocka_unit_test(gc_frees_what_it_says),
+        cmocka_unit_test(gc_says_what_it_cannot_free),
         cmocka_unit_test(gc_refuses_what_it_cannot_do),
         cmocka_unit_test(results_do_not_depend_on_what_is_kept),
     };

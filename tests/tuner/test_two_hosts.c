@@ -54,14 +54,15 @@ static void take_care(int ends[2]) {
     _exit(127);
 }
 
+/* only what MPICH's mpiexec started outlives a host that is lost */
 static bool may_make_hosts(void) {
-    Run run;
 #ifdef MPICH_VERSION
-    return run_shell(&run, "PATH=$PATH:/sbin:/usr/sbin; ip -V && unshare --net true") == 0;
+    static const char can[] = "PATH=$PATH:/sbin:/usr/sbin; ip -V && unshare --net true";
 #else
-    (void)run;
-    return false;
+    static const char can[] = "false";
 #endif
+    Run run;
+    return run_shell(&run, can) == 0;
 }
 
 static int make_hosts(void **state) {
