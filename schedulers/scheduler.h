@@ -168,8 +168,9 @@ typedef struct SchedulerOps {
      * trial, begin, end, reason, point and memo: the rest need not have been stored */
     Status (*observe)(void *self, const Event *event);
     /* may the checkpoint of a finished segment go? What was answered NEVER once is no parent
-     * of a later decision. (Live leaves, the best, pinned ones and pending parents are kept by the
-     * coordinator whatever this says) */
+     * of a later decision. (The best, pinned ones and pending parents are kept by the coordinator
+     * whatever this says; live leaves while there is room: of one that is gone on with for certain
+     * say YES) */
     Keeps (*keeps)(const void *self, int64_t segment);
     void (*destroy)(void *self); /* accepts NULL */
 

@@ -316,7 +316,10 @@ Status command_plan(int argc, char **argv, Buffer *out) {
         TRY(study_override_parse(arguments.repeated[i], keys[i], sizeof keys[i], &sets[i]));
     }
     TRY(study_read(arguments.positional[0], sets, arguments.repeated_count, &study));
-    const Status status = plan_study(study, format == 1, out);
+    Status status = study_check_new(study);
+    if (status == STATUS_OK) {
+        status = plan_study(study, format == 1, out);
+    }
     study_destroy(study);
     return status;
 }

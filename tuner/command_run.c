@@ -183,6 +183,9 @@ static Status read_run(Job *job) {
     TRY(fix_trainer_folder(job, sets, arguments->repeated_count));
     const char *folder = cli_value(arguments, "dir");
     TRY(study_folder_init((folder != NULL) ? folder : job->study->name, &job->folder));
+    if (!study_folder_begun(&job->folder)) {
+        TRY(study_check_new(job->study));
+    }
     job->slots = 1;
     TRY(cli_integer(arguments, "slots", 1, MAX_WORKERS, &job->slots));
     TRY(read_launch(job));

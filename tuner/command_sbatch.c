@@ -127,6 +127,9 @@ static Status read_study(Batch *batch, const StudyOverride *sets, size_t index) 
     if (status == STATUS_OK) {
         status = study_folder_init((folder != NULL) ? folder : study->name, &batch->folders[index]);
     }
+    if (status == STATUS_OK && !study_folder_begun(&batch->folders[index])) {
+        status = study_check_new(study);
+    }
     for (size_t i = 0; status == STATUS_OK && i < index; i++) {
         if (strcmp(batch->paths[i], batch->folders[index].path) == 0) {
             status = FAILURE(STATUS_ERR_USAGE,

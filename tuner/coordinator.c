@@ -521,8 +521,9 @@ Status coordinator_run(const CoordinatorSetup *setup, MPI_Comm comm, Coordinator
     if (c.crew != NULL && crew_stop(c.crew, STOP_SECONDS, &outcome->finalize) != STATUS_OK) {
         outcome->finalize = false;
     }
-    /* what a lost worker's trainer still wrote */
-    if (!outcome->finalize && c.begun && coordinator__sweep_orphans(&c) != STATUS_OK) {
+    /* what a lost worker's trainer still wrote, and what was damaged */
+    if ((!outcome->finalize || c.left_damaged) && c.begun &&
+        coordinator__sweep_orphans(&c) != STATUS_OK) {
         progress_log(&c.progress, "warning", status_last()->text); /* the next start tries again */
     }
     progress_end(&c.progress);

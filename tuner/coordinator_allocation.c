@@ -135,9 +135,9 @@ void coordinator__explain_short_allocation(Coordinator *c) {
     } else if (c->first_dispatch == 0.0) {
         (void)snprintf(
             c->reason, sizeof c->reason,
-            "a unit takes up to %.2g s, and this job had no time for one beside the %.0f "
-            "s that its end may take: give it more",
-            c->unit_seconds, RESERVE_SECONDS);
+            "a unit takes up to %.*f s, and this job had no time for one beside the %.0f s "
+            "that its end may take: give it more",
+            (c->unit_seconds < 10.0) ? 1 : 0, c->unit_seconds, RESERVE_SECONDS);
     } else {
         (void)snprintf(c->reason, sizeof c->reason,
                        "no unit of any segment could be finished in this job's time: give it more");

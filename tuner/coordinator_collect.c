@@ -151,7 +151,7 @@ Status coordinator__doom(Coordinator *c, int64_t segment, int64_t attempt) {
     return STATUS_OK;
 }
 
-Status coordinator__let_go(Coordinator *c, int64_t segment) {
+static Status let_go(Coordinator *c, int64_t segment) {
     int64_t place = 0;
     if (!id_index_find(&c->kept_at, segment, &place)) {
         return STATUS_OK;
@@ -210,7 +210,7 @@ static Status honour_quota(Coordinator *c, const Needs *needs) {
     const size_t count = gather_maybes(c, needs, maybes);
     Status       status = STATUS_OK;
     for (size_t i = 0; i < count && c->kept_bytes > quota && status == STATUS_OK; i++) {
-        status = coordinator__let_go(c, maybes[i].id);
+        status = let_go(c, maybes[i].id);
     }
     free(maybes);
     return status;
@@ -245,7 +245,7 @@ static Status collect(Coordinator *c, const Needs *needs) {
         if (keeps(c, needs, &c->kept[i - 1]) != KEEPS_NEVER) {
             continue;
         }
-        TRY(coordinator__let_go(c, c->kept[i - 1].id));
+        TRY(let_go(c, c->kept[i - 1].id));
     }
     return honour_quota(c, needs);
 }
@@ -275,7 +275,7 @@ Status coordinator__collect_all_but_best(Coordinator *c) {
         if (kept->pinned || kept->id == c->best_segment) {
             continue;
         }
-        TRY(coordinator__let_go(c, kept->id));
+        TRY(let_go(c, kept->id));
     }
     return STATUS_OK;
 }

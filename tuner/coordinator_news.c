@@ -140,9 +140,23 @@ Status coordinator__fail_segment(Coordinator *c, int64_t segment, int64_t attemp
     return push_failure(c, segment, outcome);
 }
 
+/* The row stops naming it, unless another order found it so before and it was made again since, by
+ * another attempt. The file stays to the end of the run: others may be reading it. */
+static Status forget_damaged(Coordinator *c, int64_t segment, int64_t attempt) {
+    ResultsSegment row = {.point = NULL};
+    c->left_damaged = true;
+    TRY(results_segment_read(c->results, NULL, segment, &row));
+    if (row.attempt != attempt) {
+        return STATUS_OK;
+    }
+    coordinator__forget(c, segment);
+    return results_checkpoint_set(c->results, segment, 0, 0, 0);
+}
+
 /* the checkpoint that an order was to start from is gone or damaged: the order goes back, and the
  * checkpoint is computed again before it is sent out (coordinator_send.c) */
-static Status take_damaged(Coordinator *c, const Work *work, const News *news) {
+static Status take_damaged(Coordinator *c, const Slot *slot, const News *news) {
+    const Work *work = &slot->work;
     coordinator__log(c, "warning", "segment %" PRId64 ": %s; it is computed again", work->id,
                      news->text);
     if (work->kind == WORK_SEGMENT) {
@@ -162,7 +176,7 @@ static Status take_damaged(Coordinator *c, const Work *work, const News *news) {
         next.partial = false;
         next.needs = row.parent;
     } else {
-        TRY(coordinator__let_go(c, work->needs)); /* unless somebody else found it so before */
+        TRY(forget_damaged(c, work->needs, slot->needs_attempt));
     }
     return coordinator__queue(c, &next);
 }
@@ -341,7 +355,7 @@ static Status take_finished(Coordinator *c, const News *news) {
              slot->host, news->text);
     }
     if (news->damaged) {
-        return take_damaged(c, &work, news);
+        return take_damaged(c, slot, news);
     }
     if (work.kind == WORK_RECOMPUTE) {
         return finish_recompute(c, &work, news);

@@ -250,8 +250,8 @@ Status coordinator__assign(Coordinator *c) {
  */
 
 /* where the work starts from: the checkpoint of its parent, or what an earlier attempt yielded */
-static Status fill_resume(Coordinator *c, const Work *work, const ResultsSegment *row, Order *order,
-                          char resume[CHECKPOINT_NAME_BYTES]) {
+static Status fill_resume(Coordinator *c, size_t slot, const Work *work, const ResultsSegment *row,
+                          Order *order, char resume[CHECKPOINT_NAME_BYTES]) {
     resume[0] = '\0';
     if (work->partial) {
         checkpoint_name(work->id, row->partial_attempt, resume);
@@ -261,6 +261,7 @@ static Status fill_resume(Coordinator *c, const Work *work, const ResultsSegment
         ResultsSegment parent = {.point = NULL};
         TRY(results_segment_read(c->results, NULL, work->needs, &parent));
         checkpoint_name(parent.id, parent.attempt, resume);
+        c->slots[slot].needs_attempt = parent.attempt;
         order->resume_bytes = parent.checkpoint_bytes;
         order->resume_checksum = parent.checkpoint_checksum;
     }
@@ -311,7 +312,7 @@ static Status send_segment(Coordinator *c, size_t slot, const Work *work, double
     char           resume[CHECKPOINT_NAME_BYTES];
     char           checkpoint[CHECKPOINT_NAME_BYTES];
     TRY(results_segment_read(c->results, c->study->space, work->id, &row));
-    TRY(fill_resume(c, work, &row, &order, resume));
+    TRY(fill_resume(c, slot, work, &row, &order, resume));
     checkpoint_name(work->id, work->attempt, checkpoint);
     c->slots[slot].end = row.end;
     Request request = {.kind = REQUEST_TRAIN,
@@ -338,7 +339,7 @@ static Status send_evaluation(Coordinator *c, size_t slot, const Work *work, dou
     char              resume[CHECKPOINT_NAME_BYTES];
     TRY(results_evaluations_visit(c->results, find_evaluation, &evaluation));
     TRY(results_segment_read(c->results, c->study->space, evaluation.segment, &row));
-    TRY(fill_resume(c, work, &row, &order, resume));
+    TRY(fill_resume(c, slot, work, &row, &order, resume));
     Request request = {.kind = REQUEST_EVALUATE,
                        .evaluation = work->id,
                        .segment = evaluation.segment,

@@ -65,13 +65,14 @@ typedef struct Slot {
     bool    busy;
     bool    unsent; /* assigned, but the commit before its order is not done yet */
     bool    yielding;
-    bool    cancelled;    /* told to stop at once */
-    Work    work;         /* while busy */
-    double  sent;         /* s, monotonic: when the order left */
-    int64_t end;          /* of a segment: its last unit */
-    int64_t step;         /* of its order: the last unit that was heard of, 0 = none */
-    double  step_at;      /* s, monotonic: when that was; without one, when the order left */
-    double  unit_seconds; /* that its last unit took; 0 = not known */
+    bool    cancelled;     /* told to stop at once */
+    Work    work;          /* while busy */
+    int64_t needs_attempt; /* that left the checkpoint of work.needs, as the order names it */
+    double  sent;          /* s, monotonic: when the order left */
+    int64_t end;           /* of a segment: its last unit */
+    int64_t step;          /* of its order: the last unit that was heard of, 0 = none */
+    double  step_at;       /* s, monotonic: when that was; without one, when the order left */
+    double  unit_seconds;  /* that its last unit took; 0 = not known */
     char    host[64];
     int64_t holds; /* segment that its trainer has in memory; 0 = none */
 } Slot;
@@ -143,6 +144,7 @@ typedef struct Coordinator {
     bool         irreproducible_told; /* the study row says that the trainer is not deterministic */
     bool         trainer_heard;       /* some trainer has said hello in this run */
     bool         collect;             /* something changed that may free checkpoints */
+    bool         left_damaged;        /* files of which no row knows any more */
 
     double collect_at; /* s, monotonic: not before, unless the phase is over */
 
@@ -281,8 +283,6 @@ void   coordinator__forget(Coordinator *c, int64_t segment);
 /* a segment is its trial's newest finished one, which ended at `end` */
 Status coordinator__set_leaf(Coordinator *c, int64_t trial, int64_t segment, int64_t end) MUST_USE;
 bool   coordinator__is_kept(const Coordinator *c, int64_t segment);
-/* the checkpoint of a segment goes, row and file; nothing where there is none */
-Status coordinator__let_go(Coordinator *c, int64_t segment) MUST_USE;
 /* the file of an attempt goes after the next commit */
 Status coordinator__doom(Coordinator *c, int64_t segment, int64_t attempt) MUST_USE;
 /* marks what may go; files go in coordinator__sweep(), after the commit */
@@ -294,7 +294,8 @@ bool coordinator__over_quota(const Coordinator *c);
 /* a failure where the quota is full of what is needed, and nothing runs that might change that */
 Status coordinator__check_quota(Coordinator *c) MUST_USE;
 void   coordinator__sweep(Coordinator *c);
-/* at start: removes files of checkpoints/ that no row names */
+/* at start, and at the end where there may be some: removes files of checkpoints/ that no row names
+ */
 Status coordinator__sweep_orphans(Coordinator *c) MUST_USE;
 
 #endif

@@ -123,12 +123,12 @@ static Status check_checkpoint(void *context, const ResultsSegment *row) {
     if (status == STATUS_OK) {
         return STATUS_OK;
     }
-    if (status != STATUS_ERR_CORRUPT) {
+    if (status != STATUS_ERR_CORRUPT && status != STATUS_ERR_IO) {
         return status;
     }
     (void)snprintf(text, sizeof text, "segment %" PRId64 ": %s", row->id, status_last()->text);
-    say(f, true, text);
-    return forget(f, row, name);
+    say(f, status == STATUS_ERR_CORRUPT, text); /* what cannot be read now may be good */
+    return (status == STATUS_ERR_CORRUPT) ? forget(f, row, name) : STATUS_OK;
 }
 
 static Status check_orphan(void *context, const char *name) {

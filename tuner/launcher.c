@@ -24,6 +24,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <math.h>
 #include <mpi.h>
 #include <signal.h>
 #include <stdio.h>
@@ -79,6 +80,7 @@ typedef struct Launch {
     bool               gives_up;    /* nobody is there who could be passed a signal */
     double             deadline;    /* until all have joined; then for mpiexec's end */
     double             stopped;     /* the coordinator was found so for so long, in a row (s) */
+    double             looked;      /* when that was looked at last */
     const char        *why;         /* the study was cut off */
 } Launch;
 
@@ -358,11 +360,15 @@ static void wait_a_little(Launch *l) {
     }
 }
 
-/* Counted by looks: while a batch system keeps the whole job stopped, this does not look. */
+/* Between two looks at most a second counts: where a batch system stops the whole job, this process
+ * does not look meanwhile. */
 static bool is_stopped_for_good(Launch *l) {
-    const bool stopped =
+    static const double most_s = 1.0;
+    const bool          stopped =
         l->coordinator > 0 && l->is_here && process_is_stopped((pid_t)l->coordinator);
-    l->stopped = stopped ? l->stopped + look_s : 0.0;
+    const double now = clock_monotonic();
+    l->stopped = stopped ? l->stopped + fmin(now - l->looked, most_s) : 0.0;
+    l->looked = now;
     return l->stopped >= stopped_s;
 }
 

@@ -59,6 +59,7 @@ void study_destroy(Study *study) {
     free(study->agent_values);
     free(study->irreproducible);
     free(study->notes);
+    free(study->refused);
     space_destroy(study->space);
     json_release(study->forbid);
     json_release(study->fixed);
@@ -193,6 +194,13 @@ Status study_read(const char *path, const StudyOverride *sets, size_t n, Study *
     }
     buffer_reset(&text);
     return status;
+}
+
+Status study_check_new(const Study *study) {
+    if (study->refused != NULL) {
+        FAIL(STATUS_ERR_PARSE, "%s", study->refused);
+    }
+    return STATUS_OK;
 }
 
 /* ---- helpers of the readers ---- */

@@ -142,6 +142,8 @@ typedef struct Study {
     double *agent_values; /* built in: agent defaults <- fixed; NULL for an external trainer */
     char *
         notes; /* built in: values that are accepted but not what they seem, a line each; or NULL */
+    char *refused; /* built in: a point of the space that its agent refuses, of some that were
+                    * tried, in a sentence; or NULL */
     char *irreproducible; /* why results may differ from run to run; "" = reproducible */
 } Study;
 
@@ -168,6 +170,9 @@ Status study_read(const char *path, const StudyOverride *sets, size_t n, Study *
 /** The same from memory; `path` stands for the file in messages and for relative trainer words. */
 Status study_parse(const char *path, const char *text, const StudyOverride *sets, size_t n,
                    Study **out) MUST_USE;
+/** Refuses a study that is not begun yet for study->refused. One that runs goes on: its file cannot
+ * change any more. @return STATUS_OK; STATUS_ERR_PARSE */
+Status study_check_new(const Study *study) MUST_USE;
 void   study_destroy(Study *study); /* accepts NULL */
 /** What the database holds of a study file's text. */
 void study_hash(const char *text, size_t length, char hash[STUDY_HASH_BYTES]);

@@ -1,5 +1,5 @@
-/* Values that go together: which points of a study's space its agent would refuse, found before
- * anything is trained. */
+/* Values that go together: are there points of a study's space that its agent would refuse? Some
+ * are tried before anything is trained; rare ones may be missed, and are refused by the trainer. */
 #include "tuner/study_file_parts.h"
 
 #include "core/rng.h"
@@ -9,7 +9,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { NOTES_BYTES = 4096, CHECK_TEXT_BYTES = 400, CHECK_VALUE_BYTES = 64, CHECK_SAMPLES = 256 };
+enum {
+    NOTES_BYTES = 4096,
+    CHECK_TEXT_BYTES = 400,
+    CHECK_LIST_BYTES = 1 << 16,
+    CHECK_VALUE_BYTES = 64,
+    CHECK_SAMPLES = 256
+};
 
 /* working memory of study__check_agent() */
 typedef struct AgentCheck {
@@ -155,24 +161,27 @@ static void describe(const Study *study, const AgentCheck *check, const double *
     buffer_printf(what, ", the other defaults and fixed values");
 }
 
-static Status refuse(const Node *node, const Study *study, const AgentCheck *check) {
+static Status refuse(const Node *node, Study *study, const AgentCheck *check) {
     double *usual = calloc(space_count(study->space) + 1, sizeof *usual);
     Buffer  what;
     if (usual == NULL) {
         FAIL(STATUS_ERR_NOMEM, "no memory to check the agent's values");
     }
-    buffer_init(&what, CHECK_TEXT_BYTES);
+    buffer_init(&what, CHECK_LIST_BYTES);
     space_defaults(study->space, usual);
     reduce(study, check, usual);
     describe(study, check, usual, &what);
-    const Status status = check_point(node, study, check, buffer_text(&what), NULL);
+    Status status = check_point(node, study, check, buffer_text(&what), NULL);
+    if (status == STATUS_ERR_PARSE) {
+        status = study__copy(status_last()->text, &study->refused);
+    }
     buffer_reset(&what);
     free(usual);
     return status;
 }
 
-/* What is refused here would cost segments later. */
-static Status check_samples(const Node *node, const Study *study, const AgentCheck *check) {
+/* What is refused here would cost segments later. Fills study->refused. */
+static Status check_samples(const Node *node, Study *study, const AgentCheck *check) {
     Rng rng = rng_stream(0, 0, RNG_CHECK);
     for (size_t i = 0; i < CHECK_SAMPLES; i++) {
         const Status status = space_sample(study->space, &rng, check->point);

@@ -41,9 +41,8 @@ Status study__read_environment(const Node *root, Study *study) MUST_USE;
 /** Absolute folder of the study file. */
 Status study__file_folder(const Study *study, char **out) MUST_USE;
 Status study__read_space(const Node *root, Study *study) MUST_USE;
-/** Refuses a space with points that the agent would refuse, of those that are tried: the defaults,
- * each choice and both ends of an int in them, and some from all over the space. Fills
- * study->notes. */
+/** Refuses a space whose agent would refuse its defaults, or in them a choice or an end of an int.
+ * Fills study->notes and, by points from all over the space, study->refused. */
 Status study__check_agent(const Node *root, Study *study) MUST_USE;
 /** objective, constraints, cost, stop, warm_start. */
 Status study__read_objectives(const Node *root, Study *study) MUST_USE;

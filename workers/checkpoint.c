@@ -87,11 +87,34 @@ static bool is_same(const CheckpointKnown *known, const struct stat *about) {
            same_time(known->modified, about->st_mtim) && same_time(known->changed, about->st_ctim);
 }
 
+/* Is it this process, or the way to the file, that is to blame? Then another may still read it. */
+static Status blame(long native) {
+    switch (native) {
+    case EMFILE:
+    case ENFILE:
+    case ENOMEM:
+    case EACCES:
+    case EPERM:
+    case EINTR:
+    case EIO:
+    case ESTALE:
+    case ETIMEDOUT:
+    case ENOTCONN:
+    case EHOSTDOWN:
+    case EHOSTUNREACH:
+        return STATUS_ERR_IO;
+    default:
+        return STATUS_ERR_CORRUPT;
+    }
+}
+
 static Status measure(const char *name, const char *path, uint64_t bytes, uint64_t checksum) {
     uint64_t found_bytes = 0;
     uint64_t found_checksum = 0;
     if (file_digest(path, &found_bytes, &found_checksum) != STATUS_OK) {
-        FAIL(STATUS_ERR_CORRUPT, "checkpoint %s cannot be read: %s", name, status_last()->text);
+        const ErrorInfo why = *status_last();
+        FAIL_NATIVE(blame(why.native), why.native, "checkpoint %s cannot be read: %s", name,
+                    why.text);
     }
     if (found_bytes != bytes) {
         FAIL(STATUS_ERR_CORRUPT, "checkpoint %s has %" PRIu64 " bytes, %" PRIu64 " were written",
@@ -122,7 +145,8 @@ Status checkpoint_verify(Checkpoints *checkpoints, const char *name, uint64_t by
     }
     Status status = STATUS_OK;
     if (stat(path, &about) != 0) {
-        status = FAILURE_NATIVE(STATUS_ERR_CORRUPT, errno, "checkpoint %s is missing: %s", name,
+        status = FAILURE_NATIVE(blame(errno), errno, "checkpoint %s %s: %s", name,
+                                (errno == ENOENT) ? "is missing" : "cannot be looked at",
                                 ERRNO_TEXT(errno));
         free(path);
         return status;

@@ -39,8 +39,9 @@ void   checkpoints_reset(Checkpoints *checkpoints);
 /**
  * Is NAME there, of this length and checksum? A file is read once, later only its inode is looked
  * at; a folder is read each time.
- * @return STATUS_OK; STATUS_ERR_CORRUPT (missing, other length, other checksum, unreadable) with a
- *         sentence; STATUS_ERR_ARG if the name is none
+ * @return STATUS_OK; STATUS_ERR_CORRUPT (missing, other length, other checksum, no such thing) with
+ *         a sentence; STATUS_ERR_IO where this process or the way to the file is to blame, so that
+ *         nothing is known of it; STATUS_ERR_ARG if the name is none; STATUS_ERR_NOMEM
  */
 Status checkpoint_verify(Checkpoints *checkpoints, const char *name, uint64_t bytes,
                          uint64_t checksum) MUST_USE;

@@ -226,10 +226,15 @@ Status worker__slot_order(Worker *w, size_t index, const Order *order) {
     if (status != STATUS_OK) { /* a full or broken disk is nobody's own fault */
         return finish_early(w, index, OUTCOME_LOST, status_last()->native, status_last()->text);
     }
-    if (order->resume_from[0] != '\0' &&
-        checkpoint_verify(&w->checkpoints, order->resume_from, order->resume_bytes,
-                          order->resume_checksum) != STATUS_OK) {
+    if (order->resume_from[0] != '\0') {
+        status = checkpoint_verify(&w->checkpoints, order->resume_from, order->resume_bytes,
+                                   order->resume_checksum);
+    }
+    if (status == STATUS_ERR_CORRUPT) {
         return finish_damaged(w, index);
+    }
+    if (status != STATUS_OK) {
+        return finish_early(w, index, OUTCOME_LOST, status_last()->native, status_last()->text);
     }
     return give_to_trainer(w, index);
 }

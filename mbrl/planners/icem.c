@@ -271,7 +271,7 @@ static size_t propose(Icem *icem, size_t i, IcemWork *work) {
     const size_t fresh = fresh_of(icem->values, i);
     const size_t kept = (i == 0) ? icem->kept_count : work->kept_count;
     /* a few candidates that time leaves are not to be worse than the plan that there is */
-    const bool   mean = is_last(icem->values, i) || (i == 0 && icem->search.is_hurried);
+    const bool   mean = is_last(icem->values, i) || (i == 0 && search_is_hurried(&icem->search));
     const size_t total = fresh + kept + (mean ? 1 : 0);
     sample_actions(icem, i, total, work);
     for (size_t k = 0; k < kept; k++) {

@@ -62,6 +62,7 @@ Status search_set(Search *search, const double *rollout_values) {
     TRY(option_check_all(rollout_options, rollout_values));
     const size_t before = search_horizon(search);
     memcpy(search->values, rollout_values, sizeof search->values);
+    search->is_hurried = false;
     if (search_horizon(search) > before) {
         search_fill_middle(search, search->plan, before, search_horizon(search));
     }
@@ -147,6 +148,10 @@ Status search_begin(Search *search, const PlanTask *task, size_t candidates, siz
     return STATUS_OK;
 }
 
+bool search_is_hurried(const Search *search) {
+    return search->is_hurried && search->batch != NULL;
+}
+
 bool search_is_over(Search *search) {
     if (search->deadline > 0.0 && clock_monotonic() >= search->deadline) {
         search->report.timed_out = true;
@@ -194,6 +199,9 @@ static Status evaluate_in_batches(Search *search, const float *actions, size_t c
         const size_t first = search->missed - n;
         fill_batch(search, actions, candidates, first, n);
         TRY(evaluate(search, search->batch, n, 0, returns + first, &done));
+        for (size_t c = first; c < first + n && !done; c++) {
+            returns[c] = (double)NAN; /* also where the back end had some of them */
+        }
         search->missed = done ? first : search->missed;
         batch *= 2;
     }
@@ -202,7 +210,7 @@ static Status evaluate_in_batches(Search *search, const float *actions, size_t c
 
 Status search_evaluate(Search *search, const float *actions, size_t candidates, size_t iteration,
                        double *returns, bool *done) {
-    if (iteration == 0 && search->is_hurried && search->batch != NULL) {
+    if (iteration == 0 && search_is_hurried(search)) {
         TRY(evaluate_in_batches(search, actions, candidates, returns));
         *done = search->missed < candidates;
     } else {
@@ -236,7 +244,10 @@ void search_act_on(Search *search, const double *chosen, double *action, PlanRep
     }
     memmove(search->plan, search->plan + a, (horizon - 1) * a * sizeof *search->plan);
     search_fill_middle(search, search->plan, horizon - 1, horizon);
-    search->is_hurried = search->report.timed_out && search->missed > 0;
+    /* it ends only with time to spare: else every other step would try in vain */
+    search->is_hurried =
+        search->report.timed_out &&
+        (search->missed > 0 || (search->is_hurried && search->report.iterations < 2));
     *report = search->report;
 }
 

@@ -53,6 +53,8 @@ void search_fill_middle(const Search *search, double *plan, size_t first, size_t
  * search->plan may be changed.
  */
 Status search_begin(Search *search, const PlanTask *task, size_t candidates, size_t bytes) MUST_USE;
+/** Is the first evaluation of this call made in batches, see search_evaluate()? */
+bool search_is_hurried(const Search *search);
 /** Has the time run out? Then report.timed_out is set. The clock is read only if there is a limit.
  */
 bool search_is_over(Search *search);

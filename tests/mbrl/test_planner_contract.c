@@ -441,6 +441,15 @@ static void check_hurry(Case *c) {
     /* too short for a single batch: on with the plan that there is */
     report = plan_slowly(c, self, 3, 5, action);
     assert_true(report.timed_out && report.iterations == 0);
+    /* time for hardly more than one evaluation: also where the next has a little less */
+    report = plan_slowly(c, self, 6, 420, action);
+    assert_int_equal(report.iterations, 1);
+    if (report.timed_out) { /* there are further iterations */
+        report = plan_slowly(c, self, 7, 390, action);
+        assert_true(report.timed_out && report.iterations == 1);
+    } else {
+        (void)plan_slowly(c, self, 7, 5, action);
+    }
     /* time for everything, in batches at first, then as ever */
     report = plan_slowly(c, self, 4, 3000, action);
     assert_true(!report.timed_out && slow.calls > (size_t)report.iterations);

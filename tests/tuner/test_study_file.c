@@ -550,14 +550,18 @@ static void values_that_do_not_go_together_are_found_all_over_the_space(void **s
                  "  planning_horizon: {lower: 5, upper: 40, default: 25}\n"
                  "fixed: {ensemble_size: 4, particles: 4}",
                  text);
-    assert_fails(study_parse("study.yaml", text, NULL, 0, &study), STATUS_ERR_PARSE,
+    study = study_good(text); /* a study of an earlier version goes on with it */
+    assert_fails(study_check_new(study), STATUS_ERR_PARSE,
                  "study.yaml:15:8: 'model_kind: deterministic' with 'ensemble_elites: 1', the "
                  "other defaults and fixed values: propagation 'ts1'");
+    study_destroy(study);
     study_change(text, "fixed: {ensemble_size",
                  "forbid:\n  - {model_kind: deterministic, ensemble_elites: 1}\n"
                  "fixed: {ensemble_size",
                  forbidding);
-    study_destroy(study_good(forbidding));
+    study = study_good(forbidding);
+    assert_ok(study_check_new(study));
+    study_destroy(study);
 }
 
 int main(void) {

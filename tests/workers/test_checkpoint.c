@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -188,6 +189,29 @@ static void a_time_set_back_hides_nothing(void **state) {
     test_folder_remove(folder);
 }
 
+/* a process without descriptors knows nothing of the file */
+static void who_cannot_read_does_not_say_damaged(void **state) {
+    (void)state;
+    char         *folder = test_folder_make();
+    Checkpoints   checkpoints;
+    uint64_t      bytes = 0;
+    uint64_t      checksum = 0;
+    struct rlimit before;
+    assert_ok(checkpoints_init(&checkpoints, folder));
+    write_text(folder, "6.a1.tmp", "weights");
+    assert_ok(checkpoint_finish(&checkpoints, "6.a1", &bytes, &checksum));
+    checkpoint_forget(&checkpoints, "6.a1");
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    const struct rlimit none = {.rlim_cur = 0, .rlim_max = before.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    const Status status = checkpoint_verify(&checkpoints, "6.a1", bytes, checksum);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    assert_fails(status, STATUS_ERR_IO, "checkpoint 6.a1 cannot be read");
+    assert_ok(checkpoint_verify(&checkpoints, "6.a1", bytes, checksum));
+    checkpoints_reset(&checkpoints);
+    test_folder_remove(folder);
+}
+
 static void leftovers_go_and_a_missing_one_is_told(void **state) {
     (void)state;
     char       *folder = test_folder_make();
@@ -233,6 +257,7 @@ int main(void) {
         cmocka_unit_test(links_and_pipes_are_no_checkpoints),
         cmocka_unit_test(damage_inside_a_folder_is_found),
         cmocka_unit_test(a_time_set_back_hides_nothing),
+        cmocka_unit_test(who_cannot_read_does_not_say_damaged),
         cmocka_unit_test(leftovers_go_and_a_missing_one_is_told),
         cmocka_unit_test(names_cannot_lead_out_of_the_folder),
     };
