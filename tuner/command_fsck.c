@@ -41,6 +41,9 @@ static Status check(const StudyFolder *folder, bool repair, Buffer *out) {
         buffer_puts(out, "nothing is wrong\n");
     } else if (repair) {
         buffer_printf(out, "%zu finding%s, %zu mended\n", report.found, many, report.mended);
+    } else if (report.again) {
+        buffer_printf(out, "%zu finding%s; --repair makes indexes anew and looks again\n",
+                      report.found, many);
     } else {
         buffer_printf(out, "%zu finding%s, --repair mends %zu\n", report.found, many,
                       report.mended);
