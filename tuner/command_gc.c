@@ -62,13 +62,18 @@ static Status check_size(const char *quota) {
          quota);
 }
 
-/* the size alone first: whatever else is wrong with the file is not the quota's fault */
+/* The size alone and the file alone first: what is wrong with one is not the other's fault, and
+ * nobody gave the --set that a refused override would speak of. */
 static Status read_study(const StudyFolder *folder, const char *quota, Study **out) {
     const StudyOverride set = {.path = "limits.checkpoints", .value = quota};
-    if (quota == NULL) {
-        return study_read(folder->study_file, NULL, 0, out);
+    if (quota != NULL) {
+        TRY(check_size(quota));
     }
-    TRY(check_size(quota));
+    TRY(study_read(folder->study_file, NULL, 0, out));
+    if (quota == NULL) {
+        return STATUS_OK;
+    }
+    study_destroy(*out);
     return study_read(folder->study_file, &set, 1, out);
 }
 

@@ -329,6 +329,10 @@ static void gc_refuses_what_it_cannot_do(void **state) {
     assert_int_equal(run_shell(&scene.run, line), 0);
     assert_int_equal(gc(&scene, "--quota", "1GiB"), 1);
     assert_contains(scene.run.text, "study.yaml: No such file");
+    (void)snprintf(line, sizeof line, "touch %s/study.yaml", scene.study);
+    assert_int_equal(run_shell(&scene.run, line), 0);
+    assert_int_not_equal(gc(&scene, "--quota", "1GiB"), 0);
+    assert_contains(scene.run.text, "study.yaml:1:1: the file is empty");
     scene_remove(&scene);
 }
 
