@@ -18,8 +18,8 @@ static const CliCommand fsck = {
     .details =
         "--repair mends rows left running, missing and damaged checkpoints (computed again when\n"
         "they are needed), checkpoints of nobody, damaged indexes, a left-over write-ahead log.\n"
-        "Anything else is reported and left alone. Exit code 0 where nothing is wrong any more,\n"
-        "1 where something is.",
+        "Anything else is reported and left alone, and while rows are wrong the checkpoints of\n"
+        "nobody too. Exit code 0 where nothing is wrong any more, 1 where something is.",
     .options = options,
     .least = 1,
     .most = 1,

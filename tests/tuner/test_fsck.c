@@ -139,6 +139,19 @@ static void no_page(unsigned char *page) {
     page[0] = 0x77;
 }
 
+/* of the index of open segments: an old page, where segment 2 is still queued */
+static void still_queued(unsigned char *page) {
+    static const unsigned char cell[] = {10, 3, 25, 1, 'q', 'u', 'e', 'u', 'e', 'd', 2};
+    const size_t               at = PAGE_BYTES - sizeof cell;
+    assert_int_equal(page[0], LEAF);
+    assert_int_equal(cells(page), 0);
+    memset(page + 1, 0, PAGE_BYTES - 1);
+    page[4] = 1;
+    page[5] = page[8] = (unsigned char)(at >> 8U);
+    page[6] = page[9] = (unsigned char)(at & 0xffU);
+    memcpy(page + at, cell, sizeof cell);
+}
+
 /* the first page of a table or an index, which has no more where the study is small */
 static long first_page(const Scene *scene, const char *name) {
     char text[2 * SCENE_PATH_BYTES];
@@ -187,6 +200,7 @@ static void damaged_indexes_are_made_anew(void **state) {
         {"sqlite_autoindex_attempt_1", lead_astray,
          "missing from index sqlite_autoindex_attempt_1"},
         {"event_segment", lead_astray, "missing from index event_segment"},
+        {"segment_open", still_queued, "wrong # of entries in index segment_open"},
     };
     (void)state;
     for (size_t i = 0; i < sizeof harms / sizeof harms[0]; i++) {
