@@ -18,8 +18,8 @@ static const CliCommand fsck = {
     .details =
         "--repair mends rows left running, missing and damaged checkpoints (computed again when\n"
         "they are needed), checkpoints of nobody, damaged indexes, a left-over write-ahead log.\n"
-        "Anything else is reported and left alone. Exit code 0 where nothing is wrong any more,\n"
-        "1 where something is.",
+        "Anything else is reported and left alone, and while rows are wrong the checkpoints of\n"
+        "nobody too. Exit code 0 where nothing is wrong any more, 1 where something is.",
     .options = options,
     .least = 1,
     .most = 1,
@@ -41,6 +41,9 @@ static Status check(const StudyFolder *folder, bool repair, Buffer *out) {
         buffer_puts(out, "nothing is wrong\n");
     } else if (repair) {
         buffer_printf(out, "%zu finding%s, %zu mended\n", report.found, many, report.mended);
+    } else if (report.again) {
+        buffer_printf(out, "%zu finding%s; --repair makes indexes anew and looks again\n",
+                      report.found, many);
     } else {
         buffer_printf(out, "%zu finding%s, --repair mends %zu\n", report.found, many,
                       report.mended);

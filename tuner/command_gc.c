@@ -1,10 +1,12 @@
 #include "tuner/commands.h"
 
+#include "search_spaces/document.h"
 #include "tuner/cli.h"
 #include "tuner/gc.h"
 #include "tuner/study_view.h"
 
 #include <stdio.h>
+#include <string.h>
 
 static const CliOption options[] = {
     {"quota", 0, "SIZE", "what may stay (5GiB); default: the study's limits.checkpoints", false},
@@ -28,14 +30,14 @@ static const CliCommand command = {
     .most = 1,
 };
 
-static Status say(const GcReport *report, bool dry_run, Buffer *out) {
+static Status say(const GcReport *report, bool only_best, bool dry_run, Buffer *out) {
     buffer_printf(out, "%zu checkpoints %s, ", report->removed,
                   dry_run ? "would be removed" : "removed");
     view_bytes(report->removed_bytes, out);
     buffer_printf(out, "; %zu stay, ", report->kept);
     view_bytes(report->kept_bytes, out);
     if (report->quota > 0.0 && report->kept_bytes > report->quota) {
-        buffer_puts(out, ", because they are needed: ");
+        buffer_printf(out, ", because they are %s: ", only_best ? "the best or pinned" : "needed");
         view_bytes(report->kept_bytes - report->quota, out);
         buffer_puts(out, " over the quota of ");
         view_bytes(report->quota, out);
@@ -44,15 +46,14 @@ static Status say(const GcReport *report, bool dry_run, Buffer *out) {
     return buffer_status(out);
 }
 
-/* the file alone first: what is wrong with it is not the quota's fault */
-static Status read_study(const StudyFolder *folder, const char *quota, Study **out) {
-    const StudyOverride set = {.path = "limits.checkpoints", .value = quota};
-    TRY(study_read(folder->study_file, NULL, 0, out));
-    if (quota == NULL) {
-        return STATUS_OK;
+static Status check_size(const char *quota) {
+    Document *document = NULL;
+    double    bytes = 0.0;
+    Status    status = document_parse("--quota", quota, strlen(quota), &document);
+    if (status == STATUS_OK) {
+        status = node_bytes(document_root(document), "--quota", &bytes);
+        document_close(document);
     }
-    study_destroy(*out);
-    const Status status = study_read(folder->study_file, &set, 1, out);
     if (status == STATUS_OK || status == STATUS_ERR_NOMEM) {
         return status;
     }
@@ -61,7 +62,23 @@ static Status read_study(const StudyFolder *folder, const char *quota, Study **o
          quota);
 }
 
+/* The size alone and the file alone first: what is wrong with one is not the other's fault, and
+ * nobody gave the --set that a refused override would speak of. */
+static Status read_study(const StudyFolder *folder, const char *quota, Study **out) {
+    const StudyOverride set = {.path = "limits.checkpoints", .value = quota};
+    if (quota != NULL) {
+        TRY(check_size(quota));
+    }
+    TRY(study_read(folder->study_file, NULL, 0, out));
+    if (quota == NULL) {
+        return STATUS_OK;
+    }
+    study_destroy(*out);
+    return study_read(folder->study_file, &set, 1, out);
+}
+
 static Status collect(const CliArguments *arguments, StudyFolder *folder, Buffer *out) {
+    const bool only_best = cli_flag(arguments, "only-best");
     const bool dry_run = cli_flag(arguments, "dry-run");
     Study     *study = NULL;
     GcReport   report;
@@ -69,10 +86,10 @@ static Status collect(const CliArguments *arguments, StudyFolder *folder, Buffer
         FAIL(STATUS_ERR_IO, "'%s' is no study: it has no study.db", arguments->positional[0]);
     }
     TRY(read_study(folder, cli_value(arguments, "quota"), &study));
-    Status status = gc_study(study, folder, cli_flag(arguments, "only-best"), dry_run, &report);
+    Status status = gc_study(study, folder, only_best, dry_run, &report);
     study_destroy(study);
     TRY(status);
-    return say(&report, dry_run, out);
+    return say(&report, only_best, dry_run, out);
 }
 
 Status command_gc(int argc, char **argv, Buffer *out) {

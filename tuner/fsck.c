@@ -20,6 +20,7 @@ typedef struct Fsck {
     Checkpoints        checkpoints;
     bool               repair;
     bool               manual; /* a person trains: what runs may have been handed out */
+    bool               wrong;  /* rows are, and stay so: a file of nobody may be a lost row's */
     Buffer            *out;
     FsckReport        *report;
 } Fsck;
@@ -34,7 +35,9 @@ static void say(Fsck *f, bool mends, const char *text) {
 }
 
 static Status found_by_rows(void *context, bool mends, const char *text) {
-    say(context, mends, text);
+    Fsck *f = context;
+    f->wrong = f->wrong || !mends;
+    say(f, mends, text);
     return STATUS_OK;
 }
 
@@ -132,11 +135,13 @@ static Status check_checkpoint(void *context, const ResultsSegment *row) {
 }
 
 static Status check_orphan(void *context, const char *name) {
-    char text[TEXT_CAP];
+    Fsck *f = context;
+    char  text[TEXT_CAP];
 
-    (void)snprintf(text, sizeof text, "checkpoints/%s belongs to no row", name);
-    say(context, true, text);
-    return remove_file(context, name);
+    (void)snprintf(text, sizeof text, "checkpoints/%s belongs to no row%s", name,
+                   f->wrong ? ": left until the rows are right" : "");
+    say(f, !f->wrong, text);
+    return f->wrong ? STATUS_OK : remove_file(f, name);
 }
 
 static Status check_orphans(Fsck *f) {
@@ -195,7 +200,7 @@ static Status read_agent(Fsck *f) {
 static Status check_rows_and_files(Fsck *f) {
     TRY(read_agent(f));
     TRY(check_study_file(f));
-    TRY(results_check(f->results, f->repair, found_by_rows, f));
+    TRY(results_check(f->results, f->repair, found_by_rows, f, &f->report->again));
     TRY(checkpoints_init(&f->checkpoints, f->folder->path));
     if (f->repair) {
         TRY(results_begin(f->results));

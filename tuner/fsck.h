@@ -4,7 +4,8 @@
  * Mended are: rows left running, missing or damaged checkpoints (the row stops naming them, so that
  * the chain is computed again from the nearest good ancestor when it is asked for), checkpoints
  * that no row names, damaged indexes, a left-over write-ahead log. Anything else is reported and
- * left alone; files of others in checkpoints/ are only counted.
+ * left alone; files of others in checkpoints/ are only counted. Rows that a table lost are reported
+ * and its indexes, which tell of them, kept; while rows are wrong no checkpoint of nobody goes.
  */
 #ifndef TUNER_FSCK_H
 #define TUNER_FSCK_H
@@ -19,6 +20,7 @@
 typedef struct FsckReport {
     size_t found;       /* findings, those mended included */
     size_t mended;      /* of them; without `repair` how many could be */
+    bool   again;       /* `repair` would make indexes anew first: `mended` is not known before */
     size_t checkpoints; /* that were read */
     double bytes;       /* of those */
 } FsckReport;

@@ -353,11 +353,13 @@ Status view_mend_state(const char *folder, Json *report) {
 }
 
 void view_bytes(double bytes, Buffer *out) {
-    static const char *const units[] = {"bytes", "KiB", "MiB", "GiB", "TiB"};
+    static const char *const units[] = {"byte", "KiB", "MiB", "GiB", "TiB"};
     size_t                   unit = 0;
     while (bytes >= 1024.0 && unit + 1 < sizeof units / sizeof units[0]) {
         bytes /= 1024.0;
         unit++;
     }
-    buffer_printf(out, "%.*f %s", (unit == 0 || bytes >= 100.0) ? 0 : 1, bytes, units[unit]);
+    const bool many = unit == 0 && bytes != 1.0; /* a whole number here */
+    buffer_printf(out, "%.*f %s%s", (unit == 0 || bytes >= 100.0) ? 0 : 1, bytes, units[unit],
+                  many ? "s" : "");
 }

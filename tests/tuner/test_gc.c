@@ -134,7 +134,7 @@ static void a_quota_too_small_for_what_is_needed_ends_the_run(void **state) {
     Scene scene;
     scene_make(&scene, SCENE_SYNCHRONOUS, "", 0.0);
     assert_int_equal(scene_run_with(&scene, "2", "limits.checkpoints=1"), 75);
-    assert_contains(scene.run.text, " bytes, more than limits.checkpoints (1 bytes)");
+    assert_contains(scene.run.text, " bytes, more than limits.checkpoints (1 byte)");
     assert_contains(scene.run.text, "--set limits.checkpoints=");
     /* nothing was started after the first ones had ended */
     assert_in_range(run_query(scene.study, "SELECT count(*) FROM attempt"), 1, 2);
@@ -293,11 +293,16 @@ static void gc_says_what_it_cannot_free(void **state) {
     assert_int_equal(gc(&scene, "--quota", "1"), 0);
     assert_true(kept(&scene) > 1);
     (void)snprintf(expected, sizeof expected,
-                   "%ld stay, %ld bytes, because they are needed: %ld bytes over the quota of 1",
+                   "%ld stay, %ld bytes, because they are needed: %ld bytes over the quota of 1 "
+                   "byte\n",
                    kept(&scene), kept_bytes(&scene), kept_bytes(&scene) - 1);
     assert_contains(scene.run.text, expected);
     assert_int_equal(gc(&scene, "--quota", "1GiB"), 0);
     assert_null(strstr(scene.run.text, "over the quota"));
+    const char *const best[] = {"gc", scene.study, "--only-best", "--quota", "1", NULL};
+    assert_int_equal(run_mbtune(&scene.run, best), 0);
+    assert_contains(scene.run.text, "1 stay, ");
+    assert_contains(scene.run.text, ", because they are the best or pinned: ");
     scene_remove(&scene);
 }
 
@@ -318,6 +323,16 @@ static void gc_refuses_what_it_cannot_do(void **state) {
     assert_int_equal(gc(&scene, "--quota", "much"), 2);
     assert_contains(scene.run.text, "--quota must be a size such as 512MiB, 2GiB, 20GB or a number "
                                     "of bytes, found 'much'");
+    /* what is wrong with the file is not the quota's fault */
+    char line[2 * SCENE_PATH_BYTES];
+    (void)snprintf(line, sizeof line, "rm %s/study.yaml", scene.study);
+    assert_int_equal(run_shell(&scene.run, line), 0);
+    assert_int_equal(gc(&scene, "--quota", "1GiB"), 1);
+    assert_contains(scene.run.text, "study.yaml: No such file");
+    (void)snprintf(line, sizeof line, "touch %s/study.yaml", scene.study);
+    assert_int_equal(run_shell(&scene.run, line), 0);
+    assert_int_not_equal(gc(&scene, "--quota", "1GiB"), 0);
+    assert_contains(scene.run.text, "study.yaml:1:1: the file is empty");
     scene_remove(&scene);
 }
 
