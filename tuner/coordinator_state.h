@@ -294,8 +294,7 @@ bool coordinator__over_quota(const Coordinator *c);
 /* a failure where the quota is full of what is needed, and nothing runs that might change that */
 Status coordinator__check_quota(Coordinator *c) MUST_USE;
 void   coordinator__sweep(Coordinator *c);
-/* at start, and at the end where there may be some: removes files of checkpoints/ that no row names
- */
+/* at start, at the end where there may be some: removes files of checkpoints/ without a row */
 Status coordinator__sweep_orphans(Coordinator *c) MUST_USE;
 
 #endif
