@@ -213,8 +213,8 @@ Status study__check_agent(const Node *root, Study *study) {
         status = FAILURE(STATUS_ERR_NOMEM, "no memory to check the agent's values");
     } else {
         status = check_values(node, study, &check, &notes);
+        status = (status == STATUS_OK) ? check_samples(node, study, &check) : status;
     }
-    status = (status == STATUS_OK) ? check_samples(node, study, &check) : status;
     if (status == STATUS_OK) {
         status = study__copy(buffer_text(&notes), &study->notes);
     }

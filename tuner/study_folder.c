@@ -106,19 +106,20 @@ static Status find_name(const char *path, bool (*wanted)(const char *name), char
 /* A new study is begun only where nothing is: not among files of others, and not over the
  * checkpoints of a study whose database is lost, which would all be swept as orphans. */
 static Status refuse_used(const StudyFolder *folder) {
-    char found[FOUND_BYTES];
-    TRY(find_name(folder->checkpoints, checkpoint_is_name, found));
-    if (found[0] != '\0') {
+    char kept[FOUND_BYTES] = "";
+    char foreign[FOUND_BYTES] = "";
+    TRY(find_name(folder->checkpoints, checkpoint_is_name, kept));
+    if (kept[0] != '\0') {
         FAIL(STATUS_ERR_STATE,
              "'%s' holds checkpoints (%s), but no study.db: put that back from a copy, or begin "
              "anew in another folder (--dir)",
-             folder->path, found);
+             folder->path, kept);
     }
-    TRY(find_name(folder->path, is_foreign, found));
-    if (found[0] != '\0') {
+    TRY(find_name(folder->path, is_foreign, foreign));
+    if (foreign[0] != '\0') {
         FAIL(STATUS_ERR_STATE,
              "'%s' exists and is no study (it holds '%s'); give another folder with --dir",
-             folder->path, found);
+             folder->path, foreign);
     }
     return STATUS_OK;
 }
