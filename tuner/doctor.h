@@ -36,7 +36,7 @@ void doctor_add(Diagnosis *diagnosis, const char *topic, FindingLevel level, con
 const char *doctor_level(FindingLevel level);
 
 /** Cores of the affinity mask and of the control group, GPUs, instruction sets, OpenBLAS' kernels,
- * and the rate of each planning precision (measured for a fifth of a second). */
+ * and the rate of each planning precision (measured, see machine_rate.h). */
 void doctor_processor(Diagnosis *diagnosis);
 /** The MPI library, its launcher, and whether two ranks can talk (10 seconds at most). */
 void doctor_mpi(Diagnosis *diagnosis);

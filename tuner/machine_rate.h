@@ -12,8 +12,7 @@ typedef struct MachineRate {
 } MachineRate;
 
 /** Measures matrix products of the size of one layer of a common network, the precisions in turn,
- * for a fifth of a second of
- * processor time. @return STATUS_OK; STATUS_ERR_NOMEM */
+ * for a tenth of a second of processor time each. @return STATUS_OK; STATUS_ERR_NOMEM */
 Status machine_rate(MachineRate *out) MUST_USE;
 
 #endif

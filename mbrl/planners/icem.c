@@ -1,7 +1,8 @@
 /* iCEM, the sample-efficient cross-entropy method: as cem.c, with actions that are correlated in
  * time (coloured noise, coloured_noise.h), fewer candidates in every iteration, elites
  * that are kept from iteration to iteration and, shifted, from step to step, the mean itself among
- * the candidates of the last iteration, samples that are clipped at the bounds in place of
+ * the candidates of the last iteration (and of a hurried first one, see search_evaluate(), whose
+ * cost icem_candidates() leaves out), samples that are clipped at the bounds in place of
  * truncated, and the first action of the best sequence carried out in place of the mean's.
  *
  * Left to us by the paper: the last action of a shifted elite is that of a fresh sample; a shifted
